@@ -1,0 +1,1 @@
+//! Pacing, retry policy: pure, tested under virtual time.

@@ -1,0 +1,17 @@
+//! Everything about probing SSH servers that can be decided without touching the world.
+
+pub mod algorithm;
+pub mod case;
+pub mod diagnose;
+mod errno;
+pub mod evidence;
+pub mod govern;
+pub mod plan;
+pub mod probe;
+pub mod random;
+pub mod record;
+pub mod stage;
+pub mod sweep;
+pub mod target;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,4 @@
+//! SSH's encoding (RFC 4251 section 5, RFC 4253 section 6): readers, writers, packets and messages.
+
+pub mod kexinit;
+pub mod read;
