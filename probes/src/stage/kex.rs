@@ -1,0 +1,105 @@
+//! The key exchange itself, up to both sides' NEWKEYS (RFC 4253 sections 7.3 and 8).
+
+use crate::algorithm::Agreed;
+use crate::evidence::{Fault, HostKey, Signature, Stage};
+use crate::hostkey::{self, VerifyFault};
+use crate::kex::{Exchange, Preface, Progress, derive_keys};
+use crate::plan::Depth;
+use crate::probe::{Conversation, State, Turn};
+use crate::wire::message::{SSH_MSG_NEWKEYS, kex_specific};
+use crate::wire::packet::Opener;
+
+use super::auth::AwaitAnswer;
+
+/// The state while the method's own messages go back and forth.
+#[derive(Debug)]
+pub(crate) struct Exchanging {
+    agreed: Agreed,
+    ours: Vec<u8>,
+    exchange: Box<dyn Exchange>,
+    /// The server guessed another method: its one packet on that guess is dropped (RFC 4253 section 7).
+    drop_guess: bool,
+}
+
+impl Exchanging {
+    pub(crate) fn start(agreed: Agreed, ours: Vec<u8>, conversation: &mut Conversation) -> Result<Self, Fault> {
+        conversation.evidence.negotiated = Some(agreed.negotiated());
+        let mut exchange = agreed.kex.begin(&mut conversation.randomness);
+        conversation.send(&exchange.first());
+        let drop_guess = agreed.guess_wrong;
+        Ok(Self { agreed, ours, exchange, drop_guess })
+    }
+
+    /// No message that is not part of the exchange is allowed under strict key exchange.
+    pub(crate) fn strict(&self) -> bool {
+        self.agreed.strict_kex
+    }
+
+    pub(crate) fn packet(mut self: Box<Self>, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
+        if !payload.first().copied().is_some_and(kex_specific) {
+            return Err(super::unexpected(payload, "during the key exchange"));
+        }
+        if std::mem::take(&mut self.drop_guess) {
+            return Ok(Turn::Next(State::Kex(self)));
+        }
+        let evidence = &mut conversation.evidence;
+        let preface = Preface {
+            v_c: &conversation.plan.ident,
+            v_s: evidence.ident.as_ref().map_or(&[], |ident| &ident.raw),
+            i_c: &self.ours,
+            i_s: evidence.kexinit.as_ref().map_or(&[], |kexinit| kexinit.payload()),
+        };
+        let done = match self.exchange.receive(payload, &preface) {
+            Ok(Progress::Send(reply)) => {
+                conversation.send(&reply);
+                return Ok(Turn::Next(State::Kex(self)));
+            }
+            Ok(Progress::Done(done)) => done,
+            Err(fault) => return Err(Fault::Protocol(fault.to_string())),
+        };
+        if let Some(negotiated) = &mut evidence.negotiated {
+            negotiated.dh_bits = done.dh_bits;
+        }
+        let verdict = hostkey::verify(self.agreed.host_key, &done.host_key, &done.signature, done.hash.as_ref());
+        let signature = match verdict {
+            Ok(()) => Signature::Verified,
+            Err(VerifyFault::Wrong(_)) => Signature::Bad,
+            // Not the server's fault: the exchange goes on, nothing secret is ever sent over it, and the record says
+            // that the key is unproven.
+            Err(VerifyFault::Unsupported(_)) => Signature::Unchecked,
+        };
+        evidence.host_key = Some(HostKey { blob: done.host_key.clone(), signature });
+        if let Err(VerifyFault::Wrong(why)) = verdict {
+            return Err(Fault::BadSignature(why));
+        }
+        let keys = derive_keys(&self.agreed, &done).map_err(|fault| Fault::Protocol(fault.to_string()))?;
+        conversation.send(&[SSH_MSG_NEWKEYS]);
+        conversation.outbound.rekey(keys.sealer, self.agreed.strict_kex);
+        // Asking at once saves a round trip; the server handles it once it has our NEWKEYS, which goes before.
+        let answer = (conversation.plan.depth > Depth::Kex).then(|| AwaitAnswer::start(conversation));
+        Ok(Turn::Next(State::Newkeys(Box::new(AwaitNewkeys { opener: keys.opener, strict: self.agreed.strict_kex, answer }))))
+    }
+}
+
+/// The state between the verified signature and the server's NEWKEYS.
+#[derive(Debug)]
+pub(crate) struct AwaitNewkeys {
+    opener: Opener,
+    strict: bool,
+    answer: Option<AwaitAnswer>,
+}
+
+impl AwaitNewkeys {
+    pub(crate) fn strict(&self) -> bool {
+        self.strict
+    }
+
+    pub(crate) fn packet(self: Box<Self>, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
+        if payload != [SSH_MSG_NEWKEYS] {
+            return Err(super::unexpected(payload, "where NEWKEYS should stand"));
+        }
+        conversation.enter(self.answer.is_some().then_some(Stage::Auth));
+        let Some(answer) = self.answer else { return Ok(Turn::Reached) };
+        Ok(Turn::Rekey(State::Auth(answer), self.opener, self.strict))
+    }
+}
