@@ -6,8 +6,8 @@ use crate::hostkey::{self, VerifyFault};
 use crate::kex::{Exchange, Preface, Progress, derive_keys};
 use crate::plan::Depth;
 use crate::probe::{Conversation, State, Turn};
-use crate::wire::message::{SSH_MSG_NEWKEYS, kex_specific};
-use crate::wire::packet::Opener;
+use crate::wire::cipher::Opener;
+use crate::wire::message::{SSH_MSG_KEX_FIRST, SSH_MSG_KEX_LAST, SSH_MSG_NEWKEYS};
 
 use super::auth::AwaitAnswer;
 
@@ -36,7 +36,7 @@ impl Exchanging {
     }
 
     pub(crate) fn packet(mut self: Box<Self>, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
-        if !payload.first().copied().is_some_and(kex_specific) {
+        if !payload.first().is_some_and(|number| (SSH_MSG_KEX_FIRST..=SSH_MSG_KEX_LAST).contains(number)) {
             return Err(super::unexpected(payload, "during the key exchange"));
         }
         if std::mem::take(&mut self.drop_guess) {

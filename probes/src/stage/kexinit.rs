@@ -4,7 +4,8 @@ use crate::algorithm;
 use crate::evidence::{Fault, Stage};
 use crate::plan::Depth;
 use crate::probe::{Conversation, State, Turn};
-use crate::wire::kexinit::{KexInit, SSH_MSG_KEXINIT};
+use crate::wire::kexinit::KexInit;
+use crate::wire::message::SSH_MSG_KEXINIT;
 
 use super::kex::Exchanging;
 
