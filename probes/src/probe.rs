@@ -456,8 +456,8 @@ impl Probe {
 fn dispatch(state: State, payload: &[u8], earlier: u32, conversation: &mut Conversation) -> Result<Turn, Fault> {
     match payload.first().copied() {
         Some(SSH_MSG_DISCONNECT) => {
-            let said = message::Disconnect::parse(payload)
-                .map_err(|fault| Fault::Protocol(format!("DISCONNECT: {fault}")))?;
+            let said =
+                message::Disconnect::parse(payload).map_err(|fault| Fault::Protocol(format!("DISCONNECT: {fault}")))?;
             let text = said.description.get(..said.description.len().min(Disconnect::TEXT_MAX)).unwrap_or_default();
             conversation.evidence.disconnect = Some(Disconnect { code: said.code, text: text.to_vec() });
             return Err(Fault::Disconnected);
@@ -480,7 +480,9 @@ fn dispatch(state: State, payload: &[u8], earlier: u32, conversation: &mut Conve
         State::Kex(state) => state.packet(payload, conversation),
         State::Newkeys(state) => state.packet(payload, conversation),
         State::Auth(state) => state.packet(payload, conversation),
-        State::Ident(_) | State::LastWords(_) | State::Over(_) => Err(Fault::Internal(String::from("a packet where none is read"))),
+        State::Ident(_) | State::LastWords(_) | State::Over(_) => {
+            Err(Fault::Internal(String::from("a packet where none is read")))
+        }
     }
 }
 

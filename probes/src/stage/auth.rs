@@ -9,7 +9,7 @@ use crate::wire::message::{
     SSH_MSG_USERAUTH_BANNER, SSH_MSG_USERAUTH_FAILURE, SSH_MSG_USERAUTH_SUCCESS, SSH2_MSG_PING, Service,
     UserauthBanner, UserauthFailure, UserauthRequest,
 };
-use crate::wire::read::NameList;
+use crate::wire::read::{NameList, ReadError};
 
 /// How many method names are kept; no server has a dozen.
 const MAX_METHODS: usize = 64;
@@ -33,7 +33,7 @@ impl AwaitAnswer {
     }
 
     pub(crate) fn packet(self, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
-        let broken = |what: &str| move |fault| Fault::Protocol(format!("{what}: {fault}"));
+        let broken = |what: &'static str| move |fault: ReadError| Fault::Protocol(format!("{what}: {fault}"));
         match payload.first().copied() {
             Some(SSH_MSG_SERVICE_ACCEPT) => {
                 let auth = conversation.evidence.auth.get_or_insert_default();
