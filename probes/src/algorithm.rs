@@ -259,3 +259,66 @@ impl fmt::Debug for MacAlgorithm {
         f.write_str(self.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Seed;
+    use crate::wire::packet::{Inbound, Outbound};
+
+    fn unique(names: Vec<&str>) {
+        for (at, name) in names.iter().enumerate() {
+            assert!(!names[..at].contains(name), "{name} stands twice");
+            assert!(name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b','), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_names_and_stand_once() {
+        unique(KEX.iter().map(|each| each.name).collect());
+        unique(HOST_KEY.iter().map(|each| each.name).collect());
+        unique(CIPHER.iter().map(|each| each.name).collect());
+        unique(MAC.iter().map(|each| each.name).collect());
+        unique(COMPRESSION.to_vec());
+    }
+
+    #[test]
+    fn every_method_begins_with_a_message_of_its_own() {
+        for kex in KEX {
+            let mut exchange = (kex.begin)(&mut Randomness::new(Seed([1; 32]))).unwrap();
+            let first = exchange.first();
+            assert!((30..50).contains(&first[0]) && first.len() > 32, "{kex:?}");
+        }
+    }
+
+    /// Both ends derive the same keys, and the two directions differ.
+    #[test]
+    fn every_cipher_with_every_mac_carries_packets_in_both_directions() {
+        let secret = SharedSecret::mpint(&[7; 32]);
+        let hash = ExchangeHash::of(&SHA256, b"hash");
+        let mut randomness = Randomness::new(Seed([1; 32]));
+        for cipher in CIPHER {
+            let macs: Vec<Option<&MacAlgorithm>> =
+                if cipher.aead() { vec![None] } else { MAC.iter().map(Some).collect() };
+            for mac in macs {
+                let mut wires = Vec::new();
+                for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+                    let (mut outbound, mut inbound, mut wire) = (Outbound::new(), Inbound::new(), Vec::new());
+                    outbound.rekey(cipher.sealer(mac, direction, &secret, &hash, &hash).unwrap(), true);
+                    inbound.rekey(cipher.opener(mac, direction, &secret, &hash, &hash).unwrap(), true);
+                    outbound.seal(b"\x05first", &mut randomness, &mut wire);
+                    outbound.seal(b"\x32second", &mut randomness, &mut wire);
+                    inbound.feed(&wire);
+                    assert_eq!(inbound.packet(), Ok(Some(&b"\x05first"[..])), "{cipher:?} {mac:?}");
+                    assert_eq!(inbound.packet(), Ok(Some(&b"\x32second"[..])), "{cipher:?} {mac:?}");
+                    assert_eq!(inbound.packet(), Ok(None));
+                    wires.push(wire);
+                }
+                assert_ne!(wires[0], wires[1]);
+            }
+            if !cipher.aead() {
+                assert!(cipher.opener(None, Direction::ClientToServer, &secret, &hash, &hash).is_err());
+            }
+        }
+    }
+}

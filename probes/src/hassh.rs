@@ -21,3 +21,26 @@ pub fn hassh_server(kexinit: &KexInit) -> String {
         hex
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_enter_as_sent_markers_and_empty_names_included() {
+        let lists: [&[u8]; 10] = [
+            b"curve25519-sha256,kex-strict-s-v00@openssh.com",
+            b"ssh-ed25519",
+            b"not-this-way",
+            b"aes128-ctr,",
+            b"nor-this",
+            b"hmac-sha2-256",
+            b"none",
+            b"none,zlib@openssh.com",
+            b"",
+            b"",
+        ];
+        let kexinit = KexInit::parse(&KexInit::build([0; 16], lists, false)).unwrap();
+        assert_eq!(hassh_server(&kexinit), "d7ef43bac7a3c32d6d8300a7b07f5891");
+    }
+}

@@ -366,3 +366,138 @@ fn first_common<T: Named>(table: &'static [T], client: NameList<'_>, server: Nam
         .filter(|name| server.names().any(|other| other == *name))
         .find_map(|name| table.iter().find(|algorithm| algorithm.name().as_bytes() == name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SERVER: [&str; 8] = [
+        "sntrup761x25519-sha512,ecdh-sha2-nistp256,curve25519-sha256,kex-strict-s-v00@openssh.com",
+        "rsa-sha2-512,ssh-ed25519",
+        "aes256-ctr,aes128-gcm@openssh.com",
+        "aes256-ctr",
+        "hmac-sha1,hmac-sha2-512",
+        "hmac-sha1,hmac-sha2-512,hmac-sha2-256",
+        "none,zlib@openssh.com",
+        "none",
+    ];
+
+    fn server(lists: [&str; 8], follows: bool) -> KexInit {
+        let lists: [&[u8]; 10] = std::array::from_fn(|at| lists.get(at).copied().unwrap_or_default().as_bytes());
+        KexInit::parse(&KexInit::build([1; 16], lists, follows)).unwrap()
+    }
+
+    #[test]
+    fn the_first_of_our_names_that_the_server_has_wins() {
+        let agreed = negotiate(&Offer::modern(), &server(SERVER, false)).unwrap();
+        let negotiated = Negotiated {
+            kex: "curve25519-sha256",
+            host_key: "ssh-ed25519",
+            cipher_c2s: "aes128-gcm@openssh.com",
+            cipher_s2c: "aes256-ctr",
+            mac_c2s: None,
+            mac_s2c: Some("hmac-sha2-256"),
+            strict_kex: true,
+            dh_bits: Some(4096),
+        };
+        assert_eq!(agreed.negotiated(Some(4096)), negotiated);
+        assert!(!agreed.guess_wrong);
+        let offer = Offer::modern().with_kex(&["ecdh-sha2-nistp256", "curve25519-sha256"]).unwrap();
+        let agreed = negotiate(&offer.with_strict_kex(false), &server(SERVER, false)).unwrap();
+        assert_eq!((agreed.kex.name, agreed.strict_kex), ("ecdh-sha2-nistp256", false));
+    }
+
+    #[test]
+    fn each_list_can_be_the_one_without_a_common_name() {
+        for (at, slot) in [
+            (0, Slot::Kex),
+            (1, Slot::HostKey),
+            (2, Slot::Cipher),
+            (3, Slot::Cipher),
+            (5, Slot::Mac),
+            (6, Slot::Compression),
+            (7, Slot::Compression),
+        ] {
+            for nothing in ["", "hmac-md5,foo", ","] {
+                let mut lists = SERVER;
+                lists[at] = nothing;
+                assert_eq!(
+                    negotiate(&Offer::modern(), &server(lists, false)).unwrap_err(),
+                    NoCommon(slot),
+                    "list {at}"
+                );
+            }
+        }
+        // Client to server an AEAD was agreed on: the MAC list may hold anything.
+        let mut lists = SERVER;
+        lists[4] = "none";
+        assert!(negotiate(&Offer::modern(), &server(lists, false)).is_ok());
+        // Several at once: the first in the order is named.
+        assert_eq!(negotiate(&Offer::modern(), &server([""; 8], false)).unwrap_err(), NoCommon(Slot::Kex));
+    }
+
+    #[test]
+    fn markers_are_never_chosen() {
+        let mut lists = SERVER;
+        lists[0] = "ext-info-c,kex-strict-c-v00@openssh.com,kex-strict-s-v00@openssh.com";
+        assert_eq!(negotiate(&Offer::modern(), &server(lists, false)).unwrap_err(), NoCommon(Slot::Kex));
+    }
+
+    #[test]
+    fn a_guess_is_right_only_if_both_first_names_agree() {
+        let guess = |kex: &'static str, host_key: &'static str, follows: bool| {
+            let mut lists = SERVER;
+            (lists[0], lists[1]) = (kex, host_key);
+            negotiate(&Offer::modern(), &server(lists, follows)).unwrap().guess_wrong
+        };
+        assert!(!guess("curve25519-sha256", "ssh-ed25519", true));
+        assert!(guess("curve25519-sha256", "rsa-sha2-512,ssh-ed25519", true));
+        assert!(guess("ecdh-sha2-nistp256,curve25519-sha256", "ssh-ed25519", true));
+        assert!(!guess("ecdh-sha2-nistp256,curve25519-sha256", "ssh-ed25519", false));
+    }
+
+    #[test]
+    fn the_offer_is_sent_as_its_lists_say() {
+        let offer = Offer::modern();
+        assert!(offer.kex().ends_with(",ext-info-c,kex-strict-c-v00@openssh.com"));
+        let sent = KexInit::parse(&offer.kexinit([3; 16])).unwrap();
+        assert_eq!(sent.kex().0, offer.kex().as_bytes());
+        assert_eq!(sent.host_key().0, offer.host_key().as_bytes());
+        assert_eq!((sent.cipher_c2s(), sent.cipher_s2c()), (NameList(offer.cipher().as_bytes()), sent.cipher_c2s()));
+        assert_eq!((sent.mac_c2s(), sent.mac_s2c()), (NameList(offer.mac().as_bytes()), sent.mac_c2s()));
+        assert_eq!((sent.comp_c2s().0, sent.comp_s2c().0), (&b"none"[..], &b"none"[..]));
+        let plain = offer.with_ext_info(false).with_strict_kex(false).with_kex(&["ecdh-sha2-nistp521"]).unwrap();
+        assert_eq!(plain.kex(), "ecdh-sha2-nistp521");
+        let cut =
+            plain.with_host_key(&["rsa-sha2-256"]).unwrap().with_cipher(&[]).unwrap().with_mac(&["hmac-sha2-512"]);
+        let cut = cut.unwrap();
+        assert_eq!((cut.host_key(), cut.cipher(), cut.mac()), ("rsa-sha2-256", "", "hmac-sha2-512"));
+        assert_eq!(cut.with_cipher(&["rot13"]).unwrap_err().to_string(), "\"rot13\" is not an algorithm known here");
+    }
+
+    #[test]
+    fn a_server_comes_to_the_same_conclusion() {
+        let client = KexInit::parse(&Offer::modern().kexinit([0; 16])).unwrap();
+        let ours = negotiate(&Offer::modern(), &server(SERVER, false)).unwrap();
+        let theirs = negotiate_as_server(&client, &server(SERVER, false)).unwrap();
+        assert_eq!(ours.negotiated(None), theirs.negotiated(None));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_agreed_stands_in_both_lists(
+            lists in prop::array::uniform8("(ssh-ed25519|aes128-ctr|curve25519-sha256|hmac-sha2-256|none|x)(,(rsa-sha2-256|aes256-gcm@openssh.com|ecdh-sha2-nistp384|hmac-sha2-512|none|,)){0,4}"),
+        ) {
+            let server = server(std::array::from_fn(|at| lists[at].as_str()), false);
+            if let Ok(agreed) = negotiate(&Offer::modern(), &server) {
+                prop_assert!(server.kex().contains(agreed.kex.name));
+                prop_assert!(server.host_key().contains(agreed.host_key.name));
+                prop_assert!(server.cipher_c2s().contains(agreed.cipher_c2s.name));
+                prop_assert!(server.cipher_s2c().contains(agreed.cipher_s2c.name));
+                prop_assert!(agreed.mac_c2s.is_none_or(|mac| server.mac_c2s().contains(mac.name)));
+                prop_assert_eq!(agreed.mac_s2c.is_none(), agreed.cipher_s2c.aead());
+            }
+        }
+    }
+}

@@ -66,3 +66,63 @@ pub(super) fn fields<'a>(blob: &'a [u8], kind: &str) -> Result<Reader<'a>, KeyFa
     let mut reader = Reader::new(blob);
     if reader.string()? == kind.as_bytes() { Ok(reader) } else { Err(KeyFault::Value("a key of another type")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::SAMPLES;
+    use super::*;
+    use crate::wire::write::Writer;
+    use proptest::prelude::*;
+
+    #[test]
+    fn keys_read_as_ssh_keygen_prints_them() {
+        for sample in SAMPLES {
+            let blob = sample.blob();
+            assert_eq!(key_info(&blob), Ok(KeyInfo { kind: sample.kind, bits: sample.bits }));
+            assert_eq!(fingerprint_sha256(&blob), sample.fingerprint);
+        }
+    }
+
+    #[test]
+    fn a_key_cut_anywhere_or_followed_by_anything_is_refused() {
+        for sample in SAMPLES {
+            let blob = sample.blob();
+            for cut in 0..blob.len() {
+                assert!(key_info(&blob[..cut]).is_err(), "{} cut at {cut}", sample.kind);
+            }
+            assert!(key_info(&[&blob[..], &[0]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_named() {
+        let blob = |fields: &[&[u8]]| {
+            let mut blob = Vec::new();
+            let mut writer = Writer::new(&mut blob);
+            for field in fields {
+                writer.string(field);
+            }
+            blob
+        };
+        assert_eq!(key_info(&blob(&[b"ssh-dss", b"p"])), Err(KeyFault::Type));
+        assert_eq!(key_type(&blob(&[b"ssh-dss", b"p"])), Some("ssh-dss"));
+        assert_eq!(key_type(&blob(&[b"evil\x1b[2J"])), None);
+        assert_eq!(key_type(&blob(&[b""])), None);
+        let value = |fault: Vec<u8>| key_info(&fault).unwrap_err().to_string();
+        assert_eq!(value(blob(&[b"ssh-ed25519", &[1; 31]])), "an Ed25519 key that is not 32 bytes");
+        assert_eq!(value(blob(&[b"ssh-rsa", b"", &[3]])), "an RSA key of zero");
+        let (kind, curve) = (b"ecdsa-sha2-nistp256", b"nistp384");
+        assert_eq!(value(blob(&[kind, curve, &[4; 65]])), "an ECDSA key of another curve than its type");
+        let compressed = [&[2][..], &[9; 32]].concat();
+        assert_eq!(value(blob(&[kind, b"nistp256", &compressed])), "an ECDSA key that is not an uncompressed point");
+    }
+
+    proptest! {
+        #[test]
+        fn any_blob_is_read_without_harm(at in 0usize..SAMPLES.len(), tail: Vec<u8>, keep in 0usize..60) {
+            let blob = SAMPLES[at].blob();
+            let _ = key_info(&tail);
+            let _ = key_info(&[&blob[..keep.min(blob.len())], &tail].concat());
+        }
+    }
+}

@@ -94,6 +94,12 @@ impl ExchangeHash {
         self.0.as_ref()
     }
 
+    /// Any hash, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(algorithm: &'static digest::Algorithm, bytes: &[u8]) -> Self {
+        Self(digest::digest(algorithm, bytes))
+    }
+
     /// The method's hash function.
     #[must_use]
     pub fn algorithm(&self) -> &'static digest::Algorithm {

@@ -54,3 +54,34 @@ pub fn derive_key(
     key.truncate(length);
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kex::exchange::ExchangeHash;
+    use aws_lc_rs::digest::{SHA256, digest};
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Put together here by hand, with K = 0xff010203.
+    #[test]
+    fn keys_are_those_of_section_7_2() {
+        let secret = SharedSecret::mpint(&[0xff, 1, 2, 3]);
+        let k = [0, 0, 0, 5, 0, 0xff, 1, 2, 3];
+        assert_eq!(secret.encoded(), k);
+        let hash = ExchangeHash::of(&SHA256, b"one exchange");
+        let session = ExchangeHash::of(&SHA256, b"the first exchange");
+        let sha = |parts: &[&[u8]]| digest(&SHA256, &parts.concat()).as_ref().to_vec();
+        let first = sha(&[&k, hash.bytes(), b"C", session.bytes()]);
+        let second = sha(&[&k, hash.bytes(), &first]);
+        let third = sha(&[&k, hash.bytes(), &first, &second]);
+        let all = [first, second, third].concat();
+        for length in [0, 1, 12, 16, 32, 33, 64, 65, 96] {
+            let key = derive_key(&secret, &hash, &session, b'C', length);
+            assert_eq!(hex(&key), hex(&all[..length]), "{length} bytes");
+        }
+        assert_ne!(derive_key(&secret, &hash, &session, b'D', 32), all[..32]);
+    }
+}
