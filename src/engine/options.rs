@@ -11,6 +11,7 @@ use sshprobe_probes::record::Run;
 
 use crate::sys::clock::Clock;
 use crate::sys::{descriptors, entropy};
+use crate::target::Exclusions;
 use crate::transport::tcp::Unusable;
 
 /// The knobs of a run.
@@ -37,6 +38,8 @@ pub struct Options {
     pub interface: Option<String>,
     /// Every address of a name is a target of its own, with its own record.
     pub all_addresses: bool,
+    /// Addresses not to be probed even if a name leads to them. (Targets that are addresses were excluded at their source.)
+    pub exclusions: Arc<Exclusions>,
 }
 
 /// Why a run cannot start. A program error: nothing has been sent.
@@ -77,12 +80,8 @@ impl Options {
         // A name for the run is no secret: without randomness the time will do.
         let id = entropy::number().unwrap_or(epoch.0);
         let run = Run { id: format!("{id:016x}"), version: env!("CARGO_PKG_VERSION"), epoch };
-        let settings = Settings {
-            plan: Arc::new(plan),
-            retries: 1,
-            per_host: Duration::from_millis(1200),
-            run: Arc::new(run),
-        };
+        let settings =
+            Settings { plan: Arc::new(plan), retries: 1, per_host: Duration::from_millis(1200), run: Arc::new(run) };
         Self {
             settings: Arc::new(settings),
             clock,
@@ -93,6 +92,7 @@ impl Options {
             source: None,
             interface: None,
             all_addresses: false,
+            exclusions: Arc::default(),
         }
     }
 }
@@ -120,12 +120,14 @@ impl Shares {
     /// Descriptors for everything that is no connection: output, timers, signals, name servers' configuration.
     const RESERVE: u64 = 16;
     const QUESTIONS: usize = 128;
+    /// A question goes out over two sockets, one for each family.
+    const PER_QUESTION: usize = 2;
 
     /// Raises the limit of this process as far as needed, and makes do with what there is.
     pub(super) fn of_this_process(wanted: usize) -> Result<Self, Unfit> {
         let wanted = wanted.max(1);
         let open = descriptors::open();
-        let needed = open + Self::RESERVE + (wanted + Self::QUESTIONS) as u64;
+        let needed = open + Self::RESERVE + (wanted + Self::QUESTIONS * Self::PER_QUESTION) as u64;
         let allowed =
             descriptors::allow(needed).map_err(|source| Unfit::System { what: "the limit of open files", source })?;
         Self::of(wanted, allowed, open).ok_or(Unfit::Descriptors { allowed, open })
@@ -133,8 +135,12 @@ impl Shares {
 
     fn of(wanted: usize, allowed: u64, open: u64) -> Option<Self> {
         let free = usize::try_from(allowed.checked_sub(open + Self::RESERVE)?).unwrap_or(usize::MAX);
-        let questions = (free / 4).clamp(1, Self::QUESTIONS);
-        let connections = wanted.min(free.checked_sub(questions).filter(|rest| *rest > 0)?);
+        let questions = (free / 8).clamp(1, Self::QUESTIONS);
+        let left = free.checked_sub(questions * Self::PER_QUESTION)?;
+        let connections = wanted.min(left);
+        if connections == 0 {
+            return None;
+        }
         // While one connection is up, others wait for their retry: enough of them to keep the slots busy.
         Some(Self { connections, questions, cases: connections * 2 + 256, names: 4096 })
     }
@@ -154,15 +160,15 @@ mod tests {
     #[test]
     fn too_few_lower_the_connections_and_leave_room_for_the_rest() {
         let shares = Shares::of(1000, 64, 12).unwrap();
-        assert_eq!((shares.connections, shares.questions), (27, 9));
-        assert!(shares.connections + shares.questions + 12 < 64);
+        assert_eq!((shares.connections, shares.questions), (28, 4));
+        assert!(shares.connections + 2 * shares.questions + 12 < 64);
     }
 
     #[test]
     fn none_at_all_is_an_error() {
         assert_eq!(Shares::of(1000, 20, 12), None);
-        assert_eq!(Shares::of(1000, 29, 12), None, "one for names, none for connections");
-        assert!(Shares::of(1000, 30, 12).is_some());
+        assert_eq!(Shares::of(1000, 30, 12), None, "enough for a name, none for a connection");
+        assert!(Shares::of(1000, 31, 12).is_some());
     }
 
     #[test]

@@ -31,6 +31,7 @@ use super::stats::Stats;
 use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
+use crate::target::Exclusions;
 use crate::transport::{Opening, Tcp, Transport};
 
 /// A resolver keeps its own time; this is for one that does not.
@@ -131,8 +132,7 @@ impl<T: Transport> Engine<T> {
         stats: Arc<Stats>,
     ) -> Result<Outcome, Unfit> {
         let Self { options, shares, transport, .. } = self;
-        let fed =
-            feed::start(targets).map_err(|source| Unfit::System { what: "a thread for the targets", source })?;
+        let fed = feed::start(targets).map_err(|source| Unfit::System { what: "a thread for the targets", source })?;
         let clock = options.clock;
         let admission = Admission::new(
             Rate::new(options.rate, clock.now()),
@@ -146,6 +146,7 @@ impl<T: Transport> Engine<T> {
             resolver,
             settings: options.settings,
             all_addresses: options.all_addresses,
+            exclusions: options.exclusions,
             clock,
             conntrack: Mutex::new(Conntrack::of_this_machine()),
             cases: Arc::new(Semaphore::new(shares.cases)),
@@ -185,6 +186,7 @@ struct Works<T, R> {
     resolver: R,
     settings: Arc<Settings>,
     all_addresses: bool,
+    exclusions: Arc<Exclusions>,
     clock: Clock,
     conntrack: Mutex<Conntrack>,
     cases: Arc<Semaphore>,
@@ -229,7 +231,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     async fn name(self: Arc<Self>, target: Target, name: &str, room: OwnedSemaphorePermit) {
         let Some((found, took)) = self.guarded(&target, self.resolve(name)).await else { return };
         let Some(mut place) = self.room(&self.cases).await else { return };
-        let addrs = match found {
+        let mut addrs = match found {
             Ok(addrs) => addrs.into_iter().map(|addr| socket_addr(addr, 0, target.port)).collect::<Vec<_>>(),
             Err(fault) => {
                 drop(room);
@@ -238,6 +240,13 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 return self.see(target, case).await;
             }
         };
+        let found = addrs.len();
+        addrs.retain(|addr| !self.exclusions.covers_address(addr.ip(), 0, addr.port()));
+        if addrs.is_empty() && found > 0 {
+            // Excluded is excluded, by whatever name.
+            let (run, now) = (&self.settings.run, self.clock.now());
+            return self.hand_on(Box::new(Record::local(&target, LocalTrouble::Policy, None, run, now))).await;
+        }
         if !self.all_addresses || addrs.len() < 2 {
             drop(room);
             return self.addresses(target, addrs, Some(took), place).await;

@@ -86,10 +86,7 @@ mod tests {
     #[test]
     fn type_code_and_sender_are_told_over_ipv4() {
         let from = Some("127.0.0.1".parse().unwrap());
-        assert_eq!(
-            unreachable("127.0.0.1:0"),
-            Some((Errno::ECONNREFUSED, Icmp { kind: 3, code: 3, from, v6: false }))
-        );
+        assert_eq!(unreachable("127.0.0.1:0"), Some((Errno::ECONNREFUSED, Icmp { kind: 3, code: 3, from, v6: false })));
     }
 
     #[test]

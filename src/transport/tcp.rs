@@ -79,9 +79,7 @@ impl Tcp {
                 .map_err(|reason| Unusable::Interface { name: name.to_string(), reason })?;
         }
         if let Some(address) = source {
-            socket
-                .bind(&SocketAddr::new(address, 0).into())
-                .map_err(|reason| Unusable::Source { address, reason })?;
+            socket.bind(&SocketAddr::new(address, 0).into()).map_err(|reason| Unusable::Source { address, reason })?;
         }
         Ok(self)
     }
