@@ -916,7 +916,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "A fault of this program",
         "The probe failed by itself; nothing is said about the target. The run goes on and exits 3.",
         &["a bug"],
-        &["report it with the record's detail and, if you can, a --capture file"],
+        &["report it with the record and the server's software, if it is known"],
     ),
 ];
 
