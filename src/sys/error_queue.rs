@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::libc::{SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6};
-use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, SockaddrStorage, cmsg_space, recvmsg, setsockopt, sockopt,
-};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, cmsg_space, recvmsg, setsockopt, sockopt};
 use sshprobe_probes::evidence::Icmp;
 
 /// Space for one extended error with the address of its sender, either family.
@@ -33,7 +31,8 @@ pub fn take(socket: &impl AsRawFd) -> Option<Icmp> {
         let mut buffers = [IoSliceMut::new(&mut payload)];
         let mut control = Vec::with_capacity(CONTROL);
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-        let Ok(message) = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut buffers, Some(&mut control), flags) else {
+        let Ok(message) = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut buffers, Some(&mut control), flags)
+        else {
             break;
         };
         let Ok(controls) = message.cmsgs() else { continue };

@@ -53,12 +53,7 @@ impl Tcp {
         }
     }
 
-    async fn connect(
-        &self,
-        connect: &Connect,
-        evidence: &mut Evidence,
-        clock: &Clock,
-    ) -> Result<TcpStream, Refusal> {
+    async fn connect(&self, connect: &Connect, evidence: &mut Evidence, clock: &Clock) -> Result<TcpStream, Refusal> {
         let socket = self.socket(connect)?;
         match socket.connect(&connect.addr.into()) {
             Ok(()) => {}
