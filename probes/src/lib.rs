@@ -4,6 +4,7 @@ pub mod algorithm;
 pub mod case;
 pub mod diagnose;
 mod errno;
+pub mod escape;
 pub mod evidence;
 pub mod govern;
 pub mod hassh;
