@@ -1,1 +1,7 @@
-//! Pacing, retry policy: pure, tested under virtual time.
+//! Pacing and budgets: pure, tested under virtual time.
+pub mod host;
+pub mod jitter;
+pub mod penalty;
+pub mod rate;
+pub mod subnet;
+pub mod trouble;
