@@ -1,51 +1,31 @@
-<<<<<<< HEAD
 //! HASSH: a fingerprint of a KEXINIT's algorithm lists.
-=======
-//! HASSH: the fingerprint of an SSH implementation by the algorithms it offers.
->>>>>>> wt-k
 
 use md5::{Digest, Md5};
 
 use crate::wire::kexinit::KexInit;
 
-<<<<<<< HEAD
 /// The server's HASSH: MD5 over `kex;enc_s2c;mac_s2c;comp_s2c`, the lists exactly as sent, in lower-case hex.
 #[must_use]
 pub fn hassh_server(kexinit: &KexInit) -> String {
     let mut md5 = Md5::new();
     for (at, list) in [kexinit.kex(), kexinit.cipher_s2c(), kexinit.mac_s2c(), kexinit.comp_s2c()].iter().enumerate() {
         if at > 0 {
-=======
-/// The server's HASSH in lower-case hex: MD5 over its key exchange methods, ciphers, MACs and compression methods from
-/// server to client, each list as it was sent, joined by `;`.
-#[must_use]
-pub fn hassh_server(kexinit: &KexInit) -> String {
-    let mut md5 = Md5::new();
-    for (index, list) in [kexinit.kex(), kexinit.cipher_s2c(), kexinit.mac_s2c(), kexinit.comp_s2c()].iter().enumerate()
-    {
-        if index > 0 {
->>>>>>> wt-k
             md5.update(b";");
         }
         md5.update(list.0);
     }
-<<<<<<< HEAD
     md5.finalize().iter().fold(String::with_capacity(32), |mut hex, byte| {
         for nibble in [byte >> 4, byte & 15] {
             hex.push(char::from_digit(u32::from(nibble), 16).unwrap_or('?'));
         }
         hex
     })
-=======
-    md5.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
->>>>>>> wt-k
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-<<<<<<< HEAD
     #[test]
     fn the_lists_enter_as_sent_markers_and_empty_names_included() {
         let lists: [&[u8]; 10] = [
@@ -62,30 +42,5 @@ mod tests {
         ];
         let kexinit = KexInit::parse(&KexInit::build([0; 16], lists, false)).unwrap();
         assert_eq!(hassh_server(&kexinit), "d7ef43bac7a3c32d6d8300a7b07f5891");
-=======
-    /// What Debian's OpenSSH 9.2p1-2+deb12u10 sends in its default configuration.
-    const KEX: &str = "sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,\
-        ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,\
-        diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256,\
-        kex-strict-s-v00@openssh.com";
-    const CIPHERS: &str =
-        "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com";
-    const MACS: &str = "umac-64-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256-etm@openssh.com,\
-        hmac-sha2-512-etm@openssh.com,hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,\
-        hmac-sha2-256,hmac-sha2-512,hmac-sha1";
-
-    #[test]
-    fn the_published_recipe_gives_debian_12s_known_value() {
-        let lists = [KEX, "ssh-ed25519", "c2s", CIPHERS, "c2s", MACS, "c2s", "none,zlib@openssh.com", "", ""];
-        let mut payload = vec![20];
-        payload.extend([0; 16]);
-        for list in lists {
-            payload.extend(u32::try_from(list.len()).unwrap().to_be_bytes());
-            payload.extend(list.as_bytes());
-        }
-        payload.extend([0; 5]);
-        let kexinit = KexInit::parse(&payload).unwrap();
-        assert_eq!(hassh_server(&kexinit), "425d29fe50d8e4f5e37efb6e24bcf660");
->>>>>>> wt-k
     }
 }

@@ -40,11 +40,11 @@ pub fn one_line(error: &clap::Error) -> String {
 
 /// What a user gave, quoted and with nothing in it that a terminal would obey.
 pub(super) fn quote(value: &str) -> String {
-    let mut out = String::from("'");
+    let mut out = String::from('`');
     for c in value.chars() {
         if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
     }
-    out.push('\'');
+    out.push('`');
     out
 }
 
@@ -101,25 +101,25 @@ mod tests {
     #[test]
     fn each_says_the_thing_the_fault_and_the_remedy_in_one_line() {
         for (args, line) in [
-            (&["--depth", "foo"][..], "--depth: 'foo' is none of connect, ident, kexinit, kex, auth"),
-            (&["--depth", ""], "--depth: '' is none of connect, ident, kexinit, kex, auth"),
+            (&["--depth", "foo"][..], "--depth: `foo` is none of connect, ident, kexinit, kex, auth"),
+            (&["--depth", ""], "--depth: `` is none of connect, ident, kexinit, kex, auth"),
             (&["--depth"], "--depth: a value is missing"),
-            (&["-c", "0"], "--concurrency: '0' must be at least 1"),
-            (&["-c", "-1"], "--concurrency: '-1' is not a whole number from 0"),
+            (&["-c", "0"], "--concurrency: `0` must be at least 1"),
+            (&["-c", "-1"], "--concurrency: `-1` is not a whole number from 0"),
             (
                 &["--timeout", "-1s"],
-                "--timeout: '-1s' is not a duration, as time cannot be negative; write a duration like 500ms, 8s, 2m or plain seconds",
+                "--timeout: `-1s` is not a duration, as time cannot be negative; write a duration like 500ms, 8s, 2m or plain seconds",
             ),
-            (&["--timeout=-1s", "h"], "--timeout: '-1s' is not a duration, as time cannot be negative; write a duration like 500ms, 8s, 2m or plain seconds"),
-            (&["--timeout", "0"], "--timeout: '0' leaves no time at all; give more than 0"),
-            (&["--rate", "fast"], "--rate: 'fast' is not a whole number from 0"),
+            (&["--timeout=-1s", "h"], "--timeout: `-1s` is not a duration, as time cannot be negative; write a duration like 500ms, 8s, 2m or plain seconds"),
+            (&["--timeout", "0"], "--timeout: `0` leaves no time at all; give more than 0"),
+            (&["--rate", "fast"], "--rate: `fast` is not a whole number from 0"),
             (&["--concurency", "5"], "--concurency: no such option; did you mean --concurrency?"),
             (&["--zzzzzz"], "--zzzzzz: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --"),
             (&["-Z"], "-Z: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --"),
             (&["-4", "-6", "h"], "-4 cannot be used with -6"),
-            (&["--show", "problem"], "--show: 'problem' is none of problems, answered, all; did you mean problems?"),
-            (&["--quiet=yes", "h"], "--quiet: 'yes' is not expected: it takes no value"),
-            (&["--format", "\u{1b}[31m"], "--format: '\\u{1b}[31m' is none of table, jsonl"),
+            (&["--show", "problem"], "--show: `problem` is none of problems, answered, all; did you mean problems?"),
+            (&["--quiet=yes", "h"], "--quiet: `yes` is not expected: it takes no value"),
+            (&["--format", "\u{1b}[31m"], "--format: `\\u{1b}[31m` is none of table, jsonl"),
             (&["demo", "--depth", "auth"], "--depth: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --"),
         ] {
             assert_eq!(complain(args), line, "{args:?}");

@@ -94,7 +94,7 @@ impl FromStr for FailOn {
                     let names: Vec<&str> = Status::ALL.iter().map(|status| status.name()).chain(["none", "any"]).collect();
                     return Err(match word {
                         "none" | "any" => format!("has {word} beside others; it stands alone"),
-                        _ => format!("has '{}', which {}", word.escape_default(), values::none_of(word, &names)),
+                        _ => format!("has `{}`, which {}", word.escape_default(), values::none_of(word, &names)),
                     });
                 }
             }
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!("any".parse(), Ok(FailOn::Anything));
         assert_eq!("timeout, refused,timeout".parse(), Ok(FailOn::Only(vec![Status::Timeout, Status::Refused])));
         let unknown = "timeout,refusd".parse::<FailOn>().expect_err("unknown");
-        assert!(unknown.starts_with("has 'refusd', which is none of ok, timeout, refused, unreachable,"), "{unknown}");
+        assert!(unknown.starts_with("has `refusd`, which is none of ok, timeout, refused, unreachable,"), "{unknown}");
         assert!(unknown.ends_with("local-error, none, any; did you mean refused?"), "{unknown}");
         assert!("any,timeout".parse::<FailOn>().expect_err("beside").contains("stands alone"));
         assert!("".parse::<FailOn>().is_err());

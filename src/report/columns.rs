@@ -66,7 +66,7 @@ pub static COLUMNS: [Column; 7] = [
         wish: Wish { least: 9, most: Some(40), leaves: 4 },
         right: false,
         whole: false,
-        cell: |record| record.auth.as_ref().map_or_else(String::new, |auth| escape(auth.methods.join(","))),
+        cell: methods,
     },
     Column {
         title: "WHY",
@@ -86,9 +86,15 @@ fn host(record: &Record) -> String {
 /// The first key's type, shortened, and its fingerprint.
 fn host_key(record: &Record) -> String {
     let Some(key) = record.host_keys.first() else { return String::new() };
-    let name = escape(&key.key_type);
+    let name = escape(&key.kind);
     let short = name.strip_prefix("ssh-").or_else(|| name.strip_prefix("ecdsa-sha2-")).unwrap_or(&name);
     format!("{short} {}", key.fingerprint)
+}
+
+/// The methods listed, in the server's order; what an empty list means `WHY` says.
+fn methods(record: &Record) -> String {
+    let methods = record.auth.as_ref().and_then(|auth| auth.methods.as_ref());
+    methods.map_or_else(String::new, |methods| escape(methods.join(",")))
 }
 
 /// The code where the status does not say it all, then the sentence; of a healthy target what else was noticed.

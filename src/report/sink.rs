@@ -140,16 +140,15 @@ impl Sink {
         observe(record);
         self.delivered.summary.add(record);
         let mut full = false;
-        let mut hidden = !self.views.is_empty();
+        let listed = |view: &View| view.place == Place::File || view.selection.keeps(record);
+        if !self.views.iter().all(listed) {
+            self.delivered.summary.hide();
+        }
         for at in 0..self.views.len() {
             let view = &mut self.views[at];
-            hidden &= !view.selection.keeps(record);
             let result = view.take(record);
             full |= view.buffer.len() >= CHUNK;
             self.settle(at, result, stop);
-        }
-        if hidden {
-            self.delivered.summary.hide();
         }
         if full {
             self.flush(progress, stop);

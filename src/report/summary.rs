@@ -67,6 +67,8 @@ pub struct Closing {
     pub elapsed: Duration,
     /// It was ended before every target was probed.
     pub interrupted: bool,
+    /// The option that lists what standard output left out.
+    pub list_all: &'static str,
 }
 
 impl Default for Summary {
@@ -88,7 +90,7 @@ impl Summary {
         }
     }
 
-    /// Counts a record that the terminal's view left out.
+    /// Counts a record that standard output left out.
     pub fn hide(&mut self) {
         self.hidden += 1;
     }
@@ -128,7 +130,7 @@ impl Summary {
             out.push('\n');
         }
         if self.hidden > 0 {
-            let _ = writeln!(out, "  ({} not listed; --show all lists them)", count(self.hidden));
+            let _ = writeln!(out, "  ({} not listed; {} lists them all)", count(self.hidden), closing.list_all);
         }
         self.render_latency(&mut out);
         out
