@@ -5,5 +5,5 @@ pub mod cli;
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod report;
-#[cfg(any())]
+
 pub mod target;

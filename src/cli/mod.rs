@@ -7,3 +7,4 @@ pub mod exit;
 pub mod local_user;
 pub mod output;
 mod values;
+pub mod config;

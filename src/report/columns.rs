@@ -28,7 +28,7 @@ pub struct Column {
 pub static COLUMNS: [Column; 7] = [
     Column {
         title: "STATUS",
-        wish: Wish { least: 17, most: Some(17), leaves: 0 },
+        wish: Wish { least: 14, most: Some(17), leaves: 0 },
         right: false,
         whole: true,
         cell: |record| record.status.name().to_owned(),
@@ -70,7 +70,7 @@ pub static COLUMNS: [Column; 7] = [
     },
     Column {
         title: "WHY",
-        wish: Wish { least: 20, most: None, leaves: 0 },
+        wish: Wish { least: 30, most: None, leaves: 0 },
         right: false,
         whole: false,
         cell: why,

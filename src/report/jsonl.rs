@@ -20,3 +20,23 @@ impl Encoder for Jsonl {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::healthy;
+
+    #[test]
+    fn a_record_is_one_line_that_reads_back_the_same() {
+        let mut hostile = healthy("a");
+        hostile.detail = String::from("two\nlines \u{2028} and \u{1b}[2J");
+        let mut out = Vec::new();
+        let mut jsonl = encoder(Look::default());
+        jsonl.record(&hostile, &mut out).expect("no error");
+        jsonl.record(&healthy("b"), &mut out).expect("no error");
+        let lines: Vec<&[u8]> = out.split_inclusive(|byte| *byte == b'\n').collect();
+        assert_eq!(lines.len(), 2);
+        let read: Record = serde_json::from_slice(lines[0]).expect("a record");
+        assert_eq!(read, hostile);
+    }
+}

@@ -9,6 +9,8 @@ pub mod selection;
 pub mod sink;
 pub mod span;
 pub mod summary;
+#[cfg(test)]
+mod samples;
 mod table;
 
 pub use format::{Encoder, FORMATS, Format, Look};

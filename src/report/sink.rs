@@ -179,3 +179,153 @@ impl Sink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex, mpsc as std_mpsc};
+
+    use sshprobe_probes::diagnose::Code;
+    use sshprobe_probes::evidence::Stage;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::report::FORMATS;
+    use crate::report::samples::record;
+
+    /// What was written, and after how many writes the place fails, and how.
+    #[derive(Clone, Default)]
+    struct Paper {
+        written: Arc<Mutex<Vec<u8>>>,
+        fails_with: Option<i32>,
+        gate: Option<Arc<Mutex<std_mpsc::Receiver<()>>>>,
+    }
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(errno) = self.fails_with {
+                return Err(io::Error::from_raw_os_error(errno));
+            }
+            if let Some(gate) = &self.gate {
+                let _ = gate.lock().expect("gate").recv();
+            }
+            self.written.lock().expect("paper").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Paper {
+        fn lines(&self) -> usize {
+            self.written.lock().expect("paper").iter().filter(|byte| **byte == b'\n').count()
+        }
+
+        fn view(&self, place: Place) -> View {
+            let jsonl = FORMATS.iter().find(|format| format.name == "jsonl").expect("a format");
+            View::new(jsonl, Look::default(), Selection::All, place, String::from("paper"), Box::new(self.clone()))
+        }
+    }
+
+    const STDOUT: Place = Place::Stdout { shares_terminal: false };
+    const EPIPE: i32 = 32;
+    const ENOSPC: i32 = 28;
+
+    fn one() -> Box<Record> {
+        Box::new(record("a", Code::Ok, Stage::Auth, ""))
+    }
+
+    /// Feeds `count` records and gives what became of them, how many counted, and how often the run was stopped.
+    fn feed(views: Vec<View>, count: usize) -> (Delivered, usize, usize) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let (sender, receiver) = mpsc::channel(4);
+        let handle = runtime.handle().clone();
+        let seen = AtomicUsize::new(0);
+        let stops = AtomicUsize::new(0);
+        let delivered = std::thread::scope(|scope| {
+            let sink = scope.spawn(|| {
+                let observe = |_: &Record| _ = seen.fetch_add(1, Ordering::Relaxed);
+                let stop = || _ = stops.fetch_add(1, Ordering::Relaxed);
+                Sink::new(views).run(receiver, &handle, &Progress::none(), observe, stop)
+            });
+            for _ in 0..count {
+                sender.blocking_send(one()).expect("the sink listens to the end");
+            }
+            drop(sender);
+            sink.join().expect("no panic")
+        });
+        (delivered, seen.into_inner(), stops.into_inner())
+    }
+
+    #[test]
+    fn every_record_reaches_every_view() {
+        let (out, file) = (Paper::default(), Paper::default());
+        let (delivered, seen, stops) = feed(vec![out.view(STDOUT), file.view(Place::File)], 1_000);
+        assert_eq!((out.lines(), file.lines(), seen, stops), (1_000, 1_000, 1_000, 0));
+        assert_eq!(delivered.summary.targets(), 1_000);
+        assert!(delivered.error.is_none() && !delivered.closed);
+    }
+
+    #[test]
+    fn a_closed_stdout_ends_its_view_and_the_file_goes_on() {
+        let out = Paper { fails_with: Some(EPIPE), ..Paper::default() };
+        let file = Paper::default();
+        let (delivered, seen, stops) = feed(vec![out.view(STDOUT), file.view(Place::File)], 100);
+        assert_eq!((file.lines(), seen, stops), (100, 100, 0));
+        assert!(delivered.error.is_none() && !delivered.closed);
+    }
+
+    #[test]
+    fn a_closed_stdout_alone_stops_the_run_quietly() {
+        let out = Paper { fails_with: Some(EPIPE), ..Paper::default() };
+        let (delivered, _, stops) = feed(vec![out.view(STDOUT)], 100);
+        assert_eq!(stops, 1);
+        assert!(delivered.error.is_none() && delivered.closed);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_wherever_it_is() {
+        for place in [STDOUT, Place::File] {
+            let out = Paper { fails_with: Some(ENOSPC), ..Paper::default() };
+            let (delivered, _, stops) = feed(vec![Paper::default().view(STDOUT), out.view(place)], 100);
+            assert_eq!(stops, 1);
+            let error = delivered.error.expect("an error").to_string();
+            assert!(error.starts_with("cannot write to paper: No space left on device"), "{error}");
+        }
+    }
+
+    /// A file whose reader left (a FIFO) is lost output all the same: it was asked for by name.
+    #[test]
+    fn a_broken_file_is_an_error() {
+        let file = Paper { fails_with: Some(EPIPE), ..Paper::default() };
+        let (delivered, _, stops) = feed(vec![Paper::default().view(STDOUT), file.view(Place::File)], 10);
+        assert!(delivered.error.is_some() && stops == 1);
+    }
+
+    #[test]
+    fn a_stalled_output_holds_the_sender_back_and_loses_nothing() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let handle = runtime.handle().clone();
+        let (open, gate) = std_mpsc::channel();
+        let out = Paper { gate: Some(Arc::new(Mutex::new(gate))), ..Paper::default() };
+        let view = out.view(STDOUT);
+        let (sender, receiver) = mpsc::channel(4);
+        let sink = std::thread::spawn(move || Sink::new(vec![view]).run(receiver, &handle, &Progress::none(), |_| {}, || {}));
+        // Until something was gathered the sink takes records; once it writes it is stuck, and the channel fills.
+        let mut sent = 0;
+        runtime.block_on(async {
+            while let Ok(result) = tokio::time::timeout(Duration::from_millis(500), sender.send(one())).await {
+                result.expect("the sink listens");
+                sent += 1;
+            }
+        });
+        assert!(sent < 100_000);
+        assert_eq!(out.lines(), 0);
+        drop(sender);
+        drop(open);
+        let delivered = sink.join().expect("no panic");
+        assert_eq!((out.lines(), delivered.summary.targets()), (sent, sent as u64));
+    }
+}

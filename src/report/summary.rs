@@ -158,3 +158,50 @@ impl Summary {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sshprobe_probes::evidence::Stage;
+
+    use super::*;
+    use crate::report::samples::{healthy, record};
+
+    #[test]
+    fn counts_and_latencies_are_those_of_the_records() {
+        let mut summary = Summary::default();
+        for _ in 0..1_200 {
+            summary.add(&healthy("a"));
+        }
+        let mut slow = healthy("b");
+        slow.timing_us.connect = Some(3_000_000);
+        slow.connections = 2;
+        summary.add(&slow);
+        let mut silent = record("c", Code::TimeoutConnect, Stage::Connect, "no answer");
+        silent.timing_us.connect = Some(5_000_000);
+        silent.timing_us.total = Some(5_000_000);
+        summary.add(&silent);
+        summary.add(&record("d", Code::AuthTimeout, Stage::Auth, "nothing"));
+        summary.add(&record("e", Code::Refused, Stage::Connect, "no"));
+        summary.hide();
+        let closing = Closing { elapsed: Duration::from_millis(21_400), interrupted: false, list_all: "--show all" };
+        assert_eq!(
+            summary.render(closing),
+            "\
+1,204 targets in 21.4s, 1,202 connections
+  ok                      1,201
+  timeout                     2  timeout-connect 1, auth-timeout 1
+  refused                     1
+  (1 not listed; --show all lists them all)
+  stage                   count      p50      p90      p99      max
+  connect                 1,201    200us    200us    200us       3s
+  whole, if ok            1,201     12ms     12ms     12ms     12ms
+"
+        );
+    }
+
+    #[test]
+    fn an_empty_run_has_a_summary_too() {
+        let closing = Closing { elapsed: Duration::ZERO, interrupted: true, list_all: "" };
+        assert_eq!(Summary::default().render(closing), "0 targets in 0s, 0 connections; interrupted, the rest was not probed\n");
+    }
+}
