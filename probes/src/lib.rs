@@ -6,6 +6,7 @@ pub mod diagnose;
 mod errno;
 pub mod escape;
 pub mod evidence;
+pub mod fuzzing;
 pub mod govern;
 pub mod hassh;
 pub mod hostkey;

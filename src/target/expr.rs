@@ -48,6 +48,16 @@ impl Expression {
         }
     }
 
+    /// How many targets it names if no other names them too, at most `u128::MAX`.
+    #[must_use]
+    pub fn size(&self, default_ports: &PortSet) -> u128 {
+        let hosts = match &self.hosts {
+            Hosts::Name(_) => 1,
+            Hosts::Addresses(range) => range.len(),
+        };
+        hosts.saturating_mul(self.ports.as_ref().unwrap_or(default_ports).len().into())
+    }
+
     /// Reads an expression.
     ///
     /// # Errors

@@ -337,6 +337,13 @@ pub(crate) struct Walk {
     single: Option<Target>,
 }
 
+impl Walk {
+    /// How many targets the whole walk has.
+    pub(crate) const fn total(&self) -> u64 {
+        self.set.total
+    }
+}
+
 impl Iterator for Walk {
     /// An error only if the text means nothing any more: an interface named by it has gone since.
     type Item = Result<Target, ExprError>;

@@ -50,11 +50,11 @@ impl Class {
             let refused = !evidence.preamble.lines.is_empty() || !evidence.preamble.partial.is_empty();
             return (evidence.connected() && !refused).then_some(Class::NoAuth);
         }
-        if evidence.ended.since(evidence.started) >= Self::LEAST_GRACE {
-            return Some(Class::GraceExceeded);
-        }
         let named_user = evidence.auth.as_ref().is_some_and(|auth| auth.none_sent);
         let wordless = matches!(evidence.fault, Some(Fault::Eof | Fault::Reset));
+        if wordless && evidence.ended.since(evidence.started) >= Self::LEAST_GRACE {
+            return Some(Class::GraceExceeded);
+        }
         match (named_user, wordless) {
             (true, true) => Some(Class::RefuseConnection),
             (true, false) => Some(Class::InvalidUser),
@@ -64,7 +64,7 @@ impl Class {
         }
     }
 
-    /// No LoginGraceTime in use is shorter: a connection that ended sooner was not ended by it.
+    /// No LoginGraceTime in use is shorter: a connection that the server ended sooner was not ended by it.
     const LEAST_GRACE: Duration = Duration::from_secs(30);
 }
 
@@ -265,10 +265,13 @@ mod tests {
         assert_eq!(at_stage(Stage::Auth, None, Some(none_sent())), Some(Class::InvalidUser));
         assert_eq!(at_stage(Stage::Auth, Some(Fault::Eof), Some(none_sent())), Some(Class::RefuseConnection));
         assert_eq!(at_stage(Stage::Auth, Some(Fault::Eof), None), Some(Class::NoAuth));
-        let lasting = Class::of(&ended(|evidence| {
-            evidence.ident = Some(ident("OpenSSH_10.5"));
-            evidence.ended = secs(125);
-        }));
-        assert_eq!(lasting, Some(Class::GraceExceeded));
+        let lasting = |fault| {
+            Class::of(&ended(|evidence| {
+                evidence.ident = Some(ident("OpenSSH_10.5"));
+                (evidence.ended, evidence.fault) = (secs(125), Some(fault));
+            }))
+        };
+        assert_eq!(lasting(Fault::Eof), Some(Class::GraceExceeded));
+        assert_eq!(lasting(Fault::Timeout), Some(Class::NoAuth), "we left, not sshd");
     }
 }
