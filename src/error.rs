@@ -54,10 +54,7 @@ mod tests {
     fn errors_are_one_line_and_name_the_thing() {
         let create = Error::Create { path: "/x/y".into(), reason: String::from("the folder /x does not exist") };
         assert_eq!(create.to_string(), "cannot create /x/y: the folder /x does not exist");
-        let write = Error::Write {
-            destination: String::from("out.jsonl"),
-            source: io::Error::from_raw_os_error(28),
-        };
+        let write = Error::Write { destination: String::from("out.jsonl"), source: io::Error::from_raw_os_error(28) };
         assert!(write.to_string().starts_with("cannot write to out.jsonl: No space left on device"));
         assert!(!write.to_string().contains('\n'));
     }

@@ -18,7 +18,8 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn with_stdin(mut command: Command, input: &[u8]) -> Output {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
     child.stdin.take().expect("a pipe").write_all(input).expect("written");
     child.wait_with_output().expect("ends")
 }
@@ -98,7 +99,17 @@ fn bad_targets_and_options_are_refused_before_anything_is_sent() {
 #[test]
 fn no_target_at_all_says_how_to_give_one() {
     assert_refused(&sshprobe().output().expect("runs"), &["no target", "sshprobe 10.0.0.0/24", "--help"]);
-    assert_refused(&with_stdin({ let mut c = sshprobe(); c.args(["-f", "-"]); c }, b"# nothing\n\n"), &["stdin"]);
+    assert_refused(
+        &with_stdin(
+            {
+                let mut c = sshprobe();
+                c.args(["-f", "-"]);
+                c
+            },
+            b"# nothing\n\n",
+        ),
+        &["stdin"],
+    );
 }
 
 #[test]
@@ -174,7 +185,10 @@ fn a_refused_run_leaves_the_old_output_alone() {
 #[test]
 fn help_and_version_go_to_standard_output() {
     for (arg, words) in [
-        ("--help", &["TARGET...", "--connect-timeout", "[default: 5s]", "[default: 20s]", "[default: 1000]", "demo"][..]),
+        (
+            "--help",
+            &["TARGET...", "--connect-timeout", "[default: 5s]", "[default: 20s]", "[default: 1000]", "demo"][..],
+        ),
         ("-h", &["Usage: sshprobe"]),
         ("-V", &[concat!("sshprobe ", env!("CARGO_PKG_VERSION"))]),
     ] {
@@ -191,10 +205,30 @@ fn help_and_version_go_to_standard_output() {
 fn every_option_of_the_help_says_its_default() {
     let help = text(&sshprobe().arg("--help").output().expect("runs").stdout);
     let flat = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for option in ["--port", "--max-targets", "--order", "--seed", "--depth", "--user", "--connect-timeout", "--timeout", "--retries",
-        "--concurrency", "--rate", "--per-subnet", "--per-host", "--resolver", "--source", "--interface", "--format", "--records",
-        "--show", "--progress", "--color", "--fail-on"]
-    {
+    for option in [
+        "--port",
+        "--max-targets",
+        "--order",
+        "--seed",
+        "--depth",
+        "--user",
+        "--connect-timeout",
+        "--timeout",
+        "--retries",
+        "--concurrency",
+        "--rate",
+        "--per-subnet",
+        "--per-host",
+        "--resolver",
+        "--source",
+        "--interface",
+        "--format",
+        "--records",
+        "--show",
+        "--progress",
+        "--color",
+        "--fail-on",
+    ] {
         let at = flat.find(&format!("{option} <")).unwrap_or_else(|| panic!("{option} is not in the help"));
         let rest = &flat[at + option.len()..];
         let own = &rest[..rest.find(" --").unwrap_or(rest.len())];

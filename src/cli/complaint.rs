@@ -9,14 +9,17 @@ pub fn one_line(error: &clap::Error) -> String {
     let value = text(error, ContextKind::InvalidValue);
     match (error.kind(), value) {
         (ErrorKind::InvalidValue, None) => format!("{option}: a value is missing"),
-        (ErrorKind::InvalidValue, Some(value)) if value.is_empty() && !has_names(error) => format!("{option}: a value is missing"),
+        (ErrorKind::InvalidValue, Some(value)) if value.is_empty() && !has_names(error) => {
+            format!("{option}: a value is missing")
+        }
         (ErrorKind::InvalidValue, Some(value)) => {
             let names = names(error, ContextKind::ValidValue);
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             format!("{option}: {} {}", quote(&value), super::values::none_of(&value, &names))
         }
         (ErrorKind::ValueValidation, value) => {
-            let what = std::error::Error::source(error).map_or_else(|| String::from("is not valid"), ToString::to_string);
+            let what =
+                std::error::Error::source(error).map_or_else(|| String::from("is not valid"), ToString::to_string);
             format!("{option}: {} {what}", quote(&value.unwrap_or_default()))
         }
         (ErrorKind::UnknownArgument, _) => {
@@ -32,7 +35,9 @@ pub fn one_line(error: &clap::Error) -> String {
             let others: Vec<String> = names(error, ContextKind::PriorArg).iter().map(|arg| bare(arg)).collect();
             format!("{option} cannot be used with {}", others.join(", "))
         }
-        (ErrorKind::TooManyValues, value) => format!("{option}: {} is not expected: it takes no value", quote(&value.unwrap_or_default())),
+        (ErrorKind::TooManyValues, value) => {
+            format!("{option}: {} is not expected: it takes no value", quote(&value.unwrap_or_default()))
+        }
         (ErrorKind::InvalidUtf8, _) => String::from("an argument is not valid UTF-8"),
         _ => first_paragraph(&error.to_string()),
     }
@@ -110,17 +115,29 @@ mod tests {
                 &["--timeout", "-1s"],
                 "--timeout: `-1s` is not a duration, as time cannot be negative; write a duration like 500ms, 8s, 2m or plain seconds",
             ),
-            (&["--timeout=-1s", "h"], "--timeout: `-1s` is not a duration, as time cannot be negative; write a duration like 500ms, 8s, 2m or plain seconds"),
+            (
+                &["--timeout=-1s", "h"],
+                "--timeout: `-1s` is not a duration, as time cannot be negative; write a duration like 500ms, 8s, 2m or plain seconds",
+            ),
             (&["--timeout", "0"], "--timeout: `0` leaves no time at all; give more than 0"),
             (&["--rate", "fast"], "--rate: `fast` is not a whole number from 0"),
             (&["--concurency", "5"], "--concurency: no such option; did you mean --concurrency?"),
-            (&["--zzzzzz"], "--zzzzzz: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --"),
-            (&["-Z"], "-Z: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --"),
+            (
+                &["--zzzzzz"],
+                "--zzzzzz: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --",
+            ),
+            (
+                &["-Z"],
+                "-Z: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --",
+            ),
             (&["-4", "-6", "h"], "-4 cannot be used with -6"),
             (&["--show", "problem"], "--show: `problem` is none of problems, answered, all; did you mean problems?"),
             (&["--quiet=yes", "h"], "--quiet: `yes` is not expected: it takes no value"),
             (&["--format", "\u{1b}[31m"], "--format: `\\u{1b}[31m` is none of table, jsonl"),
-            (&["demo", "--depth", "auth"], "--depth: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --"),
+            (
+                &["demo", "--depth", "auth"],
+                "--depth: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --",
+            ),
         ] {
             assert_eq!(complain(args), line, "{args:?}");
         }
@@ -128,7 +145,9 @@ mod tests {
 
     #[test]
     fn a_command_is_one_only_in_first_place() {
-        let parse = |args: &[&str]| Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect("parses");
+        let parse = |args: &[&str]| {
+            Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect("parses")
+        };
         assert!(parse(&["demo"]).command.is_some());
         for args in [&["--", "demo"][..], &["host", "demo"], &["-c", "5", "demo"], &["help"]] {
             let cli = parse(args);

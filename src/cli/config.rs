@@ -74,7 +74,8 @@ impl Config {
         let connect_timeout = connect_timeout(probe.connect_timeout, probe.timeout, &mut warnings)?;
         let user = match probe.user {
             Some(user) => user,
-            None => local_user::name().ok_or_else(|| Error::usage("--user: this machine has no name for the local user; give one"))?,
+            None => local_user::name()
+                .ok_or_else(|| Error::usage("--user: this machine has no name for the local user; give one"))?,
         };
         if let Some(name) = &network.interface {
             if if_nametoindex(name.as_str()).is_err() {
@@ -88,12 +89,16 @@ impl Config {
         };
         if let Some(source) = network.source.filter(|source| !families.allow(*source)) {
             let option = if network.ipv4 { "-4" } else { "-6" };
-            return Err(Error::usage(format!("--source: {source} is not of the family that {option} allows; leave one of them away")));
+            return Err(Error::usage(format!(
+                "--source: {source} is not of the family that {option} allows; leave one of them away"
+            )));
         }
         let ports = PortSet::parse(&targets.port).map_err(|fault| Error::usage(format!("--port: {fault}")))?;
         let order = match (targets.order, targets.seed) {
             (OrderArg::Given, Some(_)) => {
-                return Err(Error::usage("--seed: there is nothing to shuffle with --order given; leave one of them away"));
+                return Err(Error::usage(
+                    "--seed: there is nothing to shuffle with --order given; leave one of them away",
+                ));
             }
             (OrderArg::Given, None) => Order::Given,
             (OrderArg::Random, seed) => Order::Random { seed: seed.unwrap_or_else(entropy) },
@@ -193,9 +198,18 @@ mod tests {
                 "--connect-timeout 30s is longer than --timeout 20s, which bounds the whole connection; raise --timeout or lower --connect-timeout",
             ),
             (&["--port", "22,0", "h"], "--port: port 0 cannot be connected to: write 1 to 65535"),
-            (&["--interface", "nosuchif0", "h"], "--interface: there is no interface `nosuchif0`; `ip link` lists them"),
-            (&["-4", "--source", "::1", "h"], "--source: ::1 is not of the family that -4 allows; leave one of them away"),
-            (&["--order", "given", "--seed", "1", "h"], "--seed: there is nothing to shuffle with --order given; leave one of them away"),
+            (
+                &["--interface", "nosuchif0", "h"],
+                "--interface: there is no interface `nosuchif0`; `ip link` lists them",
+            ),
+            (
+                &["-4", "--source", "::1", "h"],
+                "--source: ::1 is not of the family that -4 allows; leave one of them away",
+            ),
+            (
+                &["--order", "given", "--seed", "1", "h"],
+                "--seed: there is nothing to shuffle with --order given; leave one of them away",
+            ),
         ] {
             assert_eq!(config(args).err().as_deref(), Some(line), "{args:?}");
         }
@@ -206,7 +220,11 @@ mod tests {
         let short = config(&["--connect-timeout", "1s", "h"]).expect("obeyed");
         assert_eq!(short.connect_timeout, Duration::from_secs(1));
         assert_eq!(short.warnings.len(), 1);
-        assert!(short.warnings[0].starts_with("--connect-timeout 1s is short: an unreachable host"), "{:?}", short.warnings);
+        assert!(
+            short.warnings[0].starts_with("--connect-timeout 1s is short: an unreachable host"),
+            "{:?}",
+            short.warnings
+        );
         let whole = config(&["--timeout", "2s", "h"]).expect("obeyed");
         assert_eq!((whole.connect_timeout, whole.warnings.len()), (Duration::from_secs(2), 1));
         assert!(whole.warnings[0].starts_with("--timeout 2s is short"), "{:?}", whole.warnings);

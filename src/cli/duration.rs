@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused_with_the_remedy() {
-        for text in ["s", "", "5x", "1.2.3", ".", "5 5", "soon", "1e3", "99999999999999999999", "18446744073709551615m"] {
+        for text in ["s", "", "5x", "1.2.3", ".", "5 5", "soon", "1e3", "99999999999999999999", "18446744073709551615m"]
+        {
             let error = parse(text).expect_err(text);
             assert!(error.contains("write a duration like 500ms, 8s, 2m or plain seconds"), "{text}: {error}");
         }

@@ -91,7 +91,8 @@ impl FromStr for FailOn {
                 Ok(status) if !statuses.contains(&status) => statuses.push(status),
                 Ok(_) => {}
                 Err(_) => {
-                    let names: Vec<&str> = Status::ALL.iter().map(|status| status.name()).chain(["none", "any"]).collect();
+                    let names: Vec<&str> =
+                        Status::ALL.iter().map(|status| status.name()).chain(["none", "any"]).collect();
                     return Err(match word {
                         "none" | "any" => format!("has {word} beside others; it stands alone"),
                         _ => format!("has `{}`, which {}", word.escape_default(), values::none_of(word, &names)),

@@ -2,9 +2,9 @@
 
 pub mod args;
 pub mod complaint;
+pub mod config;
 pub mod duration;
 pub mod exit;
 pub mod local_user;
 pub mod output;
 mod values;
-pub mod config;

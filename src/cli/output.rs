@@ -57,7 +57,15 @@ impl Output {
             When::Never => false,
         };
         let file = args.output.as_ref().map(|path| (path.clone(), Format::of_file(path)));
-        Ok(Self { format: args.format, file, records, show, progress: progress && !args.quiet, color, quiet: args.quiet })
+        Ok(Self {
+            format: args.format,
+            file,
+            records,
+            show,
+            progress: progress && !args.quiet,
+            color,
+            quiet: args.quiet,
+        })
     }
 
     /// The progress display asked for.
@@ -79,7 +87,8 @@ impl Output {
     pub fn open(&self) -> Result<Vec<View>, Error> {
         let mut views = Vec::new();
         let stdout = io::stdout();
-        let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
+        let width =
+            terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
         let place = Place::Stdout { shares_terminal: stdout.is_terminal() };
         let look = Look { width, color: self.color };
         let name = String::from("standard output");
@@ -113,7 +122,9 @@ fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
     match fs::metadata(path) {
         Ok(at) if at.is_dir() => return refuse(String::from("it is a folder; name a file in it")),
         Ok(at) => {
-            let same = |input: &&&Path| fs::metadata(input).is_ok_and(|input| (input.dev(), input.ino()) == (at.dev(), at.ino()));
+            let same = |input: &&&Path| {
+                fs::metadata(input).is_ok_and(|input| (input.dev(), input.ino()) == (at.dev(), at.ino()))
+            };
             if at.is_file() && inputs.iter().any(|input| same(&input)) {
                 return refuse(String::from("targets are read from it; name another file"));
             }
@@ -166,7 +177,11 @@ mod tests {
         let missing = home.path().join("no/such/out.jsonl");
         assert_eq!(
             refusal(&missing, &[]),
-            format!("cannot create {}: the folder {} does not exist; create it first", missing.display(), home.path().join("no/such").display())
+            format!(
+                "cannot create {}: the folder {} does not exist; create it first",
+                missing.display(),
+                home.path().join("no/such").display()
+            )
         );
         assert!(refusal(home.path(), &[]).ends_with(": it is a folder; name a file in it"));
         assert!(refusal(&hosts.join("out"), &[]).contains(": "));

@@ -68,19 +68,17 @@ pub static COLUMNS: [Column; 7] = [
         whole: false,
         cell: methods,
     },
-    Column {
-        title: "WHY",
-        wish: Wish { least: 30, most: None, leaves: 0 },
-        right: false,
-        whole: false,
-        cell: why,
-    },
+    Column { title: "WHY", wish: Wish { least: 30, most: None, leaves: 0 }, right: false, whole: false, cell: why },
 ];
 
 /// `host:port`, an IPv6 address in brackets; the address behind a name is not shown, as it is in the record.
 fn host(record: &Record) -> String {
     let host = escape(&record.target.host);
-    if host.contains(':') { format!("[{host}]:{}", record.target.port) } else { format!("{host}:{}", record.target.port) }
+    if host.contains(':') {
+        format!("[{host}]:{}", record.target.port)
+    } else {
+        format!("{host}:{}", record.target.port)
+    }
 }
 
 /// The first key's type, shortened, and its fingerprint.

@@ -60,7 +60,9 @@ mod tests {
 
     #[test]
     fn suffixes_choose_the_format() {
-        for (path, name) in [("a.jsonl", "jsonl"), ("a.JSON", "jsonl"), ("a.txt", "table"), ("a", "jsonl"), ("a.log", "jsonl")] {
+        for (path, name) in
+            [("a.jsonl", "jsonl"), ("a.JSON", "jsonl"), ("a.txt", "table"), ("a", "jsonl"), ("a.log", "jsonl")]
+        {
             assert_eq!(Format::of_file(Path::new(path)).name, name, "{path}");
         }
     }

@@ -5,12 +5,12 @@ pub mod format;
 mod jsonl;
 pub mod layout;
 pub mod progress;
+#[cfg(test)]
+mod samples;
 pub mod selection;
 pub mod sink;
 pub mod span;
 pub mod summary;
-#[cfg(test)]
-mod samples;
 mod table;
 
 pub use format::{Encoder, FORMATS, Format, Look};

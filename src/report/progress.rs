@@ -106,7 +106,9 @@ impl Progress {
     pub fn say(&self, text: &str) {
         self.suspend(|| {
             let mut stderr = io::stderr().lock();
-            let _ = stderr.write_all(text.as_bytes()).and_then(|()| if text.ends_with('\n') { Ok(()) } else { stderr.write_all(b"\n") });
+            let _ = stderr
+                .write_all(text.as_bytes())
+                .and_then(|()| if text.ends_with('\n') { Ok(()) } else { stderr.write_all(b"\n") });
         });
     }
 

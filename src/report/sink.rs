@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use sshprobe_probes::record::Record;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::Error;
@@ -49,7 +49,14 @@ pub struct View {
 impl View {
     /// A view of the records selected, in a format, on `out`, which errors call `name`.
     #[must_use]
-    pub fn new(format: &Format, look: Look, selection: Selection, place: Place, name: String, out: Box<dyn Write + Send>) -> Self {
+    pub fn new(
+        format: &Format,
+        look: Look,
+        selection: Selection,
+        place: Place,
+        name: String,
+        out: Box<dyn Write + Send>,
+    ) -> Self {
         Self { encoder: (format.encoder)(look), selection, place, name, out, buffer: Vec::new(), open: true }
     }
 
@@ -312,7 +319,8 @@ mod tests {
         let out = Paper { gate: Some(Arc::new(Mutex::new(gate))), ..Paper::default() };
         let view = out.view(STDOUT);
         let (sender, receiver) = mpsc::channel(4);
-        let sink = std::thread::spawn(move || Sink::new(vec![view]).run(receiver, &handle, &Progress::none(), |_| {}, || {}));
+        let sink =
+            std::thread::spawn(move || Sink::new(vec![view]).run(receiver, &handle, &Progress::none(), |_| {}, || {}));
         // Until something was gathered the sink takes records; once it writes it is stuck, and the channel fills.
         let mut sent = 0;
         runtime.block_on(async {

@@ -73,7 +73,13 @@ pub struct Closing {
 
 impl Default for Summary {
     fn default() -> Self {
-        Self { targets: 0, connections: 0, codes: BTreeMap::new(), hidden: 0, latency: std::array::from_fn(|_| Latency::new()) }
+        Self {
+            targets: 0,
+            connections: 0,
+            codes: BTreeMap::new(),
+            hidden: 0,
+            latency: std::array::from_fn(|_| Latency::new()),
+        }
     }
 }
 
@@ -141,10 +147,14 @@ impl Summary {
         if !self.latency.iter().any(seen) {
             return;
         }
-        let _ = writeln!(out, "  {:<17}  {:>10}  {:>7}  {:>7}  {:>7}  {:>7}", "stage", "count", "p50", "p90", "p99", "max");
+        let _ =
+            writeln!(out, "  {:<17}  {:>10}  {:>7}  {:>7}  {:>7}  {:>7}", "stage", "count", "p50", "p90", "p99", "max");
         for ((name, _), latency) in STAGES.iter().zip(&self.latency) {
-            let Some(histogram) = latency.histogram.as_ref().filter(|histogram| !histogram.is_empty()) else { continue };
-            let at = |quantile: f64| show(Duration::from_micros(histogram.value_at_quantile(quantile).min(latency.longest)));
+            let Some(histogram) = latency.histogram.as_ref().filter(|histogram| !histogram.is_empty()) else {
+                continue;
+            };
+            let at =
+                |quantile: f64| show(Duration::from_micros(histogram.value_at_quantile(quantile).min(latency.longest)));
             let _ = writeln!(
                 out,
                 "  {:<17}  {:>10}  {:>7}  {:>7}  {:>7}  {:>7}",
@@ -202,6 +212,9 @@ mod tests {
     #[test]
     fn an_empty_run_has_a_summary_too() {
         let closing = Closing { elapsed: Duration::ZERO, interrupted: true, list_all: "" };
-        assert_eq!(Summary::default().render(closing), "0 targets in 0s, 0 connections; interrupted, the rest was not probed\n");
+        assert_eq!(
+            Summary::default().render(closing),
+            "0 targets in 0s, 0 connections; interrupted, the rest was not probed\n"
+        );
     }
 }

@@ -94,7 +94,8 @@ mod tests {
     fn fleet() -> Vec<Record> {
         let mut open = healthy("web");
         open.findings.push(Finding::new(FindingId::AuthNoneAccepted, "none was accepted"));
-        let mut http = record("2001:db8::7", Code::NotSsh, Stage::Ident, "the server speaks HTTP: \"HTTP/1.1 400 Bad Request\"");
+        let mut http =
+            record("2001:db8::7", Code::NotSsh, Stage::Ident, "the server speaks HTTP: \"HTTP/1.1 400 Bad Request\"");
         http.timing_us.total = Some(2_100_000);
         vec![
             healthy("10.0.0.5"),
@@ -134,7 +135,12 @@ timeout         10.0.0.6:22                       timeout-connect: no answer toâ
 
     #[test]
     fn an_address_is_never_cut_and_a_row_never_too_long() {
-        let long = record("2001:db8:1111:2222:3333:4444:5555:6666", Code::Refused, Stage::Connect, "connection refused by the host itself");
+        let long = record(
+            "2001:db8:1111:2222:3333:4444:5555:6666",
+            Code::Refused,
+            Stage::Connect,
+            "connection refused by the host itself",
+        );
         for width in 60..240 {
             let text = render(Look { width: Some(width), color: false }, std::slice::from_ref(&long));
             assert!(text.contains("[2001:db8:1111:2222:3333:4444:5555:6666]:22"), "{text}");
@@ -172,9 +178,21 @@ timeout         10.0.0.6:22                       timeout-connect: no answer toâ
         let mut silent = record("10.0.0.6", Code::TimeoutConnect, Stage::Connect, "no answer");
         silent.from_range = true;
         let look = Look { width: Some(80), color: true };
-        let text = render(look, &[healthy("a"), silent, record("b", Code::Tarpit, Stage::Ident, "x"), record("c", Code::MacError, Stage::Kex, "y")]);
-        let starts: Vec<&str> = text.lines().filter_map(|line| line.split_once("\x1b[0m")).map(|(start, _)| start).collect();
-        assert_eq!(starts, ["\x1b[1mSTATUS", "\x1b[32mok", "\x1b[2mtimeout", "\x1b[33mtarpit", "\x1b[31mprotocol-error"]);
+        let text = render(
+            look,
+            &[
+                healthy("a"),
+                silent,
+                record("b", Code::Tarpit, Stage::Ident, "x"),
+                record("c", Code::MacError, Stage::Kex, "y"),
+            ],
+        );
+        let starts: Vec<&str> =
+            text.lines().filter_map(|line| line.split_once("\x1b[0m")).map(|(start, _)| start).collect();
+        assert_eq!(
+            starts,
+            ["\x1b[1mSTATUS", "\x1b[32mok", "\x1b[2mtimeout", "\x1b[33mtarpit", "\x1b[31mprotocol-error"]
+        );
         assert!(text.lines().all(|line| line.matches('\x1b').count() == 2));
     }
 }
