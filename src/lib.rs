@@ -2,8 +2,9 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
+pub mod demo;
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod report;
-
 pub mod target;

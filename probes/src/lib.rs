@@ -16,6 +16,7 @@ pub mod plan;
 pub mod probe;
 pub mod random;
 pub mod record;
+pub mod responder;
 pub mod stage;
 pub mod sweep;
 pub mod target;
