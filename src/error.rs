@@ -5,13 +5,18 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why the program could not do what it was asked. Each is shown as one line.
+use crate::target::InputProblems;
+
+/// Why the program could not do what it was asked. Each is shown as one line, [`Error::Input`] as one for each problem.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A bad option, argument or target; the text names the thing, its place and the remedy.
     #[error("{0}")]
     Usage(String),
+    /// What was given as targets: a line for each thing wrong with it.
+    #[error(transparent)]
+    Input(#[from] InputProblems),
     /// The output file cannot be created.
     #[error("cannot create {}: {reason}", .path.display())]
     Create {

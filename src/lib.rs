@@ -4,7 +4,9 @@
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod demo;
+pub mod engine;
 pub mod error;
 #[cfg(feature = "cli")]
 pub mod report;
+pub mod resolve;
 pub mod target;

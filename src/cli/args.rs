@@ -16,7 +16,6 @@ use crate::cli::values;
 #[command(
     name = "sshprobe",
     version,
-    about,
     args_conflicts_with_subcommands = true,
     args_override_self = true,
     disable_help_subcommand = true,
@@ -86,7 +85,7 @@ pub struct SweepArgs {
 #[command(next_help_heading = "Targets")]
 pub struct TargetArgs {
     /// Hosts, addresses and ranges (see below)
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", help_heading = "Arguments")]
     pub targets: Vec<String>,
     /// Read targets from FILE, one expression a line, # for comments; - is standard input; may be repeated
     #[arg(short, long = "file", value_name = "FILE")]
@@ -104,7 +103,7 @@ pub struct TargetArgs {
     #[arg(long, value_name = "N", default_value = "16777216", value_parser = values::at_least_one::<u64>, allow_hyphen_values = true)]
     pub max_targets: u64,
     /// Probe the addresses of ranges in this order; other targets keep the order given
-    #[arg(long, value_name = "ORDER", value_enum, default_value_t = Order::Random)]
+    #[arg(long, value_name = "random|given", value_enum, hide_possible_values = true, default_value_t = Order::Random)]
     pub order: Order,
     /// Shuffle ranges by this number, to repeat an order [default: another one each run]
     #[arg(long, value_name = "NUMBER", value_parser = values::seed, allow_hyphen_values = true)]
@@ -115,8 +114,8 @@ pub struct TargetArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Probe")]
 pub struct ProbeArgs {
-    /// How deep to go: connect, ident, kexinit, kex or auth
-    #[arg(long, value_name = "STAGE", default_value = "auth", value_parser = values::depth)]
+    /// How deep one probe goes
+    #[arg(long, value_name = "connect|ident|kexinit|kex|auth", default_value = "auth", value_parser = values::depth)]
     pub depth: Depth,
     /// The user named when asking for the methods; no credential is ever sent [default: the local user]
     #[arg(short = 'l', long, value_name = "USER", value_parser = values::user)]
@@ -178,23 +177,23 @@ pub struct NetworkArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct ViewArgs {
-    /// What standard output gets: table or jsonl
-    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = values::format)]
+    /// What standard output gets
+    #[arg(long, value_name = "table|jsonl", default_value = "table", value_parser = values::format)]
     pub format: &'static crate::report::Format,
     /// Write the records to FILE too, as its suffix says (.txt a table, else JSON lines)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Which records are written as JSON lines: all, or those that answered and those named one by one
-    #[arg(long, value_name = "WHICH", value_enum, default_value_t = Records::All)]
+    /// Which records are written as JSON lines; answered: all but silent, refused and unreachable addresses of ranges
+    #[arg(long, value_name = "all|answered", value_enum, hide_possible_values = true, default_value_t = Records::All)]
     pub records: Records,
-    /// Which rows the table shows; targets named one by one that failed are always among them
-    #[arg(long, value_name = "WHICH", value_enum, default_value_t = Show::Answered)]
+    /// Which rows the table shows; answered: all but silent, refused and unreachable addresses of ranges; problems: those of them that are not ok
+    #[arg(long, value_name = "problems|answered|all", value_enum, hide_possible_values = true, default_value_t = Show::Answered)]
     pub show: Show,
     /// Draw progress on standard error; auto: if it is a terminal
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
+    #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
     pub progress: When,
     /// Colour the table; auto: if standard output is a terminal and NO_COLOR is not set
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto)]
+    #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
     pub color: When,
     /// No progress, summary or warnings; errors are still told
     #[arg(short, long)]

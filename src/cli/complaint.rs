@@ -20,7 +20,12 @@ pub fn one_line(error: &clap::Error) -> String {
         (ErrorKind::ValueValidation, value) => {
             let what =
                 std::error::Error::source(error).map_or_else(|| String::from("is not valid"), ToString::to_string);
-            format!("{option}: {} {what}", quote(&value.unwrap_or_default()))
+            // A parser that quotes the value itself has already begun the sentence.
+            if what.starts_with('`') {
+                format!("{option}: {what}")
+            } else {
+                format!("{option}: {} {what}", quote(&value.unwrap_or_default()))
+            }
         }
         (ErrorKind::UnknownArgument, _) => {
             let mut line = format!("{option}: no such option");

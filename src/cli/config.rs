@@ -13,6 +13,7 @@ use crate::cli::local_user;
 use crate::cli::output::Output;
 use crate::error::Error;
 use crate::report::span::show;
+use crate::resolve::ResolverOptions;
 use crate::target::{Families, Order, PortSet, Sources};
 
 /// `--connect-timeout` unless it is given.
@@ -134,6 +135,18 @@ impl Config {
             fail_on: fail_on.unwrap_or_default(),
             warnings,
         })
+    }
+}
+
+impl Config {
+    /// SHIM
+    pub fn engine(&self) -> crate::engine::Options {
+        crate::engine::Options
+    }
+    /// What names are resolved with.
+    #[must_use]
+    pub fn resolver(&self) -> ResolverOptions {
+        ResolverOptions { servers: self.resolvers.clone(), families: self.families, ..ResolverOptions::default() }
     }
 }
 

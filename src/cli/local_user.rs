@@ -6,7 +6,7 @@ use nix::unistd::{User, getuid};
 
 /// The local user's name: of the password database, else of the environment, where a container has no entry for its uid.
 #[must_use]
-pub fn name() -> Option<String> {
+pub(super) fn name() -> Option<String> {
     let listed = User::from_uid(getuid()).ok().flatten().map(|user| user.name);
     listed.or_else(|| env::var("USER").ok()).or_else(|| env::var("LOGNAME").ok()).filter(|name| !name.is_empty())
 }

@@ -3,8 +3,10 @@
 pub mod args;
 pub mod complaint;
 pub mod config;
+mod demo;
 pub mod duration;
 pub mod exit;
-pub mod local_user;
+mod local_user;
 pub mod output;
+pub mod run;
 mod values;

@@ -94,17 +94,9 @@ pub(super) fn user(text: &str) -> Result<String, String> {
     }
 }
 
-/// A name server: `ADDR`, `ADDR:PORT` or `[V6]:PORT`; the port is 53 if none is given.
+/// A name server.
 pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    if let Ok(addr) = bare.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(addr, 53));
-    }
-    match text.parse::<SocketAddr>() {
-        Ok(addr) if addr.port() == 0 => Err(String::from("names port 0; ports go from 1 to 65535")),
-        Ok(addr) => Ok(addr),
-        Err(_) => Err(String::from("is not an address; write 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353")),
-    }
+    crate::resolve::server(text)
 }
 
 /// An address of this machine.
@@ -171,15 +163,6 @@ mod tests {
     fn no_time_at_all_is_an_error_only_where_it_makes_no_sense() {
         assert!(span("0").is_err());
         assert_eq!(span_or_zero("0"), Ok(Duration::ZERO));
-    }
-
-    #[test]
-    fn name_servers_have_a_port() {
-        assert_eq!(resolver("192.0.2.53").map(|a| a.to_string()), Ok(String::from("192.0.2.53:53")));
-        assert_eq!(resolver("2001:db8::53").map(|a| a.to_string()), Ok(String::from("[2001:db8::53]:53")));
-        assert_eq!(resolver("[2001:db8::53]").map(|a| a.to_string()), Ok(String::from("[2001:db8::53]:53")));
-        assert_eq!(resolver("[2001:db8::53]:54").map(|a| a.to_string()), Ok(String::from("[2001:db8::53]:54")));
-        assert!(resolver("dns.example").is_err() && resolver("192.0.2.53:0").is_err());
     }
 
     #[test]

@@ -42,6 +42,10 @@ impl Table {
         let mut debt = 0;
         for (at, (column, wide)) in self.columns.iter().enumerate() {
             let mut text = cell(column);
+            // A hole in the middle would shift the rest for whoever cuts rows at blanks.
+            if text.is_empty() && at + 1 < self.columns.len() {
+                text.push('-');
+            }
             let mut room = wide.saturating_sub(debt);
             debt -= wide - room;
             let cells = width(&text);
@@ -113,8 +117,8 @@ mod tests {
 STATUS             HOST                        TIME  SOFTWARE              HOST KEY                                                    METHODS                                   WHY
 ok                 10.0.0.5:22                 12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU  publickey,password
 ok                 web:22                      12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU  publickey,password                        auth-none-accepted
-not-ssh            [2001:db8::7]:22            2.1s                                                                                                                              the server speaks HTTP: \"HTTP/1.1 400 Bad Request\"
-timeout            10.0.0.6:22                   0s                                                                                                                              timeout-connect: no answer to the SYN in 5 s
+not-ssh            [2001:db8::7]:22            2.1s  -                     -                                                           -                                         the server speaks HTTP: \"HTTP/1.1 400 Bad Request\"
+timeout            10.0.0.6:22                   0s  -                     -                                                           -                                         timeout-connect: no answer to the SYN in 5 s
 "
         );
     }
@@ -127,8 +131,8 @@ timeout            10.0.0.6:22                   0s                             
 STATUS          HOST                SOFTWARE      WHY
 ok              10.0.0.5:22         OpenSSH_9.2…
 ok              web:22              OpenSSH_9.2…  auth-none-accepted
-not-ssh         [2001:db8::7]:22                  the server speaks HTTP: \"HTTP…
-timeout         10.0.0.6:22                       timeout-connect: no answer to…
+not-ssh         [2001:db8::7]:22    -             the server speaks HTTP: \"HTTP…
+timeout         10.0.0.6:22         -             timeout-connect: no answer to…
 "
         );
     }
