@@ -5,6 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::engine::Unfit;
 use crate::target::InputProblems;
 
 /// Why the program could not do what it was asked. Each is shown as one line, [`Error::Input`] as one for each problem.
@@ -17,6 +18,9 @@ pub enum Error {
     /// What was given as targets: a line for each thing wrong with it.
     #[error(transparent)]
     Input(#[from] InputProblems),
+    /// The engine cannot start here as asked.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The output file cannot be created.
     #[error("cannot create {}: {reason}", .path.display())]
     Create {

@@ -9,4 +9,6 @@ pub mod error;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod resolve;
+pub mod sys;
 pub mod target;
+pub mod transport;

@@ -2,15 +2,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
-use sshprobe_probes::plan::Depth;
+use sshprobe_probes::case::Settings;
+use sshprobe_probes::plan::{Depth, Plan};
 
 use crate::cli::args::{Order as OrderArg, SweepArgs};
 use crate::cli::exit::FailOn;
 use crate::cli::local_user;
 use crate::cli::output::Output;
+use crate::engine::Options;
 use crate::error::Error;
 use crate::report::span::show;
 use crate::resolve::ResolverOptions;
@@ -40,8 +43,8 @@ pub struct Config {
     pub retries: u32,
     /// Connections in flight.
     pub concurrency: usize,
-    /// New connections a second; `None` is no limit.
-    pub rate: Option<u32>,
+    /// New connections a second; 0 is no limit.
+    pub rate: u32,
     /// Connections in flight per /24 or /64.
     pub per_subnet: u32,
     /// Between two connections to one host.
@@ -69,7 +72,7 @@ impl Config {
     ///
     /// # Errors
     /// The first thing wrong, as one line that names the option and the remedy.
-    pub fn new(args: SweepArgs, entropy: impl FnOnce() -> u64) -> Result<Self, Error> {
+    pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
         let SweepArgs { targets, probe, pace, network, view, fail_on } = args;
         let mut warnings = Vec::new();
         let connect_timeout = connect_timeout(probe.connect_timeout, probe.timeout, &mut warnings)?;
@@ -78,10 +81,8 @@ impl Config {
             None => local_user::name()
                 .ok_or_else(|| Error::usage("--user: this machine has no name for the local user; give one"))?,
         };
-        if let Some(name) = &network.interface {
-            if if_nametoindex(name.as_str()).is_err() {
-                return Err(Error::usage(format!("--interface: there is no interface `{name}`; `ip link` lists them")));
-            }
+        if let Some(name) = network.interface.as_deref().filter(|name| if_nametoindex(*name).is_err()) {
+            return Err(Error::usage(format!("--interface: there is no interface `{name}`; `ip link` lists them")));
         }
         let families = match (network.ipv4, network.ipv6) {
             (true, _) => Families::V4Only,
@@ -102,7 +103,7 @@ impl Config {
                 ));
             }
             (OrderArg::Given, None) => Order::Given,
-            (OrderArg::Random, seed) => Order::Random { seed: seed.unwrap_or_else(entropy) },
+            (OrderArg::Random, seed) => Order::Random { seed: seed.unwrap_or(entropy) },
         };
         let inputs: Vec<&Path> = targets.files.iter().chain(&targets.exclude_files).map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
@@ -123,7 +124,7 @@ impl Config {
             timeout: probe.timeout,
             retries: probe.retries,
             concurrency: pace.concurrency.get(),
-            rate: Some(pace.rate).filter(|rate| *rate > 0),
+            rate: pace.rate,
             per_subnet: pace.per_subnet.get(),
             per_host: pace.per_host,
             resolvers: network.resolver,
@@ -139,10 +140,23 @@ impl Config {
 }
 
 impl Config {
-    /// SHIM
-    pub fn engine(&self) -> crate::engine::Options {
-        crate::engine::Options
+    /// What the engine is told. Its clock starts here.
+    #[must_use]
+    pub fn engine(&self) -> Options {
+        let plan = Plan { depth: self.depth, user: self.user.clone(), timeout: self.timeout, ..Plan::default() };
+        let mut options = Options::new(plan);
+        let settings = Settings { retries: self.retries, per_host: self.per_host, ..(*options.settings).clone() };
+        options.settings = Arc::new(settings);
+        options.connect_timeout = self.connect_timeout;
+        options.concurrency = self.concurrency;
+        options.rate = self.rate;
+        options.per_subnet = self.per_subnet;
+        options.source = self.source;
+        options.interface = self.interface.clone();
+        options.all_addresses = self.all_addresses;
+        options
     }
+
     /// What names are resolved with.
     #[must_use]
     pub fn resolver(&self) -> ResolverOptions {
@@ -180,7 +194,7 @@ mod tests {
 
     fn config(args: &[&str]) -> Result<Config, String> {
         let cli = Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect("parses");
-        Config::new(cli.sweep, || 7).map_err(|error| error.to_string())
+        Config::new(cli.sweep, 7).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -191,7 +205,7 @@ mod tests {
         assert_eq!(config.timeout, Duration::from_secs(20));
         assert_eq!(config.retries, 1);
         assert_eq!(config.concurrency, 1000);
-        assert_eq!(config.rate, Some(1000));
+        assert_eq!(config.rate, 1000);
         assert_eq!(config.per_subnet, 256);
         assert_eq!(config.per_host, Duration::from_millis(1_200));
         assert_eq!(config.sources.max_targets, 16_777_216);
@@ -245,8 +259,42 @@ mod tests {
     }
 
     #[test]
-    fn no_rate_is_zero() {
-        assert_eq!(config(&["--rate", "0", "h"]).expect("valid").rate, None);
-        assert_eq!(config(&["--rate", "0", "--rate", "5", "h"]).expect("the last counts").rate, Some(5));
+    fn the_engine_is_told_what_was_asked_for_and_its_own_defaults_are_ours() {
+        let ours = config(&["h"]).expect("valid").engine();
+        let its = Options::default();
+        assert_eq!(ours.settings.retries, its.settings.retries);
+        assert_eq!(ours.settings.per_host, its.settings.per_host);
+        assert_eq!(ours.settings.plan.timeout, its.settings.plan.timeout);
+        assert_eq!(ours.settings.plan.depth, its.settings.plan.depth);
+        assert_eq!((ours.connect_timeout, ours.concurrency), (its.connect_timeout, its.concurrency));
+        assert_eq!((ours.rate, ours.per_subnet), (its.rate, its.per_subnet));
+
+        let args =
+            ["--depth=kex", "-l", "alice", "--timeout=9s", "--connect-timeout=4s", "--retries=3", "-c7", "--rate=0"];
+        let more = ["--per-subnet=5", "--per-host=0", "--source=127.0.0.1", "--interface=lo", "--all-addresses", "h"];
+        let told = config(&[&args[..], &more[..]].concat()).expect("valid").engine();
+        let plan = &told.settings.plan;
+        assert_eq!((plan.depth, plan.user.as_str(), plan.timeout), (Depth::Kex, "alice", Duration::from_secs(9)));
+        assert_eq!((told.settings.retries, told.settings.per_host), (3, Duration::ZERO));
+        assert_eq!(
+            (told.connect_timeout, told.concurrency, told.rate, told.per_subnet),
+            (Duration::from_secs(4), 7, 0, 5)
+        );
+        assert_eq!(told.source.map(|addr| addr.to_string()).as_deref(), Some("127.0.0.1"));
+        assert_eq!((told.interface.as_deref(), told.all_addresses), (Some("lo"), true));
+    }
+
+    #[test]
+    fn the_resolver_is_told_what_was_asked_for() {
+        let told =
+            config(&["--resolver=192.0.2.53", "--resolver=[2001:db8::53]:5353", "-6", "h"]).expect("valid").resolver();
+        let servers: Vec<String> = told.servers.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["192.0.2.53:53", "[2001:db8::53]:5353"]);
+        assert_eq!(told.families, Families::V6Only);
+    }
+
+    #[test]
+    fn of_an_option_given_twice_the_last_counts() {
+        assert_eq!(config(&["--rate", "0", "--rate", "5", "h"]).expect("valid").rate, 5);
     }
 }

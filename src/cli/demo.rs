@@ -32,13 +32,12 @@ pub(super) fn run(args: DemoArgs) -> Result<Exit, Error> {
     let mut sweep = sweep_of(targets)?;
     sweep.network.resolver = vec![fleet.resolver];
     sweep.view = args.view;
-    let mut config = Config::new(sweep, || 0)?;
+    let mut config = Config::new(sweep, 0)?;
     let targets = std::mem::take(&mut config.sources).open()?;
-    let views = config.output.open()?;
 
     let staged = fleet.targets.iter().map(|(target, host)| (target.clone(), Staged { code: host.code, arg: host.arg }));
     let mut check = Check::new(staged.collect());
-    let finished = run::execute(&runtime, &config, targets, views, |record| check.observe(record))?;
+    let finished = run::execute(&runtime, &config, targets, |record| check.observe(record))?;
     let whole = finished == Exit::Clean;
     let stderr = Progress::none();
     for line in check.wrong(whole) {

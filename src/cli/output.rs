@@ -87,8 +87,10 @@ impl Output {
     pub fn open(&self) -> Result<Vec<View>, Error> {
         let mut views = Vec::new();
         let stdout = io::stdout();
-        let width =
-            terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0)).filter(|width| *width > 0);
+        let terminal = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
+        // Where there is no terminal a width can still be asked for, as POSIX has it for utilities that fold lines.
+        let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
+        let width = terminal.or_else(columns).filter(|width| *width > 0);
         let place = Place::Stdout { shares_terminal: stdout.is_terminal() };
         let look = Look { width, color: self.color };
         let name = String::from("standard output");

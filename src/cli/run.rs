@@ -1,12 +1,15 @@
 //! One run: sources, engine and sink put together, and the exit code they come to.
 
-use std::io;
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use sshprobe_probes::case::ResolveFault;
 use sshprobe_probes::record::Record;
+use sshprobe_probes::target::Target;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -16,10 +19,11 @@ use crate::cli::args::{Cli, Command, SweepArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::{complaint, demo};
-use crate::engine::{self, Stats};
+use crate::engine::{Engine, Outcome, Resolve, Stats};
 use crate::error::Error;
-use crate::report::{Closing, Progress, Sink, Snapshot, View};
+use crate::report::{Closing, Delivered, Progress, Sink, Snapshot};
 use crate::resolve::Resolver;
+use crate::sys::entropy;
 use crate::target::Targets;
 
 /// Records between the engine and the sink: enough that neither waits for the other's scheduling, little enough that
@@ -62,13 +66,12 @@ fn complain(progress: &Progress, error: &Error) {
 
 /// `sshprobe TARGET...`
 fn sweep(args: SweepArgs) -> Result<Exit, Error> {
-    let mut config = Config::new(args, entropy)?;
+    let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
+    let mut config = Config::new(args, order)?;
     let targets = std::mem::take(&mut config.sources).open()?;
-    let views = config.output.open()?;
-    let fail_on = config.fail_on.clone();
     let mut worst = Exit::Clean;
-    let finished = execute(&runtime()?, &config, targets, views, |record| {
-        worst = worst.max(Exit::of_record(record.code, record.from_range, &fail_on));
+    let finished = execute(&runtime()?, &config, targets, |record| {
+        worst = worst.max(Exit::of_record(record.code, record.from_range, &config.fail_on));
     })?;
     Ok(finished.max(worst))
 }
@@ -83,125 +86,160 @@ pub(super) fn runtime() -> Result<Runtime, Error> {
     built.map_err(|source| Error::System { what: "cannot start the runtime", source })
 }
 
-/// Sweeps the targets into the views. `observe` sees every record that counts; what the records mean for the exit code is
-/// up to it, what the run itself means is the answer.
+/// Sweeps the targets. `observe` sees every record that counts; what the records mean for the exit code is up to it, what
+/// became of the run itself is the answer.
 ///
 /// # Errors
-/// The system refuses what the run cannot do without, before anything is sent.
+/// What keeps the run from starting: nothing has been sent then, and no file touched that was there before.
 pub(super) fn execute(
     runtime: &Runtime,
     config: &Config,
     targets: Targets,
-    views: Vec<View>,
     mut observe: impl FnMut(&Record) + Send,
 ) -> Result<Exit, Error> {
+    let engine = Engine::prepare(config.engine())?;
+    let resolver = Resolver::new(config.resolver());
+    let stop = Stop::watched_by(runtime)?;
+    let views = config.output.open()?;
+
     let started = Instant::now();
-    let cancel = CancellationToken::new();
     let stats = Arc::new(Stats::default());
     let progress = Arc::new(config.output.progress());
-    let warn = |line: &str| {
-        if !config.output.quiet {
-            progress.say(&format!("sshprobe: warning: {line}"));
-        }
-    };
-    config.warnings.iter().for_each(|line| warn(line));
-
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let watch = runtime.block_on(async { watch_signals(cancel.clone(), Arc::clone(&interrupted)) });
-    watch.map_err(|source| Error::System { what: "cannot watch for signals", source })?;
-
+    if !config.output.quiet {
+        let warnings = config.warnings.iter().chain(engine.warnings());
+        warnings.for_each(|line| progress.say(&format!("sshprobe: warning: {line}")));
+    }
     let total = targets.total();
     let bad_lines = Arc::new(AtomicBool::new(false));
-    let targets = {
-        let (progress, bad_lines) = (Arc::clone(&progress), Arc::clone(&bad_lines));
-        targets.filter_map(move |target| {
-            target
-                .map_err(|problem| {
-                    bad_lines.store(true, Ordering::Relaxed);
-                    progress.say(&format!("sshprobe: error: {problem}"));
-                })
-                .ok()
-        })
-    };
+    let targets = good_ones(targets, Arc::clone(&progress), Arc::clone(&bad_lines));
     let (sender, records) = mpsc::channel(CHANNEL);
-    let (_outcome, delivered) = std::thread::scope(|scope| {
-        let sink = scope
-            .spawn(|| Sink::new(views).run(records, runtime.handle(), &progress, &mut observe, || cancel.cancel()));
-        let outcome = runtime.block_on(async {
-            let ticker = tokio::spawn(tick(Arc::clone(&progress), Arc::clone(&stats), total));
-            let outcome = engine::run(
-                config.engine(),
-                targets,
-                Resolver::new(config.resolver()),
-                sender,
-                cancel.clone(),
-                Arc::clone(&stats),
-            )
-            .await;
-            ticker.abort();
-            outcome
+    let (outcome, delivered) = std::thread::scope(|scope| {
+        let sink = std::thread::Builder::new().name(String::from("records")).spawn_scoped(scope, || {
+            Sink::new(views).run(records, runtime.handle(), &progress, &mut observe, || stop.cancel.cancel())
         });
-        (outcome, sink.join())
-    });
-    progress.finish();
-
-    let mut exit = Exit::Clean;
-    if bad_lines.load(Ordering::Relaxed) {
-        exit = exit.max(Exit::Program);
-    }
-    let interrupted = interrupted.load(Ordering::Relaxed);
-    if interrupted {
-        exit = exit.max(Exit::Interrupted);
-    }
-    let Ok(delivered) = delivered else {
-        progress.say("sshprobe: error: a fault of this program: the writer of results died");
-        return Ok(exit.max(Exit::Internal));
-    };
-    if let Some(error) = &delivered.error {
-        complain(&progress, error);
-        exit = exit.max(Exit::Program);
-    }
-    let nothing_to_tell = delivered.closed || (delivered.summary.targets() == 0 && exit == Exit::Program);
-    if !config.output.quiet && !nothing_to_tell {
-        let closing = Closing { elapsed: started.elapsed(), interrupted, list_all: config.output.list_all() };
-        progress.say(&delivered.summary.render(closing));
-    }
-    Ok(exit)
-}
-
-/// The first SIGINT or SIGTERM ends the run in good order, the second at once: an output may be stalled for good.
-fn watch_signals(cancel: CancellationToken, interrupted: Arc<AtomicBool>) -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::spawn(async move {
-        loop {
+        let sink = sink.map_err(|source| Error::System { what: "a thread for the records", source })?;
+        let outcome = runtime.block_on(async {
+            let shown = tick(&progress, &stats, total);
+            let run = engine.run(targets, resolver, sender, stop.cancel.clone(), Arc::clone(&stats));
             tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+                outcome = run => outcome,
+                never = shown => match never {},
             }
-            if interrupted.swap(true, Ordering::Relaxed) {
-                std::process::exit(i32::from(Exit::Interrupted.code()));
-            }
-            cancel.cancel();
-        }
-    });
-    Ok(())
+        });
+        Ok::<_, Error>((outcome, sink.join()))
+    })?;
+    progress.finish();
+    let ending = Ending {
+        outcome: outcome?,
+        delivered: delivered.ok(),
+        bad_lines: bad_lines.load(Ordering::Relaxed),
+        interrupted: stop.interrupted.load(Ordering::Relaxed),
+        elapsed: started.elapsed(),
+    };
+    Ok(ending.tell(config, &progress))
 }
 
-async fn tick(progress: Arc<Progress>, stats: Arc<Stats>, total: Option<u64>) {
+/// How a run ended, to be told on standard error and by the exit code.
+struct Ending {
+    outcome: Outcome,
+    /// `None` if the sink panicked.
+    delivered: Option<Delivered>,
+    bad_lines: bool,
+    interrupted: bool,
+    elapsed: Duration,
+}
+
+impl Ending {
+    fn tell(self, config: &Config, progress: &Progress) -> Exit {
+        let mut exit = Exit::Clean;
+        if self.bad_lines {
+            exit = exit.max(Exit::Program);
+        }
+        if self.outcome.internal_fault {
+            exit = exit.max(Exit::Internal);
+        }
+        if self.interrupted {
+            exit = exit.max(Exit::Interrupted);
+        }
+        let Some(delivered) = self.delivered else {
+            progress.say(
+                "sshprobe: error: a fault of this program: the writer of the records died, and some of them are lost",
+            );
+            return exit.max(Exit::Internal);
+        };
+        if let Some(error) = &delivered.error {
+            complain(progress, error);
+            exit = exit.max(Exit::Program);
+        }
+        let nothing_to_tell = delivered.closed || (delivered.summary.targets() == 0 && exit == Exit::Program);
+        if !config.output.quiet && !nothing_to_tell {
+            let closing =
+                Closing { elapsed: self.elapsed, interrupted: self.interrupted, list_all: config.output.list_all() };
+            progress.say(&delivered.summary.render(closing));
+        }
+        exit
+    }
+}
+
+/// The targets without what is wrong among them, which is told as it comes up: a bad line on stdin spoils no other.
+fn good_ones(
+    targets: Targets,
+    progress: Arc<Progress>,
+    bad: Arc<AtomicBool>,
+) -> impl Iterator<Item = Target> + Send + 'static {
+    targets.filter_map(move |target| match target {
+        Ok(target) => Some(target),
+        Err(problem) => {
+            bad.store(true, Ordering::Relaxed);
+            progress.say(&format!("sshprobe: error: {problem}"));
+            None
+        }
+    })
+}
+
+impl Resolve for Resolver {
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveFault> {
+        self.lookup(name).await
+    }
+}
+
+/// What ends a run before its last target.
+struct Stop {
+    cancel: CancellationToken,
+    /// It was a signal that ended it.
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Watches for signals as long as the runtime lives. The first SIGINT or SIGTERM ends the run in good order, the
+    /// second at once: an output may be stalled for good.
+    fn watched_by(runtime: &Runtime) -> Result<Self, Error> {
+        let stop = Self { cancel: CancellationToken::new(), interrupted: Arc::default() };
+        let (cancel, interrupted) = (stop.cancel.clone(), Arc::clone(&stop.interrupted));
+        let _context = runtime.enter();
+        let watch = |kind| signal(kind).map_err(|source| Error::System { what: "cannot watch for signals", source });
+        let (mut interrupt, mut terminate) = (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?);
+        runtime.spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if interrupted.swap(true, Ordering::Relaxed) {
+                    std::process::exit(i32::from(Exit::Interrupted.code()));
+                }
+                cancel.cancel();
+            }
+        });
+        Ok(stop)
+    }
+}
+
+/// Shows how far the run is, for as long as it is polled.
+async fn tick(progress: &Progress, stats: &Stats, total: Option<u64>) -> Infallible {
     let mut every = tokio::time::interval(PROGRESS_EVERY);
     loop {
         every.tick().await;
         progress.update(Snapshot { done: stats.done(), total, in_flight: stats.in_flight() });
-    }
-}
-
-/// A number that no other run has.
-fn entropy() -> u64 {
-    let mut bytes = [0; 8];
-    // Where the system has no randomness the time will do: the order of a sweep is no secret.
-    match aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => u64::from_le_bytes(bytes),
-        Err(_) => std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos() as u64),
     }
 }

@@ -35,7 +35,7 @@ pub static COLUMNS: [Column; 7] = [
     },
     Column {
         title: "HOST",
-        wish: Wish { least: 18, most: Some(24), leaves: 0 },
+        wish: Wish { least: 18, most: Some(30), leaves: 0 },
         right: false,
         whole: true,
         cell: host,
@@ -68,7 +68,7 @@ pub static COLUMNS: [Column; 7] = [
         whole: false,
         cell: methods,
     },
-    Column { title: "WHY", wish: Wish { least: 30, most: None, leaves: 0 }, right: false, whole: false, cell: why },
+    Column { title: "WHY", wish: Wish { least: 44, most: None, leaves: 0 }, right: false, whole: false, cell: why },
 ];
 
 /// `host:port`, an IPv6 address in brackets; the address behind a name is not shown, as it is in the record.

@@ -32,16 +32,23 @@ pub fn fit(wishes: &[Wish], total: Option<usize>) -> Vec<Option<usize>> {
             None => break,
         }
     }
-    let mut spare = total.saturating_sub(used(&widths));
-    // Those that stay longest are widened first; the one without a limit takes what is left.
-    let mut order: Vec<usize> = (0..wishes.len()).filter(|at| widths[*at].is_some()).collect();
-    order.sort_by_key(|at| (wishes[*at].most.is_none(), wishes[*at].leaves));
+    // Half of what is left over goes to the one without a limit at once, or it would grow only where all others are full.
+    let spare = total.saturating_sub(used(&widths));
+    let mut shared = spare / 2;
+    let mut order: Vec<usize> =
+        (0..wishes.len()).filter(|at| widths[*at].is_some() && wishes[*at].most.is_some()).collect();
+    order.sort_by_key(|at| wishes[*at].leaves);
+    let mut given = 0;
     for at in order {
-        if let Some(width) = &mut widths[at] {
-            let more = wishes[at].most.map_or(spare, |most| most.saturating_sub(*width).min(spare));
+        if let (Some(width), Some(most)) = (&mut widths[at], wishes[at].most) {
+            let more = most.saturating_sub(*width).min(shared);
             *width += more;
-            spare -= more;
+            shared -= more;
+            given += more;
         }
+    }
+    if let Some(Some(rest)) = wishes.iter().position(|wish| wish.most.is_none()).map(|at| &mut widths[at]) {
+        *rest += spare - given;
     }
     widths
 }
@@ -102,7 +109,8 @@ mod tests {
     #[test]
     fn columns_leave_by_their_rank_and_never_overflow() {
         assert_eq!(fit(&WISHES, Some(32)), [Some(6), Some(5), Some(5), Some(10)]);
-        assert_eq!(fit(&WISHES, Some(31)), [Some(10), None, Some(7), Some(10)]);
+        assert_eq!(fit(&WISHES, Some(31)), [Some(9), None, Some(5), Some(13)]);
+        assert_eq!(fit(&WISHES, Some(60)), [Some(10), Some(12), Some(8), Some(24)]);
         assert_eq!(fit(&WISHES, Some(18)), [Some(6), None, None, Some(10)]);
         assert_eq!(fit(&WISHES, Some(3)), [Some(6), None, None, Some(10)]);
         assert_eq!(fit(&WISHES, Some(100)), [Some(10), Some(20), Some(8), Some(56)]);
