@@ -145,6 +145,7 @@ impl Case {
             Some(&addr) => State::Wanted { addr, not_before: now },
             None => State::Unresolved(ResolveFault::NoAddress),
         };
+        let step_by_step = settings.plan.step_by_step;
         Self {
             target,
             settings,
@@ -154,7 +155,7 @@ impl Case {
             budget: Budget::default(),
             jitter: Jitter::new(entropy),
             attempts: 1,
-            step_by_step: false,
+            step_by_step,
             mss: None,
             state,
         }
@@ -232,13 +233,13 @@ impl Case {
     }
 
     fn another(&self, evidence: &Evidence) -> Option<Another> {
-        match evidence.fault.as_ref()? {
-            // Our own trouble says nothing about the target, and a further connection would meet it again.
-            Fault::Internal(_) | Fault::Local(LocalTrouble::ResourceLimit) => return None,
-            // No route to one address is often no IPv6 here at all: the name may have an IPv4 address.
-            _ if !evidence.connected() => return self.next_address().map(Another::NextAddress),
-            Fault::Local(_) => return None,
-            _ => {}
+        // Our own trouble says nothing about the target, and a further connection would meet it again.
+        if let Fault::Internal(_) | Fault::Local(LocalTrouble::ResourceLimit) = evidence.fault.as_ref()? {
+            return None;
+        }
+        // Trouble of our own too, but of one address: no route to it is often no IPv6 here at all, and the name may have IPv4.
+        if !evidence.connected() {
+            return self.next_address().map(Another::NextAddress);
         }
         let made = self.connections.iter().filter(|earlier| earlier.connected()).count() + 1;
         if made >= Self::MAX_CONNECTIONS {
@@ -282,7 +283,7 @@ impl Case {
             return Arc::clone(shared);
         }
         let mut own = Plan::clone(shared);
-        own.step_by_step |= self.step_by_step;
+        own.step_by_step = self.step_by_step;
         if let Some(user) = user {
             own.user = user.into();
         }
@@ -295,8 +296,7 @@ impl Case {
 /// Some embedded servers read one packet and drop the rest. OpenSSH never chokes on it: there the same ending may be
 /// RefuseConnection, at 10 s of penalty for each try.
 fn choked_on_both_at_once(evidence: &Evidence) -> bool {
-    let pipelined = !evidence.step_by_step
-        && evidence.stage == Stage::Auth
+    let pipelined = evidence.stage == Stage::Auth
         && evidence.auth.as_ref().is_some_and(|auth| auth.none_sent && auth.methods.is_none() && !auth.none_accepted);
     let wordless = matches!(evidence.fault, Some(Fault::Eof | Fault::Reset));
     let openssh = evidence.ident.as_ref().is_some_and(|ident| ident.software().starts_with(b"OpenSSH"));
@@ -307,7 +307,7 @@ fn choked_on_both_at_once(evidence: &Evidence) -> bool {
 /// host key. Smaller segments tell whether the path or the server is to blame.
 fn fell_silent_before_a_big_packet(evidence: &Evidence) -> bool {
     let awaited = match evidence.stage {
-        Stage::Kexinit => evidence.ident.is_some() && evidence.kexinit.is_none(),
+        Stage::Kexinit => true,
         Stage::Kex => evidence.host_key.is_none(),
         _ => false,
     };
@@ -675,6 +675,35 @@ mod tests {
         let mut case = Case::new(target(), vec![addr(FIRST)], None, Arc::clone(&settings), at(0), 0);
         let Next::Connect(connect) = case.next(at(0)) else { panic!("nothing wanted") };
         assert!(Arc::ptr_eq(&connect.plan, &settings.plan), "all others share one plan");
+    }
+
+    #[test]
+    fn a_plan_that_is_step_by_step_from_the_start_is_not_changed() {
+        let mut settings = settings(3);
+        settings.plan = Arc::new(Plan { step_by_step: true, ..Plan::default() });
+        let play = Play::of(case(&[FIRST], settings), &[dies_at_none("dropbear_2022.83", Fault::Eof)]);
+        assert!(play.asked[0].plan.step_by_step);
+        assert_eq!((play.code(), play.counts()), ("refused-at-userauth", (1, 1)));
+    }
+
+    #[test]
+    fn time_never_goes_backwards_whatever_the_evidence_says() {
+        let addrs = vec![addr(FIRST), addr(SECOND)];
+        let mut case = Case::new(target(), addrs, None, Arc::new(settings(1)), at(5000), 0);
+        let Next::Connect(connect) = case.next(at(5000)) else { panic!("nothing wanted") };
+        case.add(evidence(&connect, at(0), &refused()));
+        let Next::Connect(connect) = case.next(at(5000)) else { panic!("nothing wanted") };
+        assert_eq!((connect.addr, connect.not_before), (addr(SECOND), at(5000)));
+    }
+
+    #[test]
+    fn a_key_that_came_was_no_black_hole() {
+        let after_the_key = ending(|evidence| {
+            identified(evidence, "OpenSSH_9.2p1", Stage::Kex, Some(Fault::Timeout));
+            evidence.kexinit = Some(kexinit());
+            evidence.host_key = Some(HostKey { blob: Vec::new(), signature: Signature::Verified });
+        });
+        assert_eq!(Play::of(case(&[FIRST], settings(3)), &[after_the_key]).counts(), (1, 1));
     }
 
     #[test]

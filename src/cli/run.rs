@@ -1,13 +1,11 @@
 //! One run: sources, engine and sink put together, and the exit code they come to.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use sshprobe_probes::case::ResolveFault;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::Target;
 use tokio::runtime::{Builder, Runtime};
@@ -19,7 +17,7 @@ use crate::cli::args::{Cli, Command, SweepArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::{complaint, demo};
-use crate::engine::{Engine, Outcome, Resolve, Stats};
+use crate::engine::{Engine, Outcome, Stats};
 use crate::error::Error;
 use crate::report::{Closing, Delivered, Progress, Sink, Snapshot};
 use crate::resolve::Resolver;
@@ -195,12 +193,6 @@ fn good_ones(
             None
         }
     })
-}
-
-impl Resolve for Resolver {
-    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveFault> {
-        self.lookup(name).await
-    }
 }
 
 /// What ends a run before its last target.
