@@ -199,17 +199,24 @@ impl System {
         }
         let mut resolv_conf = std::fs::read(&options.resolv_conf);
         if !options.servers.is_empty() {
-            // A file without any name server is refused as a whole, though its search list would be of use.
-            let with_server = |content: &Vec<u8>| [content, &b"\nnameserver 127.0.0.1\n"[..]].concat();
-            resolv_conf = resolv_conf.as_ref().map(with_server).or_else(|_| Ok(with_server(&Vec::new())));
+            // A file without a name server is refused as a whole, though its search list would be of use.
+            let mut content = resolv_conf.unwrap_or_default();
+            content.extend(b"\nnameserver 127.0.0.1\n");
+            resolv_conf = Ok(content);
         }
-        let path = options.resolv_conf.display();
-        let (config, opts, no_server) = match resolv_conf {
-            Ok(content) => match system_conf::parse_resolv_conf(content) {
-                Ok((config, opts)) => (config, opts, String::new()),
-                Err(_) => Self::without_servers(format!("no resolver configured: {path} names no server")),
-            },
-            Err(error) => Self::without_servers(format!("no resolver configured: {path}: {error}")),
+        let parsed = match resolv_conf {
+            Ok(content) => system_conf::parse_resolv_conf(content).map_err(|error| match error {
+                NetError::Io(error) => error.to_string(),
+                error => error.to_string(),
+            }),
+            Err(error) => Err(error.to_string()),
+        };
+        let (config, opts, no_server) = match parsed {
+            Ok((config, opts)) => (config, opts, String::new()),
+            Err(why) => {
+                let why = format!("no resolver configured: {}: {why}", options.resolv_conf.display());
+                (ResolverConfig::default(), ResolverOpts::default(), why)
+            }
         };
         let addrs: Vec<SocketAddr> = if options.servers.is_empty() {
             config.name_servers().iter().map(|server| SocketAddr::new(server.ip, 53)).collect()
@@ -233,10 +240,6 @@ impl System {
             per_server,
             preferred: AtomicUsize::new(0),
         }
-    }
-
-    fn without_servers(why: String) -> (ResolverConfig, ResolverOpts, String) {
-        (ResolverConfig::default(), ResolverOpts::default(), why)
     }
 
     /// Addresses that no server is asked for: the hosts file's and those of localhost (RFC 6761 section 6.3).

@@ -1,3 +1,4 @@
 //! One integration binary: the command line, the papers, the demo, and the laboratory.
 
+mod cli;
 mod papers;

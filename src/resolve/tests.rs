@@ -308,6 +308,22 @@ async fn a_server_that_hangs_ends_at_the_deadline() {
     assert_eq!(lab.lookup("lies.test").await, Err(ResolveFault::Timeout));
 }
 
+/// Broadcast is refused by the kernel: nothing is sent.
+#[tokio::test]
+async fn a_server_without_a_way_to_it_is_named() {
+    let good = Server::start(&[("a.test", Addrs(&["192.0.2.1"]))]).await;
+    let nowhere: SocketAddr = "255.255.255.255:53".parse().unwrap();
+    let lab = Lab::new(&[], "", "").with(|options| options.servers = vec![nowhere]);
+    match lab.lookup("a.test").await {
+        Err(ResolveFault::ServFail(text)) => {
+            assert!(text.starts_with("255.255.255.255:53 cannot be reached: E"), "{text}")
+        }
+        other => panic!("{other:?}"),
+    }
+    let lab = lab.with(|options| options.servers.push(good.addr));
+    assert_eq!(lab.lookup("a.test").await.unwrap(), ["192.0.2.1"]);
+}
+
 /// A silent or failing first server costs its share once; later names ask first who answered.
 #[tokio::test]
 async fn the_next_server_is_asked() {
@@ -361,7 +377,9 @@ async fn the_search_list_is_followed_as_by_the_c_library() {
 
 #[tokio::test]
 async fn without_a_resolver_the_rest_goes_on() {
-    for (resolv_conf, why) in [("", "names no server"), ("search a.test\n", "names no server")] {
+    for (resolv_conf, why) in
+        [("", "no nameservers found in config"), ("search a.test\n", "no nameservers found in config")]
+    {
         let lab = Lab::new(&[], "127.0.0.2 web\n", resolv_conf);
         assert_eq!(lab.lookup("web").await.unwrap(), ["127.0.0.2"]);
         let mut localhost = lab.lookup("localhost").await.unwrap();
