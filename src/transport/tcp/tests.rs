@@ -153,7 +153,7 @@ async fn what_a_server_says_before_it_resets_is_read_before_the_reset() {
     let stream = TcpStream::from_std(socket.into()).unwrap();
     let error = established(&stream).await.unwrap_err();
     assert!(reset(&error), "{error}");
-    let mut path = TcpPath { stream, torn: Some(errno(&error)) };
+    let mut path = TcpPath { stream, noted: None, torn: Some(errno(&error)) };
     let mut heard = Vec::new();
     let error = path.read_to_end(&mut heard).await.unwrap_err();
     assert_eq!(heard, b"Not allowed at this time\r\n");
