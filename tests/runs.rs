@@ -170,16 +170,28 @@ fn exit_codes_tell_named_targets_from_empty_addresses_of_ranges() {
     }
 }
 
-/// The resolver is a loopback port where nobody answers: at once, as the kernel says so.
+/// A name server on loopback that answers SERVFAIL to everything, once for each query, until the test ends.
+fn broken_name_server() -> SocketAddr {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let addr = socket.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut message = [0; 512];
+        while let Ok((len, from)) = socket.recv_from(&mut message) {
+            // QR, RD and RA set, RCODE 2 (RFC 1035 section 4.1.1).
+            message[2..4].copy_from_slice(&[0x81, 0x82]);
+            let _ = socket.send_to(&message[..len], from);
+        }
+    });
+    addr
+}
+
 #[test]
 fn a_name_that_cannot_be_resolved_is_a_record() {
-    let deaf = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let resolver = deaf.local_addr().expect("an address").to_string();
-    drop(deaf);
+    let resolver = broken_name_server().to_string();
     let output = run(&["--resolver", &resolver, "--format=jsonl", "--", "demo"]);
     let records = records(&output.stdout);
     let [record] = records.as_slice() else { panic!("{records:?}") };
-    assert_eq!((record["target"]["host"].as_str(), record["status"].as_str()), (Some("demo"), Some("dns-failure")));
+    assert_eq!((record["target"]["host"].as_str(), record["code"].as_str()), (Some("demo"), Some("dns-servfail")));
     assert_eq!(code(&output), 1);
 }
 
