@@ -1,1 +1,4 @@
+//! The program as its users meet it.
 
+mod lab;
+mod support;
