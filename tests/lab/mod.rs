@@ -1,3 +1,8 @@
 //! Sweeps of fleets in network namespaces made by the test. They need root and are skipped, loudly, without it.
 
 mod ground;
+mod names;
+mod path;
+mod suites;
+mod sweep;
+mod truth;

@@ -38,11 +38,6 @@ impl Netns {
         netns
     }
 
-    /// The name `ip netns` knows it by.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Runs `ip -n NAME` with these words.
     pub(crate) fn ip(&self, words: &str) {
         let mut args = vec!["-n", &self.name];

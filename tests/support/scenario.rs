@@ -99,9 +99,10 @@ impl Expected {
                 Some(found) => differences.extend(self.judge(name, value, found, octet, record, context)),
             }
         }
-        // errno and findings ride along with many an outcome; of the rest nothing may turn up that was never sent.
+        // These ride along with many an outcome; of the rest nothing may turn up that was never sent.
+        const ALWAYS: [&str; 6] = ["errno", "finding", "kex", "hostkey", "cipher", "mac"];
         let wanted = |name: &str| self.evidence.iter().any(|wanted| wanted.split('=').next() == Some(name));
-        for (name, value) in found.iter().filter(|(name, _)| !matches!(**name, "errno" | "finding") && !wanted(name)) {
+        for (name, value) in found.iter().filter(|(name, _)| !ALWAYS.contains(name) && !wanted(name)) {
             differences.push(format!("{name} was not expected: {value}"));
         }
         differences
@@ -183,6 +184,11 @@ fn evidence(record: &Value) -> BTreeMap<&'static str, String> {
     add("disconnect", record["disconnect"]["code"].as_u64().map(|code| code.to_string()));
     add("banner", text(&record["auth"]["banner"]).filter(|banner| !banner.is_empty()));
     add("result", text(&record["auth"]["result"]));
+    let negotiated = &record["negotiated"];
+    add("kex", text(&negotiated["kex"]));
+    add("hostkey", text(&negotiated["host_key"]));
+    add("cipher", text(&negotiated["cipher"]));
+    add("mac", text(&negotiated["mac"]).filter(|mac| !mac.is_empty()));
     add("finding", record["findings"].is_array().then(|| list(&record["findings"], "id")));
     // The result follows from the method list; it is compared where a scenario names it.
     found.retain(|name, value| *name != "result" || value == "open");

@@ -29,10 +29,17 @@ impl HostKeys {
     pub(crate) fn generate() -> Self {
         let keys = Self { dir: TempDir::new().expect("a temporary directory") };
         for kind in Self::TYPES {
-            let path = keys.path(kind);
-            shell("ssh-keygen", &["-q", "-t", kind, "-N", "", "-C", "lab", "-f", path.to_str().expect("printable")]);
+            keys.add(kind, kind, &[]);
         }
         keys
+    }
+
+    /// Makes another key: of this ssh-keygen type with these further options, to be known as `name`.
+    pub(crate) fn add(&self, name: &str, kind: &str, options: &[&str]) {
+        let path = self.path(name);
+        let mut args = vec!["-q", "-t", kind, "-N", "", "-C", "lab", "-f", path.to_str().expect("printable")];
+        args.extend(options);
+        shell("ssh-keygen", &args);
     }
 
     /// Where the private key of this type lies.
