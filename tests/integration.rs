@@ -1,4 +1,5 @@
-//! The program as its users meet it.
+//! One integration binary: the command line, the papers, the demo, and the laboratory.
 
 mod lab;
+mod papers;
 mod support;

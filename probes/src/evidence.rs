@@ -87,7 +87,10 @@ pub struct Evidence {
     pub auth: Option<Auth>,
     /// The DISCONNECT the server sent (RFC 4253 section 11.1).
     pub disconnect: Option<Disconnect>,
-    /// Bytes received.
+    /// Bytes that came where a packet should have been, at most [`Evidence::FIRST_BYTES`]: after its identification a
+    /// server may still say why it hangs up in clear text.
+    pub unparsed: Vec<u8>,
+    /// Bytes received and looked at.
     pub received: u64,
     /// Why the connection ended before the depth asked for was reached; `None` when it was reached.
     pub fault: Option<Fault>,
@@ -119,6 +122,7 @@ impl Evidence {
             ext_info: Vec::new(),
             auth: None,
             disconnect: None,
+            unparsed: Vec::new(),
             received: 0,
             fault: None,
         }

@@ -1,9 +1,9 @@
 //! SSH_MSG_KEXINIT (RFC 4253 section 7.1).
 
 use super::read::{NameList, ReadError, Reader};
+use super::write::Writer;
 
-/// SSH_MSG_KEXINIT's number.
-pub const SSH_MSG_KEXINIT: u8 = 20;
+pub use super::message::SSH_MSG_KEXINIT;
 
 /// A KEXINIT as it was sent. The payload is kept whole: it enters the exchange hash byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,20 @@ pub struct KexInit {
 }
 
 impl KexInit {
+    /// Writes a payload: the cookie, the ten name lists in the order of RFC 4253 section 7.1, the guess flag, reserved 0.
+    #[must_use]
+    pub fn build(cookie: [u8; 16], lists: [&[u8]; 10], first_follows: bool) -> Vec<u8> {
+        let names = lists.iter().fold(0usize, |sum, list| sum.saturating_add(list.len()));
+        let mut payload = Vec::with_capacity(names.saturating_add(62));
+        let mut writer = Writer::new(&mut payload);
+        writer.u8(SSH_MSG_KEXINIT).bytes(&cookie);
+        for list in lists {
+            writer.string(list);
+        }
+        writer.boolean(first_follows).u32(0);
+        payload
+    }
+
     /// Reads a payload that begins with byte 20. A nonzero reserved field and bytes after it are tolerated and noted.
     pub fn parse(payload: &[u8]) -> Result<Self, ReadError> {
         let mut reader = Reader::new(payload);
@@ -121,5 +135,52 @@ impl KexInit {
     #[must_use]
     pub const fn trailing(&self) -> usize {
         self.trailing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_built_parses_back(
+            cookie: [u8; 16],
+            lists in prop::array::uniform10("[a-z0-9@,.-]{0,40}"),
+            follows: bool,
+        ) {
+            let lists: [&[u8]; 10] = std::array::from_fn(|at| lists[at].as_bytes());
+            let payload = KexInit::build(cookie, lists, follows);
+            prop_assert_eq!(payload.capacity(), payload.len());
+            let read = KexInit::parse(&payload).unwrap();
+            let fields = [
+                read.kex(), read.host_key(), read.cipher_c2s(), read.cipher_s2c(), read.mac_c2s(),
+                read.mac_s2c(), read.comp_c2s(), read.comp_s2c(), read.lang_c2s(), read.lang_s2c(),
+            ];
+            prop_assert_eq!(fields.map(|list| list.0), lists);
+            prop_assert_eq!(read.first_kex_packet_follows(), follows);
+            prop_assert_eq!((read.reserved(), read.trailing()), (0, 0));
+            prop_assert_eq!(read.payload(), &payload[..]);
+            for cut in 0..payload.len() {
+                prop_assert!(KexInit::parse(&payload[..cut]).is_err());
+            }
+        }
+
+        #[test]
+        fn anything_else_is_refused_or_read_without_harm(bytes: Vec<u8>) {
+            let _ = KexInit::parse(&bytes);
+            let _ = KexInit::parse(&[&[SSH_MSG_KEXINIT][..], &bytes].concat());
+        }
+    }
+
+    #[test]
+    fn a_reserved_field_in_use_and_bytes_after_it_are_noted() {
+        let mut payload = KexInit::build([7; 16], [b"k"; 10], false);
+        *payload.last_mut().unwrap() = 9;
+        payload.extend([1, 2, 3]);
+        let read = KexInit::parse(&payload).unwrap();
+        assert_eq!((read.reserved(), read.trailing()), (9, 3));
+        assert_eq!(KexInit::parse(&[21, 0]).unwrap_err().what, "not a KEXINIT");
     }
 }

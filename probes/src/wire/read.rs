@@ -78,6 +78,18 @@ impl<'a> Reader<'a> {
         self.bytes(usize::try_from(length).unwrap_or(usize::MAX), "string longer than its message")
     }
 
+    /// `mpint` that is not negative: its magnitude, big-endian, without leading zeros. Needless leading zeros are
+    /// tolerated (Cisco and other appliances write them); a negative number never has a meaning in SSH.
+    pub fn mpint(&mut self) -> Result<&'a [u8], ReadError> {
+        let offset = self.offset;
+        let bytes = self.string()?;
+        if bytes.first().is_some_and(|top| top & 0x80 != 0) {
+            return Err(ReadError { what: "negative mpint", offset });
+        }
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        Ok(bytes.get(zeros..).unwrap_or_default())
+    }
+
     /// Fails unless everything has been read.
     pub fn end(&self) -> Result<(), ReadError> {
         if self.rest.is_empty() {
@@ -103,5 +115,33 @@ impl<'a> NameList<'a> {
     #[must_use]
     pub fn contains(self, name: &str) -> bool {
         self.names().any(|each| each == name.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_longer_than_its_message_is_refused_without_allocating() {
+        let mut reader = Reader::new(&[0xff, 0xff, 0xff, 0xff, 1, 2, 3]);
+        assert_eq!(reader.string(), Err(ReadError { what: "string longer than its message", offset: 4 }));
+        assert_eq!(Reader::new(&[0, 0]).u32().unwrap_err().to_string(), "uint32 cut short at byte 0");
+    }
+
+    #[test]
+    fn negative_numbers_are_refused_and_leading_zeros_are_not() {
+        assert_eq!(Reader::new(&[0, 0, 0, 1, 0x80]).mpint().unwrap_err().what, "negative mpint");
+        assert_eq!(Reader::new(&[0, 0, 0, 3, 0, 0, 5]).mpint(), Ok(&[5u8][..]));
+        assert_eq!(Reader::new(&[0, 0, 0, 0]).mpint(), Ok(&[][..]));
+    }
+
+    #[test]
+    fn name_lists_keep_empty_names_but_an_empty_list_has_none() {
+        let names = |list: &'static str| NameList(list.as_bytes()).names().map(<[u8]>::len).collect::<Vec<_>>();
+        assert_eq!(names(""), []);
+        assert_eq!(names("aes128-ctr,"), [10, 0]);
+        assert_eq!(names(",,a"), [0, 0, 1]);
+        assert!(NameList(b"a,b").contains("b") && !NameList(b"ab").contains("b"));
     }
 }

@@ -1,0 +1,115 @@
+//! One function per fuzz target. Each takes bytes that nobody vouches for and asserts what must hold for any of them.
+//!
+//! The fuzzer calls them through one line in `fuzz/`, the ordinary tests with the seeds that are kept there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diagnose;
+use crate::evidence::{Evidence, Fault};
+use crate::plan::Plan;
+use crate::probe::{End, Probe};
+use crate::random::Seed;
+use crate::stage::ident::{AwaitIdent, Step};
+use crate::time::Moment;
+use crate::wire::kexinit::KexInit;
+use crate::wire::packet::Inbound;
+
+/// The moment at which everything happens in a replay.
+const NOW: Moment = Moment::from_micros(1_000);
+
+/// The seed of every replayed probe: a transcript recorded with it can be opened again.
+pub const SEED: Seed = Seed([7; 32]);
+
+fn blank() -> Evidence {
+    Evidence::new(([127, 0, 0, 1], 22).into(), Moment::START)
+}
+
+/// Runs a probe on what a server sent, in the pieces given, followed by the connection's end.
+///
+/// Everything happens at one moment and with one seed, so that equal bytes give equal evidence.
+pub fn replay<'a>(plan: &Arc<Plan>, pieces: impl IntoIterator<Item = &'a [u8]>) -> Evidence {
+    let mut probe = Probe::new(Arc::clone(plan), SEED, blank(), NOW);
+    for piece in pieces {
+        if probe.finished().is_some() {
+            break;
+        }
+        probe.input(NOW, piece);
+        probe.written(probe.output().len());
+    }
+    probe.input_end(NOW, End::Eof);
+    probe.into_evidence(NOW)
+}
+
+/// The identification in one piece and byte by byte.
+pub fn ident(data: &[u8]) {
+    let run = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut state, mut evidence, mut used) = (AwaitIdent::default(), blank(), 0usize);
+        for piece in pieces {
+            match state.input(Duration::ZERO, piece, None, &mut evidence) {
+                Step::More => used = used.saturating_add(piece.len()),
+                Step::Identified(count) => return (evidence, used.saturating_add(count), None),
+                Step::Over(fault) => return (evidence, 0, Some(fault)),
+            }
+        }
+        let fault = state.end(&mut evidence);
+        (evidence, used, fault)
+    };
+    let whole = run(&mut std::iter::once(data));
+    assert_eq!(whole, run(&mut data.chunks(1)));
+    if let (Some(ident), None) = (&whole.0.ident, &whole.2) {
+        assert!(ident.proto().starts_with(b"2.") || ident.proto() == b"1.99");
+    }
+}
+
+/// A KEXINIT: its lists lie within it, and written again they are the same.
+pub fn kexinit(data: &[u8]) {
+    let Ok(kexinit) = KexInit::parse(data) else { return };
+    assert_eq!(kexinit.payload(), data);
+    let lists = [
+        kexinit.kex(),
+        kexinit.host_key(),
+        kexinit.cipher_c2s(),
+        kexinit.cipher_s2c(),
+        kexinit.mac_c2s(),
+        kexinit.mac_s2c(),
+        kexinit.comp_c2s(),
+        kexinit.comp_s2c(),
+        kexinit.lang_c2s(),
+        kexinit.lang_s2c(),
+    ]
+    .map(|list| list.0);
+    let again = KexInit::build([0; 16], lists, kexinit.first_kex_packet_follows());
+    let parsed = KexInit::parse(&again);
+    assert!(parsed.is_ok_and(|parsed| parsed.kex() == kexinit.kex() && parsed.lang_s2c() == kexinit.lang_s2c()));
+}
+
+/// The packet layer without encryption: the same packets whole and byte by byte, and never more held than came.
+pub fn packet(data: &[u8]) {
+    let run = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let (mut inbound, mut packets) = (Inbound::new(), Vec::new());
+        for piece in pieces {
+            inbound.feed(piece);
+            loop {
+                match inbound.packet() {
+                    Ok(Some(payload)) => packets.push(payload.to_vec()),
+                    Ok(None) => break,
+                    Err(fault) => return (packets, Some(fault.to_string())),
+                }
+            }
+            assert!(inbound.buffered() <= data.len());
+        }
+        (packets, None)
+    };
+    assert_eq!(run(&mut std::iter::once(data)), run(&mut data.chunks(1)));
+}
+
+/// A whole probe against whatever a server may send: it ends, and what it saw does not depend on how the bytes came.
+pub fn probe(data: &[u8]) {
+    let plan = Arc::new(Plan::default());
+    let whole = replay(&plan, [data]);
+    assert_eq!(whole, replay(&plan, data.chunks(1)));
+    assert!(!matches!(whole.fault, Some(Fault::Internal(_))), "{:?}", whole.fault);
+    let verdict = diagnose::classify(&whole, plan.depth);
+    assert!(!verdict.detail.chars().any(char::is_control), "{:?}", verdict.detail);
+}

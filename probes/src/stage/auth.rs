@@ -1,0 +1,94 @@
+//! After NEWKEYS: the service request and `none`, whose refusal lists the methods (RFC 4252 section 5.2).
+//!
+//! Nothing that could let anyone in is ever sent here: `none` asks, it does not try.
+
+use crate::evidence::{Auth, Fault};
+use crate::probe::{Conversation, State, Turn};
+use crate::wire::message::{
+    ExtInfo, SERVICE_USERAUTH, SSH_MSG_EXT_INFO, SSH_MSG_GLOBAL_REQUEST, SSH_MSG_SERVICE_ACCEPT,
+    SSH_MSG_USERAUTH_BANNER, SSH_MSG_USERAUTH_FAILURE, SSH_MSG_USERAUTH_SUCCESS, SSH2_MSG_PING, Service,
+    UserauthBanner, UserauthFailure, UserauthRequest,
+};
+use crate::wire::read::{NameList, ReadError};
+
+/// How many method names are kept; no server has a dozen.
+const MAX_METHODS: usize = 64;
+/// How many EXT_INFO extensions are kept over all EXT_INFO messages.
+const MAX_EXTENSIONS: usize = 64;
+
+/// The state until `none` is answered.
+#[derive(Debug)]
+pub(crate) struct AwaitAnswer;
+
+impl AwaitAnswer {
+    /// Asks for the service and, unless the plan goes step by step, sends `none` right behind it: one round trip less.
+    pub(crate) fn start(conversation: &mut Conversation) -> Self {
+        conversation.send(&Service { name: SERVICE_USERAUTH }.build_request());
+        let user = conversation.plan.user.clone();
+        conversation.evidence.auth = Some(Auth { user, ..Auth::default() });
+        if !conversation.plan.step_by_step {
+            send_none(conversation);
+        }
+        Self
+    }
+
+    pub(crate) fn packet(self, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
+        let broken = |what: &'static str| move |fault: ReadError| Fault::Protocol(format!("{what}: {fault}"));
+        match payload.first().copied() {
+            Some(SSH_MSG_SERVICE_ACCEPT) => {
+                let auth = conversation.evidence.auth.get_or_insert_default();
+                if std::mem::replace(&mut auth.service_accepted, true) {
+                    return Err(super::unexpected(payload, "a second time"));
+                }
+                if !auth.none_sent {
+                    send_none(conversation);
+                }
+            }
+            // Some servers answer the pipelined `none` without ever accepting the service; their word counts.
+            Some(SSH_MSG_USERAUTH_FAILURE) => {
+                let failure = UserauthFailure::parse(payload).map_err(broken("USERAUTH_FAILURE"))?;
+                let auth = conversation.evidence.auth.get_or_insert_default();
+                auth.methods = Some(methods(failure.methods));
+                auth.partial = failure.partial_success;
+                conversation.enter(None);
+                return Ok(Turn::Reached);
+            }
+            Some(SSH_MSG_USERAUTH_SUCCESS) => {
+                conversation.evidence.auth.get_or_insert_default().none_accepted = true;
+                conversation.enter(None);
+                return Ok(Turn::Reached);
+            }
+            Some(SSH_MSG_USERAUTH_BANNER) => {
+                let banner = UserauthBanner::parse(payload).map_err(broken("USERAUTH_BANNER"))?;
+                keep_banner(conversation.evidence.auth.get_or_insert_default(), banner.text);
+            }
+            // RFC 8308: right behind NEWKEYS, and a second time before the answer to `none`.
+            Some(SSH_MSG_EXT_INFO) => {
+                let room = MAX_EXTENSIONS.saturating_sub(conversation.evidence.ext_info.len());
+                let pairs = ExtInfo::parse(payload).map_err(broken("EXT_INFO"))?.pairs;
+                let pairs = pairs.into_iter().take(room).map(|(name, value)| (name.to_vec(), value.to_vec()));
+                conversation.evidence.ext_info.extend(pairs);
+            }
+            // Meant for what comes after a login; harmless and unanswered here.
+            Some(SSH_MSG_GLOBAL_REQUEST | SSH2_MSG_PING) => {}
+            _ => return Err(super::unexpected(payload, "before the answer to the `none` request")),
+        }
+        Ok(Turn::Next(State::Auth(self)))
+    }
+}
+
+fn send_none(conversation: &mut Conversation) {
+    let request = UserauthRequest::build_none(conversation.plan.user.as_bytes());
+    conversation.send(&request);
+    conversation.evidence.auth.get_or_insert_default().none_sent = true;
+}
+
+fn methods(list: NameList<'_>) -> Vec<Vec<u8>> {
+    list.names().filter(|name| !name.is_empty()).take(MAX_METHODS).map(<[u8]>::to_vec).collect()
+}
+
+fn keep_banner(auth: &mut Auth, text: &[u8]) {
+    let room = Auth::BANNER_MAX.saturating_sub(auth.banner.len());
+    auth.banner.extend_from_slice(text.get(..text.len().min(room)).unwrap_or_default());
+    auth.banner_truncated |= text.len() > room;
+}

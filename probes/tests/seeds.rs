@@ -1,0 +1,47 @@
+//! The fuzz targets' seeds, replayed by the ordinary tests.
+#![allow(clippy::disallowed_methods, missing_docs)]
+
+use std::path::PathBuf;
+
+use sshprobe_probes::fuzzing;
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target);
+    let mut seeds = 0;
+    for entry in std::fs::read_dir(&folder).unwrap_or_else(|fault| panic!("{}: {fault}", folder.display())) {
+        let path = entry.unwrap().path();
+        let seed = std::fs::read(&path).unwrap();
+        run(&seed);
+        // Neighbours of a seed, as a fuzzer would make them first: cut short, and with one byte changed.
+        for cut in 0..seed.len().min(512) {
+            run(&seed[..cut]);
+        }
+        for at in (0..seed.len()).step_by(seed.len() / 64 + 1) {
+            let mut changed = seed.clone();
+            changed[at] ^= 0x41;
+            run(&changed);
+        }
+        seeds += 1;
+    }
+    assert!(seeds > 0, "no seeds for {target}");
+}
+
+#[test]
+fn ident_seeds() {
+    replay("ident", fuzzing::ident);
+}
+
+#[test]
+fn kexinit_seeds() {
+    replay("kexinit", fuzzing::kexinit);
+}
+
+#[test]
+fn packet_seeds() {
+    replay("packet", fuzzing::packet);
+}
+
+#[test]
+fn probe_seeds() {
+    replay("probe", fuzzing::probe);
+}
