@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+
+use super::responder::{Crowd, responder};
 use super::scenario::{Context, Scenario};
 use super::scripted::{Acceptor, script};
-use super::servers::{Daemon, HostKeys, Sshd, dropbear, tinysshd};
+use super::servers::{Daemon, HostKeys, Sshd, dropbear, fingerprint, tinysshd};
 use super::topology::{Family, SPECIAL_DEVICE, Topology};
 
 /// A fleet in namespaces of its own, gone when dropped.
@@ -18,6 +21,7 @@ pub(crate) struct Fleet {
     pub(crate) keys: HostKeys,
     held: Vec<TcpStream>,
     acceptors: Vec<Acceptor>,
+    crowds: Vec<Crowd>,
     daemons: Vec<Daemon>,
     // Last, so that the servers are gone before their namespaces.
     pub(crate) topology: Topology,
@@ -39,19 +43,15 @@ impl Fleet {
             Family::V6 => Ipv6Addr::UNSPECIFIED.into(),
         };
         let stock = Sshd::STOCK.start(&topology.fleet, any, &keys);
-        let fingerprint = |kind: &str, name: &str| (name.to_owned(), keys.fingerprint(kind));
+        let named = |kind: &str, name: &str| (name.to_owned(), keys.fingerprint(kind));
         let context = Context {
             family,
             special_keys: BTreeMap::new(),
-            keys: [
-                fingerprint("ed25519", "ssh-ed25519"),
-                fingerprint("ecdsa", "ecdsa-sha2-nistp256"),
-                fingerprint("rsa", "ssh-rsa"),
-            ]
-            .into(),
+            keys: [named("ed25519", "ssh-ed25519"), named("ecdsa", "ecdsa-sha2-nistp256"), named("rsa", "ssh-rsa")]
+                .into(),
         };
-        let (held, acceptors, daemons) = (Vec::new(), Vec::new(), Vec::new());
-        let mut fleet = Self { scenario, context, stock, keys, held, acceptors, daemons, topology };
+        let (held, acceptors, crowds, daemons) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut fleet = Self { scenario, context, stock, keys, held, acceptors, crowds, daemons, topology };
         fleet.populate(family);
         fleet
     }
@@ -95,6 +95,14 @@ impl Fleet {
                 "script" => {
                     let steps = script(name, SocketAddr::new(inner, 22));
                     self.acceptors.push(Acceptor::script(&self.topology.special, SocketAddr::new(address, 22), steps));
+                }
+                "responder" => {
+                    let script = responder(name);
+                    let key = BASE64_STANDARD.encode(script.host_key().blob());
+                    let file = self.keys.path("responder.pub");
+                    std::fs::write(&file, format!("ssh-ed25519 {key}\n")).expect("writing the public key");
+                    self.context.special_keys.insert(octet, fingerprint(&file));
+                    self.crowds.push(Crowd::start(&self.topology.special, SocketAddr::new(address, 22), script, 1));
                 }
                 _ => panic!("nothing is called {behaviour}"),
             }

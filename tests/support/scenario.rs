@@ -118,7 +118,7 @@ impl Expected {
         context: &Context,
     ) -> Option<String> {
         let fine = match (name, value) {
-            ("key", Some(kind)) => {
+            ("key" | "badkey", Some(kind)) => {
                 let key = context.special_keys.get(&octet).or_else(|| context.keys.get(kind));
                 let fingerprint = record["host_keys"][0]["fingerprint"].as_str();
                 if fingerprint != key.map(String::as_str) {
