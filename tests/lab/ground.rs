@@ -1,13 +1,17 @@
 //! The lab itself, seen with nothing but connect() and read(): it must be what the other tests take it for.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use sshprobe_probes::responder::Script;
+
 use crate::support::fleet::Fleet;
 use crate::support::guard::lab;
-use crate::support::topology::Family;
+use crate::support::responder::Crowd;
+use crate::support::tools::methods_seen_by_ssh;
+use crate::support::topology::{Family, Topology};
 
 #[test]
 fn lab_v4_is_what_it_claims() {
@@ -21,6 +25,15 @@ fn lab_v6_is_what_it_claims() {
     if let Some(_lab) = lab() {
         behaves(Family::V6);
     }
+}
+
+#[test]
+fn lab_crowd_speaks_ssh_to_openssh() {
+    let Some(_lab) = lab() else { return };
+    let topology = Topology::new(Family::V4.network());
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 22));
+    let _crowd = Crowd::start(&topology.fleet, any, Script::healthy(&[7; 32]).methods("hostbased,publickey"), 2);
+    assert_eq!(methods_seen_by_ssh(&topology.prober, Family::V4.address(200)), "hostbased,publickey");
 }
 
 const ECONNREFUSED: i32 = 111;

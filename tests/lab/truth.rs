@@ -2,15 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::process::Command;
 
 use md5::{Digest, Md5};
 use serde_json::Value;
 
 use crate::support::fleet::Fleet;
 use crate::support::guard::lab;
-use crate::support::netns::Netns;
 use crate::support::run::{run, sshprobe};
+use crate::support::tools::{key_seen_by_keyscan, methods_seen_by_ssh};
 use crate::support::topology::Family;
 
 /// Real servers only, at the addresses 1 to 7; 9 is stock.
@@ -105,34 +104,6 @@ fn find(records: &[Value], address: IpAddr) -> &Value {
 
 fn names(list: &Value) -> Vec<&str> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
-}
-
-/// The list in ssh's "Authentications that can continue"; empty where it has nothing to continue with.
-fn methods_seen_by_ssh(netns: &Netns, address: IpAddr) -> String {
-    let mut ssh = netns.command("ssh");
-    ssh.args(["-v", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
-    ssh.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "IdentityFile=none", "-o", "PreferredAuthentications=none"]);
-    ssh.arg(format!("root@{address}")).arg("true");
-    let said = text(&mut ssh, true);
-    let continued = said.lines().find_map(|line| line.split_once("Authentications that can continue: "));
-    continued.unwrap_or_else(|| panic!("ssh listed no methods:\n{said}")).1.trim().to_owned()
-}
-
-/// The base64 key of this type as ssh-keyscan got it.
-fn key_seen_by_keyscan(netns: &Netns, address: IpAddr, kind: &str) -> String {
-    let short = kind.trim_start_matches("ssh-").split('-').next().expect("a word");
-    let mut keyscan = netns.command("ssh-keyscan");
-    keyscan.args(["-T", "20", "-t", short, &address.to_string()]);
-    let said = text(&mut keyscan, false);
-    let line =
-        said.lines().find(|line| line.contains(kind)).unwrap_or_else(|| panic!("ssh-keyscan found no {kind}: {said}"));
-    line.split_whitespace().nth(2).expect("host, type, key").to_owned()
-}
-
-/// Standard error (or output) of a command whose exit status says nothing.
-fn text(command: &mut Command, stderr: bool) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    String::from_utf8_lossy(if stderr { &output.stderr } else { &output.stdout }).into_owned()
 }
 
 /// The first eight name-lists of a server's KEXINIT, read with as little code as can be.

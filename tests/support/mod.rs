@@ -9,4 +9,5 @@ pub(crate) mod run;
 pub(crate) mod scenario;
 pub(crate) mod scripted;
 pub(crate) mod servers;
+pub(crate) mod tools;
 pub(crate) mod topology;
