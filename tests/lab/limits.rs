@@ -15,7 +15,7 @@ use sshprobe_probes::responder::Script;
 use crate::support::guard::lab;
 use crate::support::responder::Crowd;
 use crate::support::run::{Run, parse, run, sshprobe};
-use crate::support::topology::Topology;
+use crate::support::topology::{PROBER_V4, Topology};
 
 /// 4,096 addresses behind one listener.
 const NETWORK: &str = "10.1.0.0/20";
@@ -126,6 +126,19 @@ fn limits_of_one_gigabyte_of_addresses_are_enough() {
     let run = all_at_once(&town, &["--as=1073741824"]);
     assert_all_ok(&run.records, &run.stderr);
     assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+}
+
+/// A port taken by bind() serves one connection alone; one that connect() chooses can serve each of many destinations.
+#[test]
+fn limits_of_64_local_ports_blame_nobody() {
+    let Some(_lab) = lab() else { return };
+    let town = Town::build();
+    town.topology.prober.sysctl("net/ipv4/ip_local_port_range", "40000 40063");
+    let mut command = sshprobe(&town.topology.prober, &[]);
+    command.args([NETWORK, "-c", "1000", "--rate", "0", "--per-subnet", "4096", "--source", PROBER_V4]);
+    command.args(["--format", "jsonl"]).args(PATIENT);
+    let run = run(command);
+    assert_all_ok(&run.records, &run.stderr);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Sweeps of fleets in network namespaces made by the test. They need root and are skipped, loudly, without it.
 
 mod ground;
+mod interrupt;
 mod limits;
 mod names;
 mod path;
