@@ -145,9 +145,10 @@ impl Sshd<'_> {
         }
         let path = dir.path().join("sshd_config");
         fs::write(&path, config).expect("writing sshd_config");
+        // Two hundred key exchanges at once are hard on a small machine. They may wait; scripted servers keep time.
+        let mut command = netns.command("nice");
         // sshd insists on its full path, for it executes itself again.
-        let mut command = netns.command("/usr/sbin/sshd");
-        command.args(["-D", "-e", "-f"]).arg(&path);
+        command.args(["/usr/sbin/sshd", "-D", "-e", "-f"]).arg(&path);
         Daemon::start(command, "Server listening on", Some(dir))
     }
 }
