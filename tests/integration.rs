@@ -2,5 +2,7 @@
 
 mod cli;
 mod demo;
+mod lab;
 mod papers;
 mod runs;
+mod support;
