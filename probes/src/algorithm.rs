@@ -1,13 +1,324 @@
-//! What we offer.
+//! THE tables of algorithms: what is listed here is offered, negotiated and used. Adding one takes one line (and its code).
 
-/// placeholder, being written
-#[derive(Debug, Clone)]
-pub struct Offer {}
+use std::fmt;
 
-impl Offer {
-    /// placeholder
+use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
+
+use crate::hostkey::{self, VerifyFault};
+use crate::kex::{Direction, Exchange, ExchangeHash, KexFault, SharedSecret, derive_key, ecdh};
+use crate::random::Randomness;
+use crate::wire::cipher::{
+    Authenticate, CipherFault, Keys, Opener, Sealer, Transform, aes_ctr, aes_gcm_opener, aes_gcm_sealer,
+    chacha20_poly1305_opener, chacha20_poly1305_sealer, composed_opener, composed_sealer, hmac_sha2_256, hmac_sha2_512,
+};
+
+pub use crate::negotiate::{Agreed, NoCommon, Offer, UnknownAlgorithm, negotiate};
+
+/// Verifies a bare signature: key blob, signature, message.
+pub type Verify = fn(&[u8], &[u8], &[u8]) -> Result<(), VerifyFault>;
+
+/// Makes a transform from key and IV.
+pub type Keyed = fn(&[u8], &[u8]) -> Result<Box<dyn Transform>, CipherFault>;
+
+/// A key exchange method.
+pub struct KexAlgorithm {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// The hash of its exchange hash and key derivation.
+    pub hash: &'static digest::Algorithm,
+    /// Begins a client's exchange.
+    pub begin: fn(&mut Randomness) -> Result<Box<dyn Exchange>, KexFault>,
+}
+
+/// A host-key (signature) algorithm.
+pub struct HostKeyAlgorithm {
+    /// Its name on the wire, which is also the one in the signature.
+    pub name: &'static str,
+    /// The type its key blobs name.
+    pub key_type: &'static str,
+    /// Verifies its signatures.
+    pub verify: Verify,
+}
+
+/// A cipher.
+pub struct CipherAlgorithm {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Size of its key in bytes.
+    pub key: usize,
+    /// Size of its IV in bytes.
+    pub iv: usize,
+    /// How it is put to work.
+    pub mode: CipherMode,
+}
+
+/// Whether a cipher authenticates by itself.
+pub enum CipherMode {
+    /// It does, and the negotiated MAC is ignored.
+    Aead {
+        /// Makes the receiving half.
+        opener: fn(&Keys) -> Result<Opener, CipherFault>,
+        /// Makes the sending half.
+        sealer: fn(&Keys) -> Result<Sealer, CipherFault>,
+    },
+    /// It does not: a MAC stands beside it.
+    Mac {
+        /// Makes a decrypting transform.
+        decrypt: Keyed,
+        /// Makes an encrypting transform.
+        encrypt: Keyed,
+    },
+}
+
+/// A MAC.
+pub struct MacAlgorithm {
+    /// Its name on the wire.
+    pub name: &'static str,
+    /// Size of its key in bytes.
+    pub key: usize,
+    /// Encrypt-then-MAC.
+    pub etm: bool,
+    /// Keys it.
+    pub begin: fn(&[u8]) -> Box<dyn Authenticate>,
+}
+
+/// Key exchange methods, in the order in which they are offered by default.
+#[rustfmt::skip]
+pub static KEX: &[KexAlgorithm] = &[
+    KexAlgorithm { name: "curve25519-sha256", hash: &SHA256, begin: |r| ecdh::begin(&ecdh::X25519, r) },
+    KexAlgorithm { name: "curve25519-sha256@libssh.org", hash: &SHA256, begin: |r| ecdh::begin(&ecdh::X25519, r) },
+    KexAlgorithm { name: "ecdh-sha2-nistp256", hash: &SHA256, begin: |r| ecdh::begin(&ecdh::NISTP256, r) },
+    KexAlgorithm { name: "ecdh-sha2-nistp384", hash: &SHA384, begin: |r| ecdh::begin(&ecdh::NISTP384, r) },
+    KexAlgorithm { name: "ecdh-sha2-nistp521", hash: &SHA512, begin: |r| ecdh::begin(&ecdh::NISTP521, r) },
+];
+
+/// Host-key algorithms, in the order in which they are offered by default.
+#[rustfmt::skip]
+pub static HOST_KEY: &[HostKeyAlgorithm] = &[
+    HostKeyAlgorithm { name: "ssh-ed25519", key_type: "ssh-ed25519", verify: hostkey::verify_ed25519 },
+    HostKeyAlgorithm { name: "ecdsa-sha2-nistp256", key_type: "ecdsa-sha2-nistp256", verify: hostkey::verify_nistp256 },
+    HostKeyAlgorithm { name: "ecdsa-sha2-nistp384", key_type: "ecdsa-sha2-nistp384", verify: hostkey::verify_nistp384 },
+    HostKeyAlgorithm { name: "ecdsa-sha2-nistp521", key_type: "ecdsa-sha2-nistp521", verify: hostkey::verify_nistp521 },
+    HostKeyAlgorithm { name: "rsa-sha2-512", key_type: "ssh-rsa", verify: hostkey::verify_rsa_sha2_512 },
+    HostKeyAlgorithm { name: "rsa-sha2-256", key_type: "ssh-rsa", verify: hostkey::verify_rsa_sha2_256 },
+];
+
+const CHACHA20_POLY1305: CipherMode =
+    CipherMode::Aead { opener: chacha20_poly1305_opener, sealer: chacha20_poly1305_sealer };
+const AES_GCM: CipherMode = CipherMode::Aead { opener: aes_gcm_opener, sealer: aes_gcm_sealer };
+const AES_CTR: CipherMode = CipherMode::Mac { decrypt: aes_ctr, encrypt: aes_ctr };
+
+/// Ciphers, in the order in which they are offered by default.
+#[rustfmt::skip]
+pub static CIPHER: &[CipherAlgorithm] = &[
+    CipherAlgorithm { name: "chacha20-poly1305@openssh.com", key: 64, iv: 0, mode: CHACHA20_POLY1305 },
+    CipherAlgorithm { name: "aes128-gcm@openssh.com", key: 16, iv: 12, mode: AES_GCM },
+    CipherAlgorithm { name: "aes256-gcm@openssh.com", key: 32, iv: 12, mode: AES_GCM },
+    CipherAlgorithm { name: "aes128-ctr", key: 16, iv: 16, mode: AES_CTR },
+    CipherAlgorithm { name: "aes192-ctr", key: 24, iv: 16, mode: AES_CTR },
+    CipherAlgorithm { name: "aes256-ctr", key: 32, iv: 16, mode: AES_CTR },
+];
+
+/// MACs, in the order in which they are offered by default.
+#[rustfmt::skip]
+pub static MAC: &[MacAlgorithm] = &[
+    MacAlgorithm { name: "hmac-sha2-256-etm@openssh.com", key: 32, etm: true, begin: hmac_sha2_256 },
+    MacAlgorithm { name: "hmac-sha2-512-etm@openssh.com", key: 64, etm: true, begin: hmac_sha2_512 },
+    MacAlgorithm { name: "hmac-sha2-256", key: 32, etm: false, begin: hmac_sha2_256 },
+    MacAlgorithm { name: "hmac-sha2-512", key: 64, etm: false, begin: hmac_sha2_512 },
+];
+
+/// Compression methods. Compressing is never worth a prober's while, and every server takes `none`.
+pub static COMPRESSION: &[&str] = &["none"];
+
+impl CipherAlgorithm {
+    /// It authenticates by itself.
     #[must_use]
-    pub fn modern() -> Self {
-        Self {}
+    pub const fn aead(&self) -> bool {
+        matches!(self.mode, CipherMode::Aead { .. })
+    }
+
+    fn keys(
+        &self,
+        mac: Option<&MacAlgorithm>,
+        direction: Direction,
+        secret: &SharedSecret,
+        hash: &ExchangeHash,
+        session: &ExchangeHash,
+    ) -> Keys {
+        let [iv, key, integrity] = direction.letters();
+        let derive = |letter, length| derive_key(secret, hash, session, letter, length);
+        Keys {
+            key: derive(key, self.key),
+            iv: derive(iv, self.iv),
+            mac: derive(integrity, mac.map_or(0, |mac| mac.key)),
+        }
+    }
+
+    /// The receiving half of a direction.
+    ///
+    /// # Errors
+    /// A cipher that needs a MAC without one; nothing else in practice.
+    pub fn opener(
+        &self,
+        mac: Option<&MacAlgorithm>,
+        direction: Direction,
+        secret: &SharedSecret,
+        hash: &ExchangeHash,
+        session: &ExchangeHash,
+    ) -> Result<Opener, CipherFault> {
+        let keys = self.keys(mac, direction, secret, hash, session);
+        match (&self.mode, mac) {
+            (CipherMode::Aead { opener, .. }, _) => opener(&keys),
+            (CipherMode::Mac { decrypt, .. }, Some(mac)) => {
+                Ok(composed_opener(decrypt(&keys.key, &keys.iv)?, (mac.begin)(&keys.mac), mac.etm))
+            }
+            (CipherMode::Mac { .. }, None) => Err(CipherFault),
+        }
+    }
+
+    /// The sending half of a direction.
+    ///
+    /// # Errors
+    /// A cipher that needs a MAC without one; nothing else in practice.
+    pub fn sealer(
+        &self,
+        mac: Option<&MacAlgorithm>,
+        direction: Direction,
+        secret: &SharedSecret,
+        hash: &ExchangeHash,
+        session: &ExchangeHash,
+    ) -> Result<Sealer, CipherFault> {
+        let keys = self.keys(mac, direction, secret, hash, session);
+        match (&self.mode, mac) {
+            (CipherMode::Aead { sealer, .. }, _) => sealer(&keys),
+            (CipherMode::Mac { encrypt, .. }, Some(mac)) => {
+                Ok(composed_sealer(encrypt(&keys.key, &keys.iv)?, (mac.begin)(&keys.mac), mac.etm))
+            }
+            (CipherMode::Mac { .. }, None) => Err(CipherFault),
+        }
+    }
+}
+
+/// An entry of one of the tables.
+pub trait Named {
+    /// The name on the wire.
+    fn name(&self) -> &'static str;
+}
+
+impl Named for KexAlgorithm {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl Named for HostKeyAlgorithm {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl Named for CipherAlgorithm {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl Named for MacAlgorithm {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl Named for &'static str {
+    fn name(&self) -> &'static str {
+        self
+    }
+}
+
+impl fmt::Debug for KexAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl fmt::Debug for HostKeyAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl fmt::Debug for CipherAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl fmt::Debug for MacAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Seed;
+    use crate::wire::packet::{Inbound, Outbound};
+
+    fn unique(names: Vec<&str>) {
+        for (at, name) in names.iter().enumerate() {
+            assert!(!names[..at].contains(name), "{name} stands twice");
+            assert!(name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b','), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_names_and_stand_once() {
+        unique(KEX.iter().map(|each| each.name).collect());
+        unique(HOST_KEY.iter().map(|each| each.name).collect());
+        unique(CIPHER.iter().map(|each| each.name).collect());
+        unique(MAC.iter().map(|each| each.name).collect());
+        unique(COMPRESSION.to_vec());
+    }
+
+    #[test]
+    fn every_method_begins_with_a_message_of_its_own() {
+        for kex in KEX {
+            let mut exchange = (kex.begin)(&mut Randomness::new(Seed([1; 32]))).unwrap();
+            let first = exchange.first();
+            assert!((30..50).contains(&first[0]) && first.len() > 32, "{kex:?}");
+        }
+    }
+
+    /// Both ends derive the same keys, and the two directions differ.
+    #[test]
+    fn every_cipher_with_every_mac_carries_packets_in_both_directions() {
+        let secret = SharedSecret::mpint(&[7; 32]);
+        let hash = ExchangeHash::of(&SHA256, b"hash");
+        let mut randomness = Randomness::new(Seed([1; 32]));
+        for cipher in CIPHER {
+            let macs: Vec<Option<&MacAlgorithm>> =
+                if cipher.aead() { vec![None] } else { MAC.iter().map(Some).collect() };
+            for mac in macs {
+                let mut wires = Vec::new();
+                for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+                    let (mut outbound, mut inbound, mut wire) = (Outbound::new(), Inbound::new(), Vec::new());
+                    outbound.rekey(cipher.sealer(mac, direction, &secret, &hash, &hash).unwrap(), true);
+                    inbound.rekey(cipher.opener(mac, direction, &secret, &hash, &hash).unwrap(), true);
+                    outbound.seal(b"\x05first", &mut randomness, &mut wire);
+                    outbound.seal(b"\x32second", &mut randomness, &mut wire);
+                    inbound.feed(&wire);
+                    assert_eq!(inbound.packet(), Ok(Some(&b"\x05first"[..])), "{cipher:?} {mac:?}");
+                    assert_eq!(inbound.packet(), Ok(Some(&b"\x32second"[..])), "{cipher:?} {mac:?}");
+                    assert_eq!(inbound.packet(), Ok(None));
+                    wires.push(wire);
+                }
+                assert_ne!(wires[0], wires[1]);
+            }
+            if !cipher.aead() {
+                assert!(cipher.opener(None, Direction::ClientToServer, &secret, &hash, &hash).is_err());
+            }
+        }
     }
 }

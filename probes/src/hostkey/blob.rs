@@ -1,0 +1,128 @@
+//! What a public key blob says about itself.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use thiserror::Error;
+
+use super::{ecdsa, ed25519, rsa};
+use crate::wire::read::{ReadError, Reader};
+
+/// Type and size of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyInfo<'a> {
+    /// The type's name, for example `ssh-ed25519`; a key used by rsa-sha2-512 is `ssh-rsa`.
+    pub kind: &'a str,
+    /// Its size as `ssh-keygen -l` prints it: the modulus' or the field's.
+    pub bits: u32,
+}
+
+/// A blob that is no key we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeyFault {
+    /// The blob does not have its type's layout.
+    #[error("{0}")]
+    Layout(#[from] ReadError),
+    /// The fields are there and make no key.
+    #[error("{0}")]
+    Value(&'static str),
+    /// A type whose layout is not known here.
+    #[error("a key type that is not known")]
+    Type,
+}
+
+/// The type a blob names, if that is a name at all.
+#[must_use]
+pub fn key_type(blob: &[u8]) -> Option<&str> {
+    let name = std::str::from_utf8(Reader::new(blob).string().ok()?).ok()?;
+    (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')).then_some(name)
+}
+
+/// Type and size of a key; the whole blob is checked against the type's layout.
+///
+/// # Errors
+/// The blob is not a plain key of a type known here.
+pub fn key_info(blob: &[u8]) -> Result<KeyInfo<'_>, KeyFault> {
+    let kind = key_type(blob).ok_or(KeyFault::Type)?;
+    let bits = match kind {
+        ed25519::KEY_TYPE => ed25519::PublicKey::parse(blob).map(|_| 256)?,
+        rsa::KEY_TYPE => rsa::PublicKey::parse(blob)?.bits(),
+        _ => ecdsa::Curve::of_key_type(kind).ok_or(KeyFault::Type)?.parse(blob)?.bits(),
+    };
+    Ok(KeyInfo { kind, bits })
+}
+
+/// The fingerprint as OpenSSH prints it: `SHA256:` and base64 without padding.
+#[must_use]
+pub fn fingerprint_sha256(blob: &[u8]) -> String {
+    let mut text = String::from("SHA256:");
+    STANDARD_NO_PAD.encode_string(digest(&SHA256, blob), &mut text);
+    text
+}
+
+/// A reader behind the type's name, which has to be `kind`.
+pub(super) fn fields<'a>(blob: &'a [u8], kind: &str) -> Result<Reader<'a>, KeyFault> {
+    let mut reader = Reader::new(blob);
+    if reader.string()? == kind.as_bytes() { Ok(reader) } else { Err(KeyFault::Value("a key of another type")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::SAMPLES;
+    use super::*;
+    use crate::wire::write::Writer;
+    use proptest::prelude::*;
+
+    #[test]
+    fn keys_read_as_ssh_keygen_prints_them() {
+        for sample in SAMPLES {
+            let blob = sample.blob();
+            assert_eq!(key_info(&blob), Ok(KeyInfo { kind: sample.kind, bits: sample.bits }));
+            assert_eq!(fingerprint_sha256(&blob), sample.fingerprint);
+        }
+    }
+
+    #[test]
+    fn a_key_cut_anywhere_or_followed_by_anything_is_refused() {
+        for sample in SAMPLES {
+            let blob = sample.blob();
+            for cut in 0..blob.len() {
+                assert!(key_info(&blob[..cut]).is_err(), "{} cut at {cut}", sample.kind);
+            }
+            assert!(key_info(&[&blob[..], &[0]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_named() {
+        let blob = |fields: &[&[u8]]| {
+            let mut blob = Vec::new();
+            let mut writer = Writer::new(&mut blob);
+            for field in fields {
+                writer.string(field);
+            }
+            blob
+        };
+        assert_eq!(key_info(&blob(&[b"ssh-dss", b"p"])), Err(KeyFault::Type));
+        assert_eq!(key_type(&blob(&[b"ssh-dss", b"p"])), Some("ssh-dss"));
+        assert_eq!(key_type(&blob(&[b"evil\x1b[2J"])), None);
+        assert_eq!(key_type(&blob(&[b""])), None);
+        let value = |fault: Vec<u8>| key_info(&fault).unwrap_err().to_string();
+        assert_eq!(value(blob(&[b"ssh-ed25519", &[1; 31]])), "an Ed25519 key that is not 32 bytes");
+        assert_eq!(value(blob(&[b"ssh-rsa", b"", &[3]])), "an RSA key of zero");
+        let (kind, curve) = (b"ecdsa-sha2-nistp256", b"nistp384");
+        assert_eq!(value(blob(&[kind, curve, &[4; 65]])), "an ECDSA key of another curve than its type");
+        let compressed = [&[2][..], &[9; 32]].concat();
+        assert_eq!(value(blob(&[kind, b"nistp256", &compressed])), "an ECDSA key that is not an uncompressed point");
+    }
+
+    proptest! {
+        #[test]
+        fn any_blob_is_read_without_harm(at in 0usize..SAMPLES.len(), tail: Vec<u8>, keep in 0usize..60) {
+            let blob = SAMPLES[at].blob();
+            let _ = key_info(&tail);
+            let _ = key_info(&[&blob[..keep.min(blob.len())], &tail].concat());
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! Elliptic-curve Diffie-Hellman: curve25519-sha256 (RFC 8731) and ecdh-sha2-nistp256, -nistp384, -nistp521 (RFC 5656).
+//! One message each way, the same for all curves.
+
+use std::fmt;
+
+use aws_lc_rs::agreement::{
+    Algorithm, ECDH_P256, ECDH_P384, ECDH_P521, PrivateKey, PublicKey, UnparsedPublicKey, X25519 as X25519_AGREEMENT,
+    agree,
+};
+use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
+
+use super::{Exchange, ExchangeHash, Exchanged, KexFault, Preface, Progress, SharedSecret, Transcript};
+use crate::random::Randomness;
+use crate::wire::message::{SSH_MSG_KEX_ECDH_INIT, SSH_MSG_KEX_ECDH_REPLY};
+use crate::wire::read::{ReadError, Reader};
+use crate::wire::write::Writer;
+
+/// A curve as SSH uses it.
+pub struct Curve {
+    agreement: &'static Algorithm,
+    hash: &'static digest::Algorithm,
+    /// Size of a private key in bytes.
+    scalar: usize,
+    /// The bits of a private key's first byte that the curve's order leaves.
+    top: u8,
+    /// Size of a public key in bytes, and the byte it has to begin with: points come uncompressed (RFC 5656 section 4).
+    public: (usize, Option<u8>),
+}
+
+/// RFC 7748, with SHA-256
+pub static X25519: Curve =
+    Curve { agreement: &X25519_AGREEMENT, hash: &SHA256, scalar: 32, top: 0xff, public: (32, None) };
+/// NIST P-256, with SHA-256
+pub static NISTP256: Curve =
+    Curve { agreement: &ECDH_P256, hash: &SHA256, scalar: 32, top: 0xff, public: (65, Some(4)) };
+/// NIST P-384, with SHA-384
+pub static NISTP384: Curve =
+    Curve { agreement: &ECDH_P384, hash: &SHA384, scalar: 48, top: 0xff, public: (97, Some(4)) };
+/// NIST P-521, with SHA-512
+pub static NISTP521: Curve =
+    Curve { agreement: &ECDH_P521, hash: &SHA512, scalar: 66, top: 0x01, public: (133, Some(4)) };
+
+impl Curve {
+    /// The hash of the exchange hash and of the key derivation.
+    #[must_use]
+    pub fn hash(&self) -> &'static digest::Algorithm {
+        self.hash
+    }
+}
+
+impl fmt::Debug for Curve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.agreement, f)
+    }
+}
+
+/// The curve of a key exchange method of this family, for the server's side.
+#[must_use]
+pub fn curve_of(method: &str) -> Option<&'static Curve> {
+    match method {
+        "curve25519-sha256" | "curve25519-sha256@libssh.org" => Some(&X25519),
+        "ecdh-sha2-nistp256" => Some(&NISTP256),
+        "ecdh-sha2-nistp384" => Some(&NISTP384),
+        "ecdh-sha2-nistp521" => Some(&NISTP521),
+        _ => None,
+    }
+}
+
+/// An ephemeral key pair.
+#[derive(Debug)]
+struct Ephemeral {
+    curve: &'static Curve,
+    private: PrivateKey,
+}
+
+impl Ephemeral {
+    /// How often a scalar outside the curve's order is drawn again. Even P-256, the worst, needs a second try once in 2^32.
+    const TRIES: u32 = 16;
+
+    fn draw(curve: &'static Curve, randomness: &mut Randomness) -> Result<Self, KexFault> {
+        let mut buffer = [0; 66];
+        let scalar = buffer.get_mut(..curve.scalar).ok_or(KexFault::Ephemeral)?;
+        for _ in 0..Self::TRIES {
+            randomness.fill(scalar);
+            if let Some(top) = scalar.first_mut() {
+                *top &= curve.top;
+            }
+            if let Ok(private) = PrivateKey::from_private_key(curve.agreement, scalar) {
+                scalar.fill(0);
+                std::hint::black_box(&*scalar);
+                return Ok(Self { curve, private });
+            }
+        }
+        Err(KexFault::Ephemeral)
+    }
+
+    fn public(&self) -> Result<PublicKey, KexFault> {
+        self.private.compute_public_key().map_err(|_| KexFault::Ephemeral)
+    }
+
+    /// K with a peer's public key.
+    fn agree(&self, peer: &[u8]) -> Result<SharedSecret, KexFault> {
+        let (length, form) = self.curve.public;
+        if peer.len() != length {
+            return Err(KexFault::PublicKey("has the wrong length"));
+        }
+        if form.is_some_and(|form| peer.first() != Some(&form)) {
+            return Err(KexFault::PublicKey("is not an uncompressed point"));
+        }
+        let peer = UnparsedPublicKey::new(self.curve.agreement, peer);
+        // The library refuses points off the curve, and X25519 results of all zeros (RFC 7748 section 6.1).
+        let unusable = KexFault::PublicKey("is not a point of the curve or gives nothing secret");
+        agree(&self.private, peer, unusable, |raw| {
+            if raw.iter().all(|byte| *byte == 0) { Err(unusable) } else { Ok(SharedSecret::mpint(raw)) }
+        })
+    }
+}
+
+/// The client's side: sent nothing, or waiting for the reply.
+#[derive(Debug)]
+struct EcdhClient(Ephemeral);
+
+/// A client's exchange with a fresh ephemeral key.
+///
+/// # Errors
+/// [`KexFault::Ephemeral`], never in practice.
+pub fn begin(curve: &'static Curve, randomness: &mut Randomness) -> Result<Box<dyn Exchange>, KexFault> {
+    let ephemeral = Ephemeral::draw(curve, randomness)?;
+    // Asked for once here, so that `first` cannot fail.
+    ephemeral.public()?;
+    Ok(Box::new(EcdhClient(ephemeral)))
+}
+
+fn exchange_hash(
+    curve: &Curve,
+    preface: &Preface<'_>,
+    host_key: &[u8],
+    q_c: &[u8],
+    q_s: &[u8],
+    secret: &SharedSecret,
+) -> ExchangeHash {
+    let mut transcript = Transcript::new(curve.hash, preface, host_key);
+    transcript.string(q_c);
+    transcript.string(q_s);
+    transcript.finish(secret)
+}
+
+fn fields<const N: usize>(payload: &[u8], number: u8) -> Result<[&[u8]; N], KexFault> {
+    let layout = |fault: ReadError| KexFault::Layout { number, fault };
+    let mut reader = Reader::new(payload);
+    let found = reader.u8().map_err(layout)?;
+    if found != number {
+        return Err(KexFault::Unexpected { number: found });
+    }
+    let mut fields = [&[][..]; N];
+    for field in &mut fields {
+        *field = reader.string().map_err(layout)?;
+    }
+    reader.end().map_err(layout)?;
+    Ok(fields)
+}
+
+impl Exchange for EcdhClient {
+    fn first(&mut self) -> Vec<u8> {
+        let mut payload = vec![SSH_MSG_KEX_ECDH_INIT];
+        if let Ok(public) = self.0.public() {
+            Writer::new(&mut payload).string(public.as_ref());
+        }
+        payload
+    }
+
+    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>) -> Result<Progress, KexFault> {
+        let [host_key, q_s, signature] = fields(payload, SSH_MSG_KEX_ECDH_REPLY)?;
+        let secret = self.0.agree(q_s)?;
+        let public = self.0.public()?;
+        let hash = exchange_hash(self.0.curve, preface, host_key, public.as_ref(), q_s, &secret);
+        let (host_key, signature) = (host_key.to_vec(), signature.to_vec());
+        Ok(Progress::Done(Box::new(Exchanged { host_key, signature, hash, secret, dh_bits: None })))
+    }
+}
+
+/// What a server answers, and what it knows then.
+#[derive(Debug)]
+pub struct Answer {
+    /// SSH_MSG_KEX_ECDH_REPLY
+    pub payload: Vec<u8>,
+    /// H
+    pub hash: ExchangeHash,
+    /// K
+    pub secret: SharedSecret,
+}
+
+/// The server's side, whole: answers SSH_MSG_KEX_ECDH_INIT. `sign` gives the signature blob over H.
+///
+/// # Errors
+/// As the client's: the message or the key in it cannot be used.
+pub fn answer(
+    curve: &'static Curve,
+    init: &[u8],
+    preface: &Preface<'_>,
+    host_key: &[u8],
+    randomness: &mut Randomness,
+    sign: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> Result<Answer, KexFault> {
+    let [q_c] = fields(init, SSH_MSG_KEX_ECDH_INIT)?;
+    let ephemeral = Ephemeral::draw(curve, randomness)?;
+    let secret = ephemeral.agree(q_c)?;
+    let public = ephemeral.public()?;
+    let hash = exchange_hash(curve, preface, host_key, q_c, public.as_ref(), &secret);
+    let mut payload = vec![SSH_MSG_KEX_ECDH_REPLY];
+    Writer::new(&mut payload).string(host_key).string(public.as_ref()).string(&sign(hash.bytes()));
+    Ok(Answer { payload, hash, secret })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Seed;
+    use aws_lc_rs::digest::digest;
+    use proptest::prelude::*;
+
+    const CURVES: [&Curve; 4] = [&X25519, &NISTP256, &NISTP384, &NISTP521];
+
+    const PREFACE: Preface<'_> =
+        Preface { v_c: b"SSH-2.0-c", v_s: b"SSH-2.0-s", i_c: b"\x14client", i_s: b"\x14server" };
+
+    fn hex<const N: usize>(text: &str) -> [u8; N] {
+        std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
+    }
+
+    fn randomness(seed: u8) -> Randomness {
+        Randomness::new(Seed([seed; 32]))
+    }
+
+    fn done(progress: Progress) -> Box<Exchanged> {
+        match progress {
+            Progress::Done(exchanged) => exchanged,
+            Progress::Send(_) => panic!("one message each way"),
+        }
+    }
+
+    /// RFC 7748 section 6.1.
+    #[test]
+    fn x25519_is_that_of_rfc_7748() {
+        let alice: [u8; 32] = hex("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
+        let public: [u8; 32] = hex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a");
+        let bob: [u8; 32] = hex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f");
+        let shared: [u8; 32] = hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
+        let private = PrivateKey::from_private_key(X25519.agreement, &alice).unwrap();
+        let ephemeral = Ephemeral { curve: &X25519, private };
+        assert_eq!(ephemeral.public().unwrap().as_ref(), public);
+        assert_eq!(ephemeral.agree(&bob).unwrap().encoded(), [&[0, 0, 0, 32][..], &shared].concat());
+    }
+
+    #[test]
+    fn both_sides_agree_on_every_curve() {
+        for curve in CURVES {
+            let mut client = begin(curve, &mut randomness(1)).unwrap();
+            let init = client.first();
+            assert_eq!(init, client.first(), "asking again gives the same key");
+            let sign = |hash: &[u8]| [b"signed ", hash].concat();
+            let answer = answer(curve, &init, &PREFACE, b"host key", &mut randomness(2), sign).unwrap();
+            let exchanged = done(client.receive(&answer.payload, &PREFACE).unwrap());
+            assert_eq!(exchanged.host_key, b"host key");
+            assert_eq!(exchanged.hash.bytes(), answer.hash.bytes());
+            assert_eq!(exchanged.hash.algorithm().output_len(), curve.hash().output_len());
+            assert_eq!(exchanged.secret.encoded(), answer.secret.encoded());
+            assert_eq!(exchanged.signature, [b"signed ", answer.hash.bytes()].concat());
+            assert_eq!(exchanged.dh_bits, None);
+        }
+    }
+
+    #[test]
+    fn the_exchange_hash_is_that_of_rfc_8731() {
+        let mut client = begin(&X25519, &mut randomness(1)).unwrap();
+        let init = client.first();
+        let answer = answer(&X25519, &init, &PREFACE, b"host key", &mut randomness(2), |_| Vec::new()).unwrap();
+        let q_s = &answer.payload[1 + 4 + 8..][..36];
+        let mut by_hand = Vec::new();
+        for field in [PREFACE.v_c, PREFACE.v_s, PREFACE.i_c, PREFACE.i_s, b"host key"] {
+            by_hand.extend((field.len() as u32).to_be_bytes());
+            by_hand.extend(field);
+        }
+        by_hand.extend(&init[1..]);
+        by_hand.extend(q_s);
+        by_hand.extend(answer.secret.encoded());
+        assert_eq!(answer.hash.bytes(), digest(&SHA256, &by_hand).as_ref());
+    }
+
+    #[test]
+    fn unusable_keys_of_the_peer_are_refused() {
+        let reply = |key: &[u8]| {
+            let mut payload = vec![SSH_MSG_KEX_ECDH_REPLY];
+            Writer::new(&mut payload).string(b"host key").string(key).string(b"signature");
+            payload
+        };
+        for curve in CURVES {
+            let receive = |payload: &[u8]| {
+                let mut client = begin(curve, &mut randomness(1)).unwrap();
+                client.receive(payload, &PREFACE).unwrap_err()
+            };
+            let length = curve.public.0;
+            let mut off_curve = vec![7; length];
+            for wrong in [&off_curve[1..], &[], &[4; 200]] {
+                assert_eq!(receive(&reply(wrong)), KexFault::PublicKey("has the wrong length"));
+            }
+            if curve.public.1.is_some() {
+                assert_eq!(receive(&reply(&off_curve)), KexFault::PublicKey("is not an uncompressed point"));
+                off_curve[0] = 4;
+                assert!(matches!(receive(&reply(&off_curve)), KexFault::PublicKey(_)), "{curve:?}");
+            } else {
+                // Points of small order (RFC 7748 section 7): the result would be all zeros.
+                for low in [0, 1] {
+                    let mut point = [0; 32];
+                    point[0] = low;
+                    assert!(matches!(receive(&reply(&point)), KexFault::PublicKey(_)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_messages_and_other_layouts_are_refused() {
+        let mut client = begin(&X25519, &mut randomness(1)).unwrap();
+        assert_eq!(client.receive(&[33], &PREFACE).unwrap_err(), KexFault::Unexpected { number: 33 });
+        let fault = client.receive(&[31, 0, 0, 0, 9, 1], &PREFACE).unwrap_err();
+        assert_eq!(fault.to_string(), "key exchange message 31: string longer than its message at byte 5");
+        let mut long = vec![31];
+        Writer::new(&mut long).string(b"k").string(&[9; 32]).string(b"s").u8(0);
+        assert!(matches!(client.receive(&long, &PREFACE), Err(KexFault::Layout { .. })));
+    }
+
+    /// The library has to refuse scalars that are not below the order, or drawing again would be pointless.
+    #[test]
+    fn scalars_outside_the_order_are_refused() {
+        assert!(PrivateKey::from_private_key(&ECDH_P256, &[0xff; 32]).is_err());
+        assert!(PrivateKey::from_private_key(&ECDH_P256, &[0; 32]).is_err());
+        assert!(PrivateKey::from_private_key(&ECDH_P521, &[0xff; 66]).is_err());
+        // P-521's order leaves one bit of the first byte: without the mask one draw in 128 would serve.
+        assert!((0..32).all(|seed| Ephemeral::draw(&NISTP521, &mut randomness(seed)).is_ok()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_reply_is_refused_without_harm(curve in 0usize..4, bytes: Vec<u8>) {
+            let mut client = begin(CURVES[curve], &mut randomness(1)).unwrap();
+            prop_assert!(client.receive(&bytes, &PREFACE).is_err());
+            prop_assert!(client.receive(&[&[31][..], &bytes].concat(), &PREFACE).is_err());
+        }
+    }
+}
