@@ -1,0 +1,7 @@
+//! placeholder
+/// x
+pub struct Hints;
+/// x
+pub struct ReleaseRange;
+/// x
+pub fn hints() {}
