@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::algorithm::Offer;
+use crate::negotiate::Offer;
 
 /// How deep one probe goes. Each depth includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -23,15 +23,15 @@ use crate::stage::ident::{self, AwaitIdent};
 use crate::stage::kex::{AwaitNewkeys, Exchanging};
 use crate::stage::kexinit::AwaitKexinit;
 use crate::time::Moment;
-use crate::wire::message::{self, SSH_MSG_DEBUG, SSH_MSG_DISCONNECT, SSH_MSG_IGNORE, SSH_MSG_UNIMPLEMENTED};
-use crate::wire::packet::{Inbound, Opener, Outbound, PacketFault};
+use crate::wire::cipher::Opener;
+use crate::wire::message::{
+    self, SSH_DISCONNECT_BY_APPLICATION, SSH_MSG_DEBUG, SSH_MSG_DISCONNECT, SSH_MSG_IGNORE, SSH_MSG_UNIMPLEMENTED,
+};
+use crate::wire::packet::{Inbound, Outbound, PacketFault};
 
 /// Bytes a whole conversation may bring. A KEXINIT is 1 KiB and OpenSSH's banner at most 1 MiB; a server that sends
 /// more is wasting our time on purpose.
 const MAX_RECEIVED: u64 = 4 * 1024 * 1024;
-
-/// SSH_DISCONNECT_BY_APPLICATION, which keeps OpenSSH's log line at INFO.
-const BY_APPLICATION: u32 = 11;
 
 /// How the driver is to leave a finished connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,16 @@ pub(crate) enum State {
     Kex(Box<Exchanging>),
     Newkeys(Box<AwaitNewkeys>),
     Auth(AwaitAnswer),
+    LastWords(LastWords),
     Over(Leave),
+}
+
+/// The server writes clear text where its first packet should be: it is about to hang up and says why. OpenSSH does so
+/// when it dislikes our identification, switches when they have no session left.
+#[derive(Debug)]
+pub(crate) struct LastWords {
+    fault: Fault,
+    until: Moment,
 }
 
 /// What a packet led to.
@@ -173,6 +182,10 @@ impl Probe {
             self.uncount(rest.len());
             return;
         }
+        if let State::LastWords(_) = self.state {
+            self.last_words(rest);
+            return;
+        }
         self.inbound.feed(rest);
         self.packets();
         if self.conversation.evidence.received > MAX_RECEIVED {
@@ -186,6 +199,7 @@ impl Probe {
         let cut = match &mut self.state {
             State::Over(_) => return,
             State::Ident(state) => state.end(&mut self.conversation.evidence),
+            State::LastWords(words) => Some(words.fault.clone()),
             _ => {
                 self.keep_unparsed();
                 None
@@ -248,7 +262,11 @@ impl Probe {
         let limit = self.limit();
         let speak = self.speaks().then(|| self.connected + self.conversation.plan.speak_after);
         let drain = self.draining.map(|(_, until)| until);
-        [speak, drain].into_iter().flatten().fold(limit, Moment::min)
+        let words = match &self.state {
+            State::LastWords(words) => Some(words.until),
+            _ => None,
+        };
+        [speak, drain, words].into_iter().flatten().fold(limit, Moment::min)
     }
 
     /// Time has passed.
@@ -261,6 +279,13 @@ impl Probe {
             && now >= until
         {
             self.input_end(now, End::Failed(errno));
+            return;
+        }
+        if let State::LastWords(words) = &self.state
+            && now >= words.until.min(self.limit())
+        {
+            let fault = words.fault.clone();
+            self.over(Some(fault));
             return;
         }
         if now >= self.limit() {
@@ -351,8 +376,16 @@ impl Probe {
                 Ok(Some(payload)) => payload,
                 Ok(None) => return,
                 Err(fault) => {
-                    self.keep_unparsed();
-                    return self.over(Some(broken(&fault)));
+                    let unread = self.inbound.unread().to_vec();
+                    let fault = broken(fault);
+                    if !matches!(self.state, State::Kexinit(_)) || earlier > 0 || !prose(&unread) {
+                        self.keep_unparsed();
+                        return self.over(Some(fault));
+                    }
+                    let until = self.conversation.now + self.conversation.plan.drain;
+                    self.state = State::LastWords(LastWords { fault, until });
+                    self.inbound = Inbound::new();
+                    return self.last_words(&unread);
                 }
             };
             let state = std::mem::replace(&mut self.state, State::Over(Leave::Close));
@@ -366,6 +399,19 @@ impl Probe {
                 Ok(Turn::Reached) => return self.finish(None),
                 Err(fault) => return self.finish(Some(fault)),
             }
+        }
+    }
+
+    /// Collects clear text until there is enough of it or no more comes.
+    fn last_words(&mut self, bytes: &[u8]) {
+        let State::LastWords(words) = &self.state else { return };
+        let fault = words.fault.clone();
+        let unparsed = &mut self.conversation.evidence.unparsed;
+        let used = bytes.len().min(Evidence::FIRST_BYTES.saturating_sub(unparsed.len()));
+        unparsed.extend_from_slice(bytes.get(..used).unwrap_or_default());
+        if unparsed.len() >= Evidence::FIRST_BYTES {
+            self.uncount(bytes.len().saturating_sub(used));
+            self.over(Some(fault));
         }
     }
 
@@ -387,7 +433,9 @@ impl Probe {
         // Say goodbye where the other side still listens and speaks SSH: it is what the operator's log will show.
         let listens = !matches!(fault, Some(Fault::Eof | Fault::Reset | Fault::Lost | Fault::Disconnected));
         if conversation.evidence.stage > Stage::Ident && listens {
-            conversation.send(&message::disconnect(BY_APPLICATION, b"sshprobe"));
+            // This code keeps OpenSSH's log line at INFO; any other is logged as an error.
+            let goodbye = message::Disconnect { code: SSH_DISCONNECT_BY_APPLICATION, description: b"sshprobe" };
+            conversation.send(&goodbye.build());
         }
         let silent = conversation.evidence.received == 0 && !self.introduced;
         conversation.evidence.fault = fault;
@@ -408,9 +456,9 @@ impl Probe {
 fn dispatch(state: State, payload: &[u8], earlier: u32, conversation: &mut Conversation) -> Result<Turn, Fault> {
     match payload.first().copied() {
         Some(SSH_MSG_DISCONNECT) => {
-            let said = message::read_disconnect(payload)
-                .map_err(|fault| Fault::Protocol(format!("DISCONNECT: {fault}")))?;
-            let text = said.text.get(..said.text.len().min(Disconnect::TEXT_MAX)).unwrap_or_default();
+            let said =
+                message::Disconnect::parse(payload).map_err(|fault| Fault::Protocol(format!("DISCONNECT: {fault}")))?;
+            let text = said.description.get(..said.description.len().min(Disconnect::TEXT_MAX)).unwrap_or_default();
             conversation.evidence.disconnect = Some(Disconnect { code: said.code, text: text.to_vec() });
             return Err(Fault::Disconnected);
         }
@@ -432,12 +480,19 @@ fn dispatch(state: State, payload: &[u8], earlier: u32, conversation: &mut Conve
         State::Kex(state) => state.packet(payload, conversation),
         State::Newkeys(state) => state.packet(payload, conversation),
         State::Auth(state) => state.packet(payload, conversation),
-        State::Ident(_) | State::Over(_) => Err(Fault::Internal(String::from("a packet where none is read"))),
+        State::Ident(_) | State::LastWords(_) | State::Over(_) => {
+            Err(Fault::Internal(String::from("a packet where none is read")))
+        }
     }
 }
 
-fn broken(fault: &PacketFault) -> Fault {
-    if fault.is_cryptographic() { Fault::Mac } else { Fault::Protocol(fault.to_string()) }
+fn broken(fault: PacketFault) -> Fault {
+    if fault.is_corruption() { Fault::Mac } else { Fault::Protocol(fault.to_string()) }
+}
+
+/// Printable text, as no packet's length field is.
+fn prose(bytes: &[u8]) -> bool {
+    bytes.len() >= 4 && bytes.iter().take(4).all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'))
 }
 
 /// The peer tore the connection down, as opposed to the network losing it.

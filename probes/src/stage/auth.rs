@@ -4,8 +4,12 @@
 
 use crate::evidence::{Auth, Fault};
 use crate::probe::{Conversation, State, Turn};
-use crate::wire::message::{self, *};
-use crate::wire::read::NameList;
+use crate::wire::message::{
+    ExtInfo, SERVICE_USERAUTH, SSH_MSG_EXT_INFO, SSH_MSG_GLOBAL_REQUEST, SSH_MSG_SERVICE_ACCEPT,
+    SSH_MSG_USERAUTH_BANNER, SSH_MSG_USERAUTH_FAILURE, SSH_MSG_USERAUTH_SUCCESS, SSH2_MSG_PING, Service,
+    UserauthBanner, UserauthFailure, UserauthRequest,
+};
+use crate::wire::read::{NameList, ReadError};
 
 /// How many method names are kept; no server has a dozen.
 const MAX_METHODS: usize = 64;
@@ -19,7 +23,7 @@ pub(crate) struct AwaitAnswer;
 impl AwaitAnswer {
     /// Asks for the service and, unless the plan goes step by step, sends `none` right behind it: one round trip less.
     pub(crate) fn start(conversation: &mut Conversation) -> Self {
-        conversation.send(&message::service_request(b"ssh-userauth"));
+        conversation.send(&Service { name: SERVICE_USERAUTH }.build_request());
         let user = conversation.plan.user.clone();
         conversation.evidence.auth = Some(Auth { user, ..Auth::default() });
         if !conversation.plan.step_by_step {
@@ -29,7 +33,7 @@ impl AwaitAnswer {
     }
 
     pub(crate) fn packet(self, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
-        let broken = |what: &str| move |fault| Fault::Protocol(format!("{what}: {fault}"));
+        let broken = |what: &'static str| move |fault: ReadError| Fault::Protocol(format!("{what}: {fault}"));
         match payload.first().copied() {
             Some(SSH_MSG_SERVICE_ACCEPT) => {
                 let auth = conversation.evidence.auth.get_or_insert_default();
@@ -42,7 +46,7 @@ impl AwaitAnswer {
             }
             // Some servers answer the pipelined `none` without ever accepting the service; their word counts.
             Some(SSH_MSG_USERAUTH_FAILURE) => {
-                let failure = message::userauth_failure(payload).map_err(broken("USERAUTH_FAILURE"))?;
+                let failure = UserauthFailure::parse(payload).map_err(broken("USERAUTH_FAILURE"))?;
                 let auth = conversation.evidence.auth.get_or_insert_default();
                 auth.methods = Some(methods(failure.methods));
                 auth.partial = failure.partial_success;
@@ -55,18 +59,18 @@ impl AwaitAnswer {
                 return Ok(Turn::Reached);
             }
             Some(SSH_MSG_USERAUTH_BANNER) => {
-                let text = message::userauth_banner(payload).map_err(broken("USERAUTH_BANNER"))?;
-                keep_banner(conversation.evidence.auth.get_or_insert_default(), text);
+                let banner = UserauthBanner::parse(payload).map_err(broken("USERAUTH_BANNER"))?;
+                keep_banner(conversation.evidence.auth.get_or_insert_default(), banner.text);
             }
             // RFC 8308: right behind NEWKEYS, and a second time before the answer to `none`.
             Some(SSH_MSG_EXT_INFO) => {
                 let room = MAX_EXTENSIONS.saturating_sub(conversation.evidence.ext_info.len());
-                let pairs = message::ext_info(payload).map_err(broken("EXT_INFO"))?;
+                let pairs = ExtInfo::parse(payload).map_err(broken("EXT_INFO"))?.pairs;
                 let pairs = pairs.into_iter().take(room).map(|(name, value)| (name.to_vec(), value.to_vec()));
                 conversation.evidence.ext_info.extend(pairs);
             }
             // Meant for what comes after a login; harmless and unanswered here.
-            Some(SSH_MSG_GLOBAL_REQUEST | SSH_MSG_PING) => {}
+            Some(SSH_MSG_GLOBAL_REQUEST | SSH2_MSG_PING) => {}
             _ => return Err(super::unexpected(payload, "before the answer to the `none` request")),
         }
         Ok(Turn::Next(State::Auth(self)))
@@ -74,7 +78,7 @@ impl AwaitAnswer {
 }
 
 fn send_none(conversation: &mut Conversation) {
-    let request = message::userauth_none(conversation.plan.user.as_bytes());
+    let request = UserauthRequest::build_none(conversation.plan.user.as_bytes());
     conversation.send(&request);
     conversation.evidence.auth.get_or_insert_default().none_sent = true;
 }

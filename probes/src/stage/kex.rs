@@ -1,13 +1,13 @@
 //! The key exchange itself, up to both sides' NEWKEYS (RFC 4253 sections 7.3 and 8).
 
-use crate::algorithm::Agreed;
 use crate::evidence::{Fault, HostKey, Signature, Stage};
 use crate::hostkey::{self, VerifyFault};
-use crate::kex::{Exchange, Preface, Progress, derive_keys};
+use crate::kex::{Direction, Exchange, KexFault, Preface, Progress};
+use crate::negotiate::Agreed;
 use crate::plan::Depth;
 use crate::probe::{Conversation, State, Turn};
-use crate::wire::message::{SSH_MSG_NEWKEYS, kex_specific};
-use crate::wire::packet::Opener;
+use crate::wire::cipher::Opener;
+use crate::wire::message::{SSH_MSG_KEX_FIRST, SSH_MSG_KEX_LAST, SSH_MSG_NEWKEYS};
 
 use super::auth::AwaitAnswer;
 
@@ -23,8 +23,8 @@ pub(crate) struct Exchanging {
 
 impl Exchanging {
     pub(crate) fn start(agreed: Agreed, ours: Vec<u8>, conversation: &mut Conversation) -> Result<Self, Fault> {
-        conversation.evidence.negotiated = Some(agreed.negotiated());
-        let mut exchange = agreed.kex.begin(&mut conversation.randomness);
+        conversation.evidence.negotiated = Some(agreed.negotiated(None));
+        let mut exchange = (agreed.kex.begin)(&mut conversation.randomness).map_err(ours_fault)?;
         conversation.send(&exchange.first());
         let drop_guess = agreed.guess_wrong;
         Ok(Self { agreed, ours, exchange, drop_guess })
@@ -36,7 +36,7 @@ impl Exchanging {
     }
 
     pub(crate) fn packet(mut self: Box<Self>, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
-        if !payload.first().copied().is_some_and(kex_specific) {
+        if !payload.first().is_some_and(|number| (SSH_MSG_KEX_FIRST..=SSH_MSG_KEX_LAST).contains(number)) {
             return Err(super::unexpected(payload, "during the key exchange"));
         }
         if std::mem::take(&mut self.drop_guess) {
@@ -57,10 +57,8 @@ impl Exchanging {
             Ok(Progress::Done(done)) => done,
             Err(fault) => return Err(Fault::Protocol(fault.to_string())),
         };
-        if let Some(negotiated) = &mut evidence.negotiated {
-            negotiated.dh_bits = done.dh_bits;
-        }
-        let verdict = hostkey::verify(self.agreed.host_key, &done.host_key, &done.signature, done.hash.as_ref());
+        evidence.negotiated = Some(self.agreed.negotiated(done.dh_bits));
+        let verdict = hostkey::verify(self.agreed.host_key, &done.host_key, &done.signature, done.hash.bytes());
         let signature = match verdict {
             Ok(()) => Signature::Verified,
             Err(VerifyFault::Wrong(_)) => Signature::Bad,
@@ -72,13 +70,25 @@ impl Exchanging {
         if let Err(VerifyFault::Wrong(why)) = verdict {
             return Err(Fault::BadSignature(why));
         }
-        let keys = derive_keys(&self.agreed, &done).map_err(|fault| Fault::Protocol(fault.to_string()))?;
+        // The first exchange hash of a connection is its session identifier, and there is only this one.
+        let (secret, hash, session) = (&done.secret, &done.hash, &done.hash);
+        let sealer = self.agreed.sealer(Direction::ClientToServer, secret, hash, session);
+        let opener = self.agreed.opener(Direction::ServerToClient, secret, hash, session);
+        let (Ok(sealer), Ok(opener)) = (sealer, opener) else {
+            return Err(Fault::Internal(String::from("the agreed cipher does not take keys of its own size")));
+        };
         conversation.send(&[SSH_MSG_NEWKEYS]);
-        conversation.outbound.rekey(keys.sealer, self.agreed.strict_kex);
+        conversation.outbound.rekey(sealer, self.agreed.strict_kex);
         // Asking at once saves a round trip; the server handles it once it has our NEWKEYS, which goes before.
         let answer = (conversation.plan.depth > Depth::Kex).then(|| AwaitAnswer::start(conversation));
-        Ok(Turn::Next(State::Newkeys(Box::new(AwaitNewkeys { opener: keys.opener, strict: self.agreed.strict_kex, answer }))))
+        let newkeys = AwaitNewkeys { opener, strict: self.agreed.strict_kex, answer };
+        Ok(Turn::Next(State::Newkeys(Box::new(newkeys))))
     }
+}
+
+/// Drawing our own ephemeral key failed: no server had a part in it.
+fn ours_fault(fault: KexFault) -> Fault {
+    Fault::Internal(fault.to_string())
 }
 
 /// The state between the verified signature and the server's NEWKEYS.
@@ -94,7 +104,7 @@ impl AwaitNewkeys {
         self.strict
     }
 
-    pub(crate) fn packet(self: Box<Self>, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
+    pub(crate) fn packet(self, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
         if payload != [SSH_MSG_NEWKEYS] {
             return Err(super::unexpected(payload, "where NEWKEYS should stand"));
         }

@@ -1,10 +1,11 @@
 //! Both sides' offers: ours goes out behind our identification, the server's is awaited (RFC 4253 section 7.1).
 
-use crate::algorithm;
 use crate::evidence::{Fault, Stage};
+use crate::negotiate::negotiate;
 use crate::plan::Depth;
 use crate::probe::{Conversation, State, Turn};
-use crate::wire::kexinit::{KexInit, SSH_MSG_KEXINIT};
+use crate::wire::kexinit::KexInit;
+use crate::wire::message::SSH_MSG_KEXINIT;
 
 use super::kex::Exchanging;
 
@@ -26,12 +27,7 @@ impl AwaitKexinit {
     }
 
     /// Takes a packet. `earlier` counts the packets that came before it.
-    pub(crate) fn packet(
-        self,
-        payload: &[u8],
-        earlier: u32,
-        conversation: &mut Conversation,
-    ) -> Result<Turn, Fault> {
+    pub(crate) fn packet(self, payload: &[u8], earlier: u32, conversation: &mut Conversation) -> Result<Turn, Fault> {
         match payload.first() {
             Some(&SSH_MSG_KEXINIT) => {}
             _ => return Err(super::unexpected(payload, "before KEXINIT")),
@@ -42,7 +38,7 @@ impl AwaitKexinit {
             conversation.enter(None);
             return Ok(Turn::Reached);
         }
-        let agreed = algorithm::negotiate(&conversation.plan.offer, theirs);
+        let agreed = negotiate(&conversation.plan.offer, theirs);
         conversation.enter(None);
         let agreed = agreed.map_err(|none| Fault::NoCommon(none.0))?;
         // OpenSSH's PROTOCOL, section 1.10: under strict key exchange KEXINIT must be the very first packet.

@@ -112,9 +112,8 @@ impl Inbound {
                 Ok(None)
             }
             Err(fault) => {
+                // What waits is kept: it may be a server's last words in clear text.
                 self.fault = Some(fault);
-                self.buffer = Vec::new();
-                self.start = 0;
                 Err(fault)
             }
         }
