@@ -44,7 +44,8 @@ pub(crate) fn malformed(value: &Value<'_>, what: impl Into<Cow<'static, str>>) -
 
 /// Reads a whole table. The error names the line and what is wrong there; only a test can ever see one.
 pub(crate) fn load<T: Deserialize<'static>>(table: &'static str) -> Result<T, String> {
-    let place = |span: toml_span::Span| table.get(..span.start).unwrap_or_default().matches('\n').count().saturating_add(1);
+    let place =
+        |span: toml_span::Span| table.get(..span.start).unwrap_or_default().matches('\n').count().saturating_add(1);
     let mut value = toml_span::parse(table).map_err(|error| format!("line {}: {error}", place(error.span)))?;
     T::deserialize(&mut value).map_err(|errors| {
         let errors = errors.errors.iter().map(|error| format!("line {}: {error}", place(error.span)));

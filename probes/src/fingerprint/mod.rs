@@ -12,5 +12,4 @@ mod software;
 pub(crate) mod measured;
 
 pub use hints::{Hints, ReleaseRange, hints};
-pub use rule::Confidence;
 pub use software::{PatchLevel, Software, identify};

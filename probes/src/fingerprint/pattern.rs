@@ -260,7 +260,9 @@ mod tests {
 
     #[test]
     fn malformed_patterns_and_templates_are_refused() {
-        for pattern in ["", "{rest}", "a{rest}b", "a{word}{hex}", "a{word}-{word}", "a{wird}", "a{word", "a}b", "{version}x}"] {
+        for pattern in
+            ["", "{rest}", "a{rest}b", "a{word}{hex}", "a{word}-{word}", "a{wird}", "a{word", "a}b", "{version}x}"]
+        {
             assert!(Pattern::parse(pattern).is_err(), "{pattern}");
         }
         let patterns = [Pattern::parse("a{version}").unwrap(), Pattern::parse("b{word}").unwrap()];

@@ -7,22 +7,11 @@ use toml_span::value::Value;
 use toml_span::{DeserError, Deserialize};
 
 use super::pattern::{Captures, Hole, Pattern, Template};
+use crate::diagnose::Confidence;
 use crate::rules::{Text, Texts, load, malformed};
 
 /// The table, as text.
 pub(super) static TABLE: &str = include_str!("../../rules/software.toml");
-
-/// How far a statement about a server's software can be trusted, given that its identification is honest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Confidence {
-    /// A guess.
-    Low,
-    /// Others send the like.
-    Medium,
-    /// The line is specific.
-    High,
-}
 
 /// Where a rule's knowledge comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +151,8 @@ impl Deserialize<'static> for Rules {
     fn deserialize(value: &mut Value<'static>) -> Result<Self, DeserError> {
         let mut table = TableHelper::new(value)?;
         let software: Vec<Rule> = table.required("software")?;
-        let (levels, ext_info, hassh) = (table.required("level")?, table.required("ext_info")?, table.required("hassh")?);
+        let (levels, ext_info, hassh) =
+            (table.required("level")?, table.required("ext_info")?, table.required("hassh")?);
         table.finalize(None)?;
         let mut by_first_byte = vec![Vec::new(); 256];
         for (index, rule) in software.iter().enumerate() {

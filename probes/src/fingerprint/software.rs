@@ -1,7 +1,8 @@
 //! Software: what an identification line says about its sender.
 
 use super::pattern::Hole;
-use super::rule::{Confidence, Rules};
+use super::rule::Rules;
+use crate::diagnose::Confidence;
 use crate::evidence::Identification;
 
 /// What an identification line says about its sender. Nothing here is proof: the line is the operator's to choose.
@@ -137,7 +138,12 @@ mod tests {
                 assert!(std::ptr::eq(claimant, rule), "{} is claimed by {claimant:?}", example.line);
                 let software = identify(&ident(example.line));
                 let known = (software.product, software.vendor, software.device, software.note, software.honeypot);
-                assert_eq!(known, (rule.product, rule.vendor, rule.device, rule.note, rule.honeypot), "{}", example.line);
+                assert_eq!(
+                    known,
+                    (rule.product, rule.vendor, rule.device, rule.note, rule.honeypot),
+                    "{}",
+                    example.line
+                );
                 assert_eq!(software.version.as_deref(), example.version, "{}", example.line);
                 assert_eq!(software.os.as_deref(), example.os, "{}", example.line);
                 assert_eq!(software.package.as_deref(), example.package, "{}", example.line);
@@ -180,7 +186,10 @@ mod tests {
         assert_eq!(at("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10").lacks(), [""; 0]);
         assert_eq!(at("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u9").lacks().len(), 5);
         let third = at("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3").lacks();
-        assert!(!third.iter().any(|fix| fix.contains("CVE-2024-6387")) && third.contains(&"CVE-2025-26465"), "{third:?}");
+        assert!(
+            !third.iter().any(|fix| fix.contains("CVE-2024-6387")) && third.contains(&"CVE-2025-26465"),
+            "{third:?}"
+        );
         let first = at("SSH-2.0-OpenSSH_9.2p1 Debian-2").lacks();
         assert!(first.contains(&"CVE-2023-38408"), "{first:?}");
         assert_eq!(at("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3").patch_level(), PatchLevel::Package("2+deb12u3"));
