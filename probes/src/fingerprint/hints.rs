@@ -48,20 +48,28 @@ pub struct Hints {
     pub lists: Option<(&'static str, &'static str)>,
     /// What led to these conclusions, and where the identification contradicts them: one sentence each.
     pub reasons: Vec<String>,
+    /// Whether it is what it says.
+    pub honeypot: HoneypotSigns,
+}
+
+/// What speaks for a honeypot that copies OpenSSH's identification.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HoneypotSigns {
     /// A honeypot is known to send this very identification. Real servers do too, so it is no sign by itself.
     pub copied: Option<&'static str>,
-    /// Signs of a honeypot, one sentence each.
+    /// The signs, one sentence each.
     pub tells: Vec<&'static str>,
 }
 
-impl Hints {
+impl HoneypotSigns {
     /// How many signs it takes: one alone can be an operator's choice or a middlebox's work.
-    pub const TELLS: usize = 2;
+    pub const NEEDED: usize = 2;
 
     /// Enough signs came together to say so.
     #[must_use]
-    pub fn likely_honeypot(&self) -> bool {
-        self.tells.len() >= Self::TELLS
+    pub fn enough(&self) -> bool {
+        self.tells.len() >= Self::NEEDED
     }
 }
 
@@ -69,18 +77,24 @@ impl Hints {
 #[must_use]
 pub fn hints(evidence: &Evidence) -> Hints {
     let software = evidence.ident.as_ref().map(identify).unwrap_or_default();
-    let mut hints = Hints { copied: software.honeypot, ..Hints::default() };
-    if let Some(kexinit) = &evidence.kexinit {
-        hints.lists = known_lists(kexinit);
-        if let Some((_, says)) = hints.lists {
-            hints.reasons.push(format!("HASSH: the lists are those of {says}"));
-        }
+    let lists = evidence.kexinit.as_ref().and_then(known_lists);
+    let mut hints = Hints { lists, honeypot: signs(evidence, &software, lists), ..Hints::default() };
+    if let Some((_, says)) = lists {
+        hints.reasons.push(format!("HASSH: the lists are those of {says}"));
     }
     if software.is_openssh() {
         age(evidence, &software, &mut hints);
-        tells(evidence, &software, &mut hints);
     }
     hints
+}
+
+/// The part of [`hints`] that every probe pays for.
+pub(crate) fn honeypot_signs(evidence: &Evidence) -> HoneypotSigns {
+    let software = evidence.ident.as_ref().map(identify).unwrap_or_default();
+    if !software.is_openssh() {
+        return HoneypotSigns { copied: software.honeypot, tells: Vec::new() };
+    }
+    signs(evidence, &software, evidence.kexinit.as_ref().and_then(known_lists))
 }
 
 /// The measured server whose lists these are.
@@ -131,14 +145,18 @@ fn reported(software: &Software) -> Option<(u16, u16)> {
     software.version.as_deref().and_then(release)
 }
 
-/// The signs by which Cowrie and its kin, which copy OpenSSH's identification, differ from OpenSSH (facts read in their source).
+/// The signs by which Cowrie and its kin, which copy OpenSSH's identification, differ from OpenSSH, as read in their source.
 /// The identification itself is none: real servers send the same.
-fn tells(evidence: &Evidence, software: &Software, hints: &mut Hints) {
+fn signs(evidence: &Evidence, software: &Software, lists: Option<(&'static str, &'static str)>) -> HoneypotSigns {
+    let mut signs = HoneypotSigns { copied: software.honeypot, tells: Vec::new() };
+    if !software.is_openssh() {
+        return signs;
+    }
     let reported = reported(software);
     let at_least = |wanted| reported.is_some_and(|reported| reported >= wanted);
     let mut tell = |holds: bool, says| {
         if holds {
-            hints.tells.push(says);
+            signs.tells.push(says);
         }
     };
     if let Some(kexinit) = &evidence.kexinit {
@@ -164,7 +182,7 @@ fn tells(evidence: &Evidence, software: &Software, hints: &mut Hints) {
         );
     }
     tell(
-        matches!(hints.lists, Some((product, _)) if product != "OpenSSH"),
+        matches!(lists, Some((product, _)) if product != "OpenSSH"),
         "the algorithm lists are those of another SSH implementation",
     );
     let text = evidence.unparsed.as_slice();
@@ -177,6 +195,7 @@ fn tells(evidence: &Evidence, software: &Software, hints: &mut Hints) {
         evidence.disconnect.as_ref().is_some_and(|end| end.code == 3 && end.text == b"couldn't match all kex parts"),
         "DISCONNECT 3 `couldn't match all kex parts`: OpenSSH hangs up without a word",
     );
+    signs
 }
 
 /// The version, or the patch level of Debian 12's package, has strict key exchange, which nothing switches off.
@@ -196,7 +215,12 @@ mod tests {
         for server in Server::ALL {
             let hints = hints(&server.evidence());
             assert_eq!(hints.lists.map(|(product, _)| product), Some(server.product), "{}", server.ident);
-            assert!(!hints.likely_honeypot() && hints.tells.is_empty(), "{}: {:?}", server.ident, hints.tells);
+            assert!(
+                !hints.honeypot.enough() && hints.honeypot.tells.is_empty(),
+                "{}: {:?}",
+                server.ident,
+                hints.honeypot.tells
+            );
         }
     }
 
@@ -236,26 +260,26 @@ mod tests {
     #[test]
     fn a_honeypot_is_called_one_for_two_signs_and_not_for_one() {
         let cowrie = hints(&COWRIE.evidence());
-        assert_eq!(cowrie.tells.len(), 4, "{:?}", cowrie.tells);
-        assert!(cowrie.likely_honeypot() && cowrie.copied.is_some());
+        assert_eq!(cowrie.honeypot.tells.len(), 4, "{:?}", cowrie.honeypot.tells);
+        assert!(cowrie.honeypot.enough() && cowrie.honeypot.copied.is_some());
         let real = Server::DEBIAN_12;
         // The very identification Cowrie copies, with one oddity more: an operator's choice.
         let one = Server { ident: COWRIE.ident, compression: COWRIE.compression, ..real };
-        assert_eq!(hints(&one.evidence()).tells.len(), 1);
-        assert!(!hints(&one.evidence()).likely_honeypot());
+        assert_eq!(hints(&one.evidence()).honeypot.tells.len(), 1);
+        assert!(!hints(&one.evidence()).honeypot.enough());
         assert!(
-            hints(&Server { ident: COWRIE.ident, ..real }.evidence()).tells.is_empty(),
+            hints(&Server { ident: COWRIE.ident, ..real }.evidence()).honeypot.tells.is_empty(),
             "the line alone is no sign"
         );
         // Before Debian's second patch level there was no strict key exchange to miss.
         let kex = "curve25519-sha256";
         let first = Server { ident: "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u1", kex, ..real };
-        assert!(hints(&first.evidence()).tells.is_empty());
+        assert!(hints(&first.evidence()).honeypot.tells.is_empty());
         // Old OpenSSH offered 3des and cast128 itself.
         let old = Server { ident: "SSH-2.0-OpenSSH_6.0p1 Debian-4+deb7u2", cipher: COWRIE.cipher, kex, ..real };
-        assert!(hints(&old.evidence()).tells.is_empty());
+        assert!(hints(&old.evidence()).honeypot.tells.is_empty());
         // Others may do as they like: they do not claim to be OpenSSH.
-        assert!(hints(&Server { ident: "SSH-2.0-Twisted_22.4.0", ..COWRIE }.evidence()).tells.is_empty());
+        assert!(hints(&Server { ident: "SSH-2.0-Twisted_22.4.0", ..COWRIE }.evidence()).honeypot.tells.is_empty());
     }
 
     #[test]
@@ -263,21 +287,21 @@ mod tests {
         let mut evidence = evidence("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10");
         evidence.unparsed = b"Protocol major versions differ.\r\n".to_vec();
         evidence.disconnect = Some(Disconnect { code: 2, text: b"Too many authentication failures".to_vec() });
-        assert!(hints(&evidence).tells.is_empty());
+        assert!(hints(&evidence).honeypot.tells.is_empty());
         evidence.unparsed = b"Protocol major versions differ.\n".to_vec();
-        assert_eq!(hints(&evidence).tells.len(), 1);
+        assert_eq!(hints(&evidence).honeypot.tells.len(), 1);
         evidence.disconnect = Some(Disconnect { code: 3, text: b"couldn't match all kex parts".to_vec() });
-        assert!(hints(&evidence).likely_honeypot());
+        assert!(hints(&evidence).honeypot.enough());
         let mut old = super::super::measured::evidence("SSH-2.0-OpenSSH_7.4");
         old.unparsed = b"Protocol major versions differ.\n".to_vec();
-        assert!(hints(&old).tells.is_empty(), "before 8.0 OpenSSH itself sent LF alone");
+        assert!(hints(&old).honeypot.tells.is_empty(), "before 8.0 OpenSSH itself sent LF alone");
     }
 
     /// Twisted under OpenSSH's name: what Cowrie and Kippo are.
     #[test]
     fn the_lists_of_another_implementation_under_openssh_s_name_are_a_sign() {
         let posing = Server { ident: "SSH-2.0-OpenSSH_7.4", ..Server::TWISTED };
-        let tells = hints(&posing.evidence()).tells;
+        let tells = hints(&posing.evidence()).honeypot.tells;
         assert!(tells.iter().any(|tell| tell.contains("another SSH implementation")), "{tells:?}");
     }
 }

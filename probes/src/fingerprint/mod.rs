@@ -11,5 +11,6 @@ mod software;
 #[cfg(test)]
 pub(crate) mod measured;
 
-pub use hints::{Hints, ReleaseRange, hints};
+pub(crate) use hints::honeypot_signs;
+pub use hints::{Hints, HoneypotSigns, ReleaseRange, hints};
 pub use software::{PatchLevel, Software, identify};
