@@ -1,6 +1,5 @@
 //! `rules/algorithms.toml` as it is used: what public guidance says about an algorithm.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use toml_span::de_helpers::TableHelper;
@@ -87,11 +86,12 @@ pub fn rate(slot: Slot, name: &[u8]) -> Option<&'static RatedAlgorithm> {
     Ratings::all().find(slot, name)
 }
 
-/// The whole table, exact names by hash.
+/// The whole table.
 #[derive(Debug, Default)]
 struct Ratings {
     algorithms: Vec<RatedAlgorithm>,
-    exact: HashMap<(Slot, &'static [u8]), usize>,
+    /// Exact names, each list's sorted: a probe looks up some thirty, and halving a short list beats hashing a long name.
+    exact: [Vec<(&'static [u8], usize)>; 5],
     /// Those with a star: what must stand before it, what behind.
     starred: Vec<(Slot, &'static [u8], &'static [u8], usize)>,
 }
@@ -104,8 +104,9 @@ impl Ratings {
     }
 
     fn find<'r>(&'r self, slot: Slot, name: &[u8]) -> Option<&'r RatedAlgorithm> {
-        let exact: &HashMap<(Slot, &[u8]), usize> = &self.exact;
-        let index = exact.get(&(slot, name)).copied().or_else(|| {
+        let exact = self.exact.get(slot as usize)?;
+        let found = exact.binary_search_by(|(known, _)| (*known).cmp(name)).ok().and_then(|at| exact.get(at));
+        let index = found.map(|(_, index)| *index).or_else(|| {
             let fits =
                 |before: &[u8], behind: &[u8]| name.strip_prefix(before).is_some_and(|rest| rest.ends_with(behind));
             let starred = self.starred.iter().find(|(of, before, behind, _)| *of == slot && fits(before, behind));
@@ -121,16 +122,17 @@ impl Deserialize<'static> for Ratings {
         let mut ratings = Self { algorithms: table.required("algorithm")?, ..Self::default() };
         table.finalize(None)?;
         for (index, algorithm) in ratings.algorithms.iter().enumerate() {
-            let known = match algorithm.name.split_once('*') {
-                Some((before, behind)) => {
-                    ratings.starred.push((algorithm.slot, before.as_bytes(), behind.as_bytes(), index));
-                    behind.contains('*') || before.len().saturating_add(behind.len()) < 4
+            let wrong = |what| Err(malformed(value, format!("`{}` {what}", algorithm.name)).into());
+            if let Some((before, behind)) = algorithm.name.split_once('*') {
+                if behind.contains('*') || before.len().saturating_add(behind.len()) < 4 {
+                    return wrong("has two stars, or fits nearly everything");
                 }
-                None => ratings.exact.insert((algorithm.slot, algorithm.name.as_bytes()), index).is_some(),
-            };
-            if known {
-                let what = format!("`{}` stands there twice or fits nearly everything", algorithm.name);
-                return Err(malformed(value, what).into());
+                ratings.starred.push((algorithm.slot, before.as_bytes(), behind.as_bytes(), index));
+            } else if let Some(exact) = ratings.exact.get_mut(algorithm.slot as usize) {
+                match exact.binary_search_by(|(known, _)| (*known).cmp(algorithm.name.as_bytes())) {
+                    Ok(_) => return wrong("stands there twice"),
+                    Err(at) => exact.insert(at, (algorithm.name.as_bytes(), index)),
+                }
             }
         }
         Ok(ratings)

@@ -71,6 +71,13 @@ impl HoneypotSigns {
     pub fn enough(&self) -> bool {
         self.tells.len() >= Self::NEEDED
     }
+
+    /// Adds what the comparison of the lists with those of measured servers says.
+    fn lists(&mut self, software: &Software, lists: Option<(&'static str, &'static str)>) {
+        if software.is_openssh() && lists.is_some_and(|(product, _)| product != "OpenSSH") {
+            self.tells.push("the algorithm lists are those of another SSH implementation");
+        }
+    }
 }
 
 /// Weighs what does not depend on the identification line: EXT_INFO, the KEXINIT's names and lists, error texts.
@@ -78,7 +85,9 @@ impl HoneypotSigns {
 pub fn hints(evidence: &Evidence) -> Hints {
     let software = evidence.ident.as_ref().map(identify).unwrap_or_default();
     let lists = evidence.kexinit.as_ref().and_then(known_lists);
-    let mut hints = Hints { lists, honeypot: signs(evidence, &software, lists), ..Hints::default() };
+    let mut honeypot = signs(evidence, &software);
+    honeypot.lists(&software, lists);
+    let mut hints = Hints { lists, honeypot, ..Hints::default() };
     if let Some((_, says)) = lists {
         hints.reasons.push(format!("HASSH: the lists are those of {says}"));
     }
@@ -88,13 +97,14 @@ pub fn hints(evidence: &Evidence) -> Hints {
     hints
 }
 
-/// The part of [`hints`] that every probe pays for.
+/// The part of [`hints`] that every probe pays for. The lists are compared only where they could decide.
 pub(crate) fn honeypot_signs(evidence: &Evidence) -> HoneypotSigns {
     let software = evidence.ident.as_ref().map(identify).unwrap_or_default();
-    if !software.is_openssh() {
-        return HoneypotSigns { copied: software.honeypot, tells: Vec::new() };
+    let mut signs = signs(evidence, &software);
+    if !signs.tells.is_empty() {
+        signs.lists(&software, evidence.kexinit.as_ref().and_then(known_lists));
     }
-    signs(evidence, &software, evidence.kexinit.as_ref().and_then(known_lists))
+    signs
 }
 
 /// The measured server whose lists these are.
@@ -147,7 +157,7 @@ fn reported(software: &Software) -> Option<(u16, u16)> {
 
 /// The signs by which Cowrie and its kin, which copy OpenSSH's identification, differ from OpenSSH, as read in their source.
 /// The identification itself is none: real servers send the same.
-fn signs(evidence: &Evidence, software: &Software, lists: Option<(&'static str, &'static str)>) -> HoneypotSigns {
+fn signs(evidence: &Evidence, software: &Software) -> HoneypotSigns {
     let mut signs = HoneypotSigns { copied: software.honeypot, tells: Vec::new() };
     if !software.is_openssh() {
         return signs;
@@ -181,10 +191,6 @@ fn signs(evidence: &Evidence, software: &Software, lists: Option<(&'static str, 
             "no strict key exchange, which this version has and always offers",
         );
     }
-    tell(
-        matches!(lists, Some((product, _)) if product != "OpenSSH"),
-        "the algorithm lists are those of another SSH implementation",
-    );
     let text = evidence.unparsed.as_slice();
     tell(
         text.starts_with(b"Invalid SSH identification string.\n")

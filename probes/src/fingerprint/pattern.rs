@@ -116,6 +116,49 @@ fn parts(text: &'static str) -> Result<Vec<Part>, String> {
     Ok(parts)
 }
 
+/// The comment of the lines that a pattern can match: what stands behind their first blank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comment {
+    /// There is none.
+    None,
+    /// It begins with this byte.
+    Begins(u8),
+    /// There may be one and it may be anything.
+    Any,
+}
+
+/// The two bytes of a line that tell most patterns apart: what it begins with, and what its comment begins with.
+///
+/// A fleet's lines nearly all begin with `OpenSSH_`, for which most rules were made: only the comment tells those apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    first: Option<u8>,
+    comment: Option<u8>,
+}
+
+impl Key {
+    /// The key of a line.
+    pub(super) fn of(line: &[u8]) -> Self {
+        let blank = line.iter().position(|byte| *byte == b' ');
+        let comment = blank.and_then(|blank| line.get(blank.saturating_add(1)));
+        Self { first: line.first().copied(), comment: comment.copied() }
+    }
+
+    /// What the line begins with.
+    pub(super) fn first(self) -> Option<u8> {
+        self.first
+    }
+
+    /// A pattern for such comments can match the line.
+    pub(super) fn suits(self, comment: Comment) -> bool {
+        match comment {
+            Comment::None => self.comment.is_none(),
+            Comment::Begins(byte) => self.comment == Some(byte),
+            Comment::Any => true,
+        }
+    }
+}
+
 /// A pattern of a rule, ready to be matched.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -148,12 +191,21 @@ impl Pattern {
         }
     }
 
-    /// The byte every match begins with; `None` if it begins with a hole.
-    pub(super) fn first_byte(&self) -> Option<u8> {
-        match self.parts.first() {
+    /// Which lines can match at all, judged by two bytes: see [`Key`].
+    pub(super) fn key(&self) -> (Option<u8>, Comment) {
+        let first = match self.parts.first() {
             Some(Part::Literal(literal)) => literal.bytes().next(),
             _ => None,
-        }
+        };
+        // No hole but {rest} takes a blank, so a line's first blank is the first one in the literals.
+        let comment = self.parts.iter().find_map(|part| match part {
+            Part::Literal(literal) => {
+                let (_, behind) = literal.split_once(' ')?;
+                Some(behind.bytes().next().map_or(Comment::Any, Comment::Begins))
+            }
+            Part::Hole(hole) => (*hole == Hole::Rest).then_some(Comment::Any),
+        });
+        (first, comment.unwrap_or(Comment::None))
     }
 
     /// The pattern has this hole.
@@ -189,9 +241,16 @@ impl Pattern {
 
 /// What stands before and behind the first `needle`.
 fn split_at_first<'l>(text: &'l [u8], needle: &[u8]) -> Option<(&'l [u8], &'l [u8])> {
-    let at = text.windows(needle.len()).position(|window| window == needle)?;
-    let (before, behind) = text.split_at_checked(at)?;
-    Some((before, behind.strip_prefix(needle)?))
+    let first = *needle.first()?;
+    let mut from = 0usize;
+    loop {
+        let found = text.get(from..)?.iter().position(|byte| *byte == first)?;
+        let (before, behind) = text.split_at_checked(from.saturating_add(found))?;
+        if let Some(behind) = behind.strip_prefix(needle) {
+            return Some((before, behind));
+        }
+        from = before.len().saturating_add(1);
+    }
 }
 
 /// A value of a rule: text with holes that a match fills.
@@ -256,6 +315,27 @@ mod tests {
         assert!(Pattern::parse("a{word}b").unwrap().captures(b"axbb").is_none(), "no second try at a later b");
         assert!(Pattern::parse("a{rest}").unwrap().captures(b"a\xff \0").is_some());
         assert!(Pattern::parse("a").unwrap().captures(b"ab").is_none());
+    }
+
+    #[test]
+    fn keys_never_turn_a_match_away() {
+        for (pattern, line, comment) in [
+            ("OpenSSH_{version}", "OpenSSH_9.9", Comment::None),
+            ("OpenSSH_{version} Debian-{package}", "OpenSSH_9.9 Debian-1", Comment::Begins(b'D')),
+            ("OpenSSH_{version} {rest}", "OpenSSH_9.9 x", Comment::Any),
+            ("OpenSSH_{rest}", "OpenSSH_9.9 x y", Comment::Any),
+            ("Data ONTAP SSH {version}", "Data ONTAP SSH 1.0", Comment::Begins(b'O')),
+            ("{version} SSH Secure Shell", "4.0 SSH Secure Shell", Comment::Begins(b'S')),
+        ] {
+            let pattern = Pattern::parse(pattern).unwrap();
+            let (first, known) = pattern.key();
+            let key = Key::of(line.as_bytes());
+            assert!(pattern.captures(line.as_bytes()).is_some() && key.suits(known), "{line}");
+            assert!(first.is_none() || first == key.first(), "{line}");
+            assert_eq!(known, comment, "{line}");
+        }
+        assert!(!Key::of(b"OpenSSH_9.9 Ubuntu-1").suits(Comment::Begins(b'D')));
+        assert!(!Key::of(b"OpenSSH_9.9 Ubuntu-1").suits(Comment::None));
     }
 
     #[test]

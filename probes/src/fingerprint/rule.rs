@@ -6,7 +6,7 @@ use toml_span::de_helpers::TableHelper;
 use toml_span::value::Value;
 use toml_span::{DeserError, Deserialize};
 
-use super::pattern::{Captures, Hole, Pattern, Template};
+use super::pattern::{Captures, Comment, Hole, Key, Pattern, Template};
 use crate::diagnose::Confidence;
 use crate::rules::{Text, Texts, load, malformed};
 
@@ -70,12 +70,12 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// What the holes catch if the rule claims a line.
-    fn claims<'l>(&self, proto: &[u8], line: &'l [u8]) -> Option<Captures<'l>> {
+    /// What the holes of one of its patterns catch if the rule claims a line by it.
+    fn claims<'l>(&self, pattern: usize, proto: &[u8], line: &'l [u8]) -> Option<Captures<'l>> {
         if self.proto.is_some_and(|wanted| wanted.as_bytes() != proto) {
             return None;
         }
-        let captures = self.patterns.iter().find_map(|pattern| pattern.captures(line))?;
+        let captures = self.patterns.get(pattern)?.captures(line)?;
         match self.from {
             Some(from) if captures.of(Hole::Version).and_then(release).is_none_or(|version| version < from) => None,
             _ => Some(captures),
@@ -108,12 +108,20 @@ pub(super) struct Hassh {
     pub(super) says: &'static str,
 }
 
+/// A pattern of a rule, as an index holds it.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    rule: usize,
+    pattern: usize,
+    comment: Comment,
+}
+
 /// Everything in `rules/software.toml`.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     software: Vec<Rule>,
-    /// For every byte a line can begin with, the rules that can claim it, in the order of the file.
-    by_first_byte: Vec<Vec<usize>>,
+    /// For every byte a line can begin with, the patterns that can match it, in the order of the file.
+    by_first_byte: Vec<Vec<Candidate>>,
     pub(super) levels: Vec<Level>,
     pub(super) ext_info: Vec<ExtInfo>,
     pub(super) hassh: Vec<Hassh>,
@@ -129,9 +137,12 @@ impl Rules {
 
     /// The first rule that claims what follows `SSH-proto-`.
     pub(super) fn find<'l>(&self, proto: &[u8], line: &'l [u8]) -> Option<(&Rule, Captures<'l>)> {
-        let candidates = self.by_first_byte.get(usize::from(*line.first()?))?;
-        let mut rules = candidates.iter().filter_map(|index| self.software.get(*index));
-        rules.find_map(|rule| rule.claims(proto, line).map(|captures| (rule, captures)))
+        let key = Key::of(line);
+        let candidates = self.by_first_byte.get(usize::from(key.first()?))?;
+        candidates.iter().filter(|candidate| key.suits(candidate.comment)).find_map(|candidate| {
+            let rule = self.software.get(candidate.rule)?;
+            Some((rule, rule.claims(candidate.pattern, proto, line)?))
+        })
     }
 
     #[cfg(test)]
@@ -156,9 +167,11 @@ impl Deserialize<'static> for Rules {
         table.finalize(None)?;
         let mut by_first_byte = vec![Vec::new(); 256];
         for (index, rule) in software.iter().enumerate() {
-            for (byte, claimants) in (0..=u8::MAX).zip(&mut by_first_byte) {
-                if rule.patterns.iter().any(|pattern| pattern.first_byte().is_none_or(|first| first == byte)) {
-                    claimants.push(index);
+            for (pattern, (first, comment)) in rule.patterns.iter().map(Pattern::key).enumerate() {
+                for (byte, candidates) in (0..=u8::MAX).zip(&mut by_first_byte) {
+                    if first.is_none_or(|first| first == byte) {
+                        candidates.push(Candidate { rule: index, pattern, comment });
+                    }
                 }
             }
         }
@@ -319,5 +332,65 @@ impl Deserialize<'static> for Example {
         let level = table.optional("level");
         table.finalize(None)?;
         Ok(Self { line: line.0, version, os, package, level })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: &str = "level = []\next_info = []\nhassh = []\n";
+
+    fn rule(body: &str) -> Result<usize, String> {
+        let table = format!("{REST}[[software]]\n{body}\n");
+        load::<Rules>(Box::leak(table.into_boxed_str())).map(|rules| rules.software.len())
+    }
+
+    #[test]
+    fn malformed_rules_are_refused_with_their_line() {
+        let rest = "product = \"A\"\nbasis = \"public\"\nexamples = []";
+        assert_eq!(rule(&format!("match = \"a{{version}}\"\n{rest}")), Ok(1));
+        assert_eq!(rule(&format!("match = [\"a\", \"b{{rest}}\"]\n{rest}")), Ok(1));
+        for body in [
+            rest.to_owned(),
+            format!("match = \"{{rest}}\"\n{rest}"),
+            format!("match = \"a{{wrong}}\"\n{rest}"),
+            format!("match = 7\n{rest}"),
+            format!("match = \"a\"\ntypo = \"b\"\n{rest}"),
+            format!("match = \"a\"\nos = \"{{release}}\"\n{rest}"),
+            format!("match = \"a\"\nfrom = \"six\"\n{rest}"),
+            format!("match = \"a\"\nlevel = \"three\"\n{rest}"),
+            format!("match = \"a\"\nconfidence = \"high\"\n{rest}"),
+            format!("match = \"a\"\nos_basis = \"general\"\nos_confidence = \"medium\"\n{rest}"),
+            "match = \"a\"\nproduct = \"A\"\nbasis = \"hearsay\"\nexamples = []".to_owned(),
+            "match = \"a\"\nproduct = \"A\"\nbasis = \"public\"".to_owned(),
+            "match = \"a\"\nbasis = \"public\"\nexamples = []".to_owned(),
+            "match = \"a\"\nproduct = \"tab\\t\"\nbasis = \"public\"\nexamples = []".to_owned(),
+        ] {
+            let error = rule(&body).expect_err(&body);
+            assert!(error.contains("line "), "{body}: {error}");
+        }
+    }
+
+    /// The first EXT_INFO name that was sent decides, so later releases stand first and the ranges do not overlap.
+    #[test]
+    fn ext_info_names_go_back_in_time_without_a_gap() {
+        let known = &Rules::all().ext_info;
+        assert!(known.len() >= 4);
+        for pair in known.windows(2) {
+            let [later, earlier] = pair else { unreachable!() };
+            assert!(earlier.to.is_some_and(|to| to < later.from), "{later:?} {earlier:?}");
+        }
+    }
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        assert_eq!(release("9.2p1"), Some((9, 2)));
+        assert_eq!(release("10.0p2"), Some((10, 0)));
+        assert_eq!(release("6.6.1_hpn13v11"), Some((6, 6)));
+        assert!(release("10.0") > release("9.9p1"));
+        for no in ["", "9", "x.1", "9.", "99999.1"] {
+            assert_eq!(release(no), None, "{no}");
+        }
     }
 }
