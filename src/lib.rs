@@ -2,4 +2,8 @@
 
 #[cfg(feature = "cli")]
 pub mod demo;
+pub mod engine;
+pub mod resolve;
+pub mod sys;
 pub mod target;
+pub mod transport;

@@ -379,7 +379,8 @@ impl Probe {
                     let unread = self.inbound.unread().to_vec();
                     let fault = broken(fault);
                     if !matches!(self.state, State::Kexinit(_)) || earlier > 0 || !prose(&unread) {
-                        self.keep_unparsed();
+                        // The head alone: how much of what follows is there already is chance.
+                        self.conversation.evidence.unparsed = unread.into_iter().take(4).collect();
                         return self.over(Some(fault));
                     }
                     let until = self.conversation.now + self.conversation.plan.drain;

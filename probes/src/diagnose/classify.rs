@@ -6,6 +6,7 @@ use super::code::Code;
 use super::finding::Finding;
 use super::verdict::{Answer, Verdict};
 use super::{connect, disconnect, ident, session};
+use crate::escape::escape;
 use crate::evidence::{Evidence, Fault, Stage};
 use crate::findings::findings;
 use crate::hostkey::{key_info, key_type};
@@ -40,7 +41,7 @@ fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {
         Fault::ConnectTimeout => connect::timed_out(evidence),
         Fault::Local(trouble) => connect::local(evidence, *trouble),
         Fault::Internal(what) => {
-            Verdict::new(Code::Internal, evidence.stage, format!("a fault of this program: {what}"))
+            Verdict::new(Code::Internal, evidence.stage, format!("a fault of this program: {}", escape(what)))
         }
         Fault::Tarpit | Fault::PreambleTooLong | Fault::IdentMalformed(_) | Fault::Ssh1Only | Fault::Echo => {
             ident::never_one(evidence, fault)
