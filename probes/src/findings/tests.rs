@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
+use crate::diagnose::tests::any_evidence;
 use crate::diagnose::{Finding, FindingId};
 use crate::evidence::{Auth, Evidence, Negotiated, PreambleLine};
+use crate::fingerprint::hints;
 use crate::fingerprint::measured::{Server, evidence, kexinit};
 use crate::hostkey::KeyInfo;
 
@@ -364,6 +368,21 @@ fn details_name_the_evidence() {
     let endless: Vec<_> = (0..2000).map(|n| format!("hmac-md5-{n}\u{1b}")).collect();
     let detail = detail(&with(4, &endless.join(",")), None, FindingId::WeakMac).unwrap();
     assert!(detail.ends_with(" and more") && detail.len() < 300, "{detail}");
+}
+
+proptest! {
+    /// Whatever was seen, each finding comes at most once and nothing in it can steer a terminal.
+    #[test]
+    fn no_evidence_upsets_the_search(evidence in any_evidence(), bits in any::<u32>()) {
+        let all = findings(&evidence, Some(KeyInfo { kind: "ssh-rsa", bits }));
+        let ids: BTreeSet<_> = all.iter().map(|finding| finding.id).collect();
+        prop_assert_eq!(ids.len(), all.len());
+        for Finding { detail, .. } in &all {
+            prop_assert!(!detail.chars().any(crate::escape::is_unsafe), "{}", detail);
+        }
+        let hints = hints(&evidence);
+        prop_assert_eq!(hints.honeypot.enough(), ids.contains(&FindingId::LikelyHoneypot));
+    }
 }
 
 #[test]
