@@ -347,9 +347,9 @@ impl Probe {
         let at = self.conversation.now.since(self.connected);
         match state.input(at, bytes, ours, &mut self.conversation.evidence) {
             ident::Step::More => &[],
-            ident::Step::Over(fault) => {
+            ident::Step::Over(fault, used) => {
                 self.over(Some(fault));
-                &[]
+                bytes.get(used..).unwrap_or_default()
             }
             ident::Step::Identified(used) => {
                 let rest = bytes.get(used..).unwrap_or_default();

@@ -1,0 +1,19 @@
+//! The engine: feeds targets to cases, opens the connections they ask for, drives the probes, hands the records on.
+//!
+//! Small, because [`Case`](sshprobe_probes::case::Case) decides what is done and
+//! [`govern`](sshprobe_probes::govern) decides when.
+
+mod admission;
+mod drive;
+mod feed;
+mod gate;
+mod names;
+mod options;
+mod run;
+mod stats;
+
+pub use crate::sys::clock::Clock;
+pub use names::Resolve;
+pub use options::{Options, Unfit};
+pub use run::{Engine, Outcome, run};
+pub use stats::Stats;

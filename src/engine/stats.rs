@@ -1,0 +1,72 @@
+//! How far a run is.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters of a run, read by whoever shows progress while the engine writes them.
+#[derive(Debug, Default)]
+pub struct Stats {
+    fed: AtomicU64,
+    done: AtomicU64,
+    in_flight: AtomicU64,
+    opened: AtomicU64,
+    troubles: AtomicU64,
+}
+
+impl Stats {
+    /// Targets taken from the source.
+    #[must_use]
+    pub fn fed(&self) -> u64 {
+        self.fed.load(Ordering::Relaxed)
+    }
+
+    /// Targets whose record was handed on.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Connections that hold a slot: being opened, or open.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Targets that wait: for their name's addresses, for a slot, for their pacing, for a slow reader of the records.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.fed().saturating_sub(self.done()).saturating_sub(self.in_flight())
+    }
+
+    /// Connections begun so far.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// How often a connection was put off because this machine was short of something.
+    #[must_use]
+    pub fn troubles(&self) -> u64 {
+        self.troubles.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn feed(&self) {
+        self.fed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn finish(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn enter(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn exit(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn trouble(&self) {
+        self.troubles.fetch_add(1, Ordering::Relaxed);
+    }
+}
