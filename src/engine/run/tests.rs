@@ -376,6 +376,16 @@ async fn silence_while_our_own_connection_tracking_is_full_blames_nobody() {
     assert_eq!(codes, BTreeMap::from([("timeout-connect", vec![0])]), "now it is the target's silence");
 }
 
+#[tokio::test]
+#[ignore = "takes the half minute for which a connection is put off"]
+async fn what_this_machine_lacks_for_good_is_its_own_error() {
+    let port = healthy().await;
+    let engine = faulty(unspaced(options()), None, usize::MAX);
+    let (codes, outcome) = start(engine, targets(3, port), 8).finish().await;
+    assert_eq!(codes, BTreeMap::from([("local-resource-limit", vec![0, 1, 2])]));
+    assert_eq!(outcome, Outcome::default());
+}
+
 const CHILD: &str = "SSHPROBE_TEST_PORT";
 
 /// Runs a test of this program once more, in a process of its own, with the port of a server in the environment.

@@ -185,6 +185,16 @@ async fn a_source_address_is_used() {
     assert_eq!(other_family.path.errno, Some(Errno::EAFNOSUPPORT));
 }
 
+#[tokio::test]
+async fn an_interface_is_used() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tcp = tcp().from(None, Some("lo")).unwrap();
+    let connect = to(listener.local_addr().unwrap());
+    let socket = tcp.socket(&connect).unwrap().0;
+    assert_eq!(socket.device().unwrap().as_deref(), Some(b"lo".as_slice()));
+    up(tcp.open(&connect).await);
+}
+
 #[test]
 fn a_way_out_that_is_not_there_is_known_before_anything_is_sent() {
     // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
