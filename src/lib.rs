@@ -1,1 +1,3 @@
-//! x
+//! The part of sshprobe that touches the world: names, sockets, files, clocks, terminals.
+
+pub mod target;

@@ -45,7 +45,8 @@ impl Floor {
             let ours = PrivateKey::generate(&agreement::X25519).expect("key");
             std::hint::black_box(ours.compute_public_key().expect("public key"));
             let theirs = UnparsedPublicKey::new(&agreement::X25519, peer.as_ref());
-            agreement::agree(&ours, theirs, (), |secret| Ok::<_, ()>(std::hint::black_box(secret[0]))).expect("agreement");
+            agreement::agree(&ours, theirs, (), |secret| Ok::<_, ()>(std::hint::black_box(secret[0])))
+                .expect("agreement");
         });
         let pair = Ed25519KeyPair::from_seed_unchecked(&[5; 32]).expect("key pair");
         let message = [9; 32];
