@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
+use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256, SHA384, SHA512};
 
 use crate::hostkey::{self, VerifyFault};
-use crate::kex::{Direction, Exchange, ExchangeHash, KexFault, SharedSecret, derive_key, ecdh};
+use crate::kex::finite_field::{GROUP1, GROUP14, GROUP15, GROUP16, GROUP17, GROUP18};
+use crate::kex::{Direction, Exchange, ExchangeHash, KexFault, SharedSecret, derive_key, ecdh, finite_field};
 use crate::random::Randomness;
 use crate::wire::cipher::{
     Authenticate, CipherFault, Keys, Opener, Sealer, Transform, aes_ctr, aes_gcm_opener, aes_gcm_sealer,
@@ -90,6 +91,15 @@ pub static KEX: &[KexAlgorithm] = &[
     KexAlgorithm { name: "ecdh-sha2-nistp256", hash: &SHA256, begin: |r| ecdh::begin(&ecdh::NISTP256, r) },
     KexAlgorithm { name: "ecdh-sha2-nistp384", hash: &SHA384, begin: |r| ecdh::begin(&ecdh::NISTP384, r) },
     KexAlgorithm { name: "ecdh-sha2-nistp521", hash: &SHA512, begin: |r| ecdh::begin(&ecdh::NISTP521, r) },
+    KexAlgorithm { name: "diffie-hellman-group14-sha256", hash: &SHA256, begin: |r| finite_field::begin(&GROUP14, &SHA256, r) },
+    KexAlgorithm { name: "diffie-hellman-group15-sha512", hash: &SHA512, begin: |r| finite_field::begin(&GROUP15, &SHA512, r) },
+    KexAlgorithm { name: "diffie-hellman-group16-sha512", hash: &SHA512, begin: |r| finite_field::begin(&GROUP16, &SHA512, r) },
+    KexAlgorithm { name: "diffie-hellman-group-exchange-sha256", hash: &SHA256, begin: |r| finite_field::begin_group_exchange(&SHA256, r) },
+    KexAlgorithm { name: "diffie-hellman-group17-sha512", hash: &SHA512, begin: |r| finite_field::begin(&GROUP17, &SHA512, r) },
+    KexAlgorithm { name: "diffie-hellman-group18-sha512", hash: &SHA512, begin: |r| finite_field::begin(&GROUP18, &SHA512, r) },
+    KexAlgorithm { name: "diffie-hellman-group14-sha1", hash: &SHA1, begin: |r| finite_field::begin(&GROUP14, &SHA1, r) },
+    KexAlgorithm { name: "diffie-hellman-group-exchange-sha1", hash: &SHA1, begin: |r| finite_field::begin_group_exchange(&SHA1, r) },
+    KexAlgorithm { name: "diffie-hellman-group1-sha1", hash: &SHA1, begin: |r| finite_field::begin(&GROUP1, &SHA1, r) },
 ];
 
 /// Host-key algorithms, in the order in which they are offered by default.
@@ -263,6 +273,7 @@ impl fmt::Debug for MacAlgorithm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kex::Preface;
     use crate::random::Seed;
     use crate::wire::packet::{Inbound, Outbound};
 
@@ -286,8 +297,8 @@ mod tests {
     fn every_method_begins_with_a_message_of_its_own() {
         for kex in KEX {
             let mut exchange = (kex.begin)(&mut Randomness::new(Seed([1; 32]))).unwrap();
-            let first = exchange.first();
-            assert!((30..50).contains(&first[0]) && first.len() > 32, "{kex:?}");
+            let first = exchange.first(&Preface { v_c: b"", v_s: b"SSH-2.0-x", i_c: b"", i_s: b"" });
+            assert!((30..50).contains(&first[0]) && first.len() > 12, "{kex:?}");
         }
     }
 

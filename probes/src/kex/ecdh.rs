@@ -149,7 +149,7 @@ fn fields<const N: usize>(payload: &[u8], number: u8) -> Result<[&[u8]; N], KexF
 }
 
 impl Exchange for EcdhClient {
-    fn first(&mut self) -> Vec<u8> {
+    fn first(&mut self, _: &Preface<'_>) -> Vec<u8> {
         let mut payload = vec![SSH_MSG_KEX_ECDH_INIT];
         if let Ok(public) = self.0.public() {
             Writer::new(&mut payload).string(public.as_ref());
@@ -244,8 +244,8 @@ mod tests {
     fn both_sides_agree_on_every_curve() {
         for curve in CURVES {
             let mut client = begin(curve, &mut randomness(1)).unwrap();
-            let init = client.first();
-            assert_eq!(init, client.first(), "asking again gives the same key");
+            let init = client.first(&PREFACE);
+            assert_eq!(init, client.first(&PREFACE), "asking again gives the same key");
             let sign = |hash: &[u8]| [b"signed ", hash].concat();
             let answer = answer(curve, &init, &PREFACE, b"host key", &mut randomness(2), sign).unwrap();
             let exchanged = done(client.receive(&answer.payload, &PREFACE).unwrap());
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn the_exchange_hash_is_that_of_rfc_8731() {
         let mut client = begin(&X25519, &mut randomness(1)).unwrap();
-        let init = client.first();
+        let init = client.first(&PREFACE);
         let answer = answer(&X25519, &init, &PREFACE, b"host key", &mut randomness(2), |_| Vec::new()).unwrap();
         let q_s = &answer.payload[1 + 4 + 8..][..36];
         let mut by_hand = Vec::new();

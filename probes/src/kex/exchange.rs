@@ -10,8 +10,8 @@ use crate::wire::write::Writer;
 
 /// The client's side of one key exchange.
 pub trait Exchange: Send + fmt::Debug {
-    /// The first message's payload.
-    fn first(&mut self) -> Vec<u8>;
+    /// The first message's payload. Group exchange asks some servers for less than others.
+    fn first(&mut self, preface: &Preface<'_>) -> Vec<u8>;
 
     /// A method-specific message (numbers 30 to 49) from the server: gives another payload to send, or the end.
     ///
@@ -65,6 +65,9 @@ pub enum KexFault {
     /// The peer's ephemeral public key cannot be used; the text says why.
     #[error("the peer's ephemeral key {0}")]
     PublicKey(&'static str),
+    /// The finite-field group the peer chose cannot be used; the text says why.
+    #[error("the server's group {0}")]
+    Group(&'static str),
     /// The cryptographic library failed on our own key: our trouble, not the peer's.
     #[error("no ephemeral key could be made")]
     Ephemeral,
@@ -173,6 +176,13 @@ impl Transcript {
     pub fn string(&mut self, bytes: &[u8]) {
         self.0.update(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
         self.0.update(bytes);
+    }
+
+    /// An `mpint`, from a big-endian magnitude.
+    pub fn mpint(&mut self, magnitude: &[u8]) {
+        let mut encoded = Vec::with_capacity(magnitude.len().saturating_add(5));
+        Writer::new(&mut encoded).mpint(magnitude);
+        self.0.update(&encoded);
     }
 
     /// Bytes that are encoded already.

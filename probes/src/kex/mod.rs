@@ -2,7 +2,9 @@
 
 pub mod ecdh;
 mod exchange;
+pub mod finite_field;
 mod keys;
+mod modp;
 
 pub use exchange::{Exchange, ExchangeHash, Exchanged, KexFault, Preface, Progress, SharedSecret, Transcript};
 pub use keys::{Direction, derive_key};
