@@ -69,27 +69,14 @@ pub struct Case {
 impl Case {
     /// A target with its addresses, in the order to try them. `resolve` is how long resolving took; `entropy` decides random delays.
     #[must_use]
-    pub fn new(
-        target: Target,
-        addrs: Vec<SocketAddr>,
-        resolve: Option<Duration>,
-        settings: Arc<Settings>,
-        now: Moment,
-        entropy: u64,
-    ) -> Self {
+    pub fn new(target: Target, addrs: Vec<SocketAddr>, resolve: Option<Duration>, settings: Arc<Settings>, now: Moment, entropy: u64) -> Self {
         let _ = (addrs, resolve, entropy, now);
         Self { target, settings, evidence: Vec::new() }
     }
 
     /// A target whose name has no address.
     #[must_use]
-    pub fn unresolved(
-        target: Target,
-        fault: ResolveFault,
-        resolve: Duration,
-        settings: Arc<Settings>,
-        now: Moment,
-    ) -> Self {
+    pub fn unresolved(target: Target, fault: ResolveFault, resolve: Duration, settings: Arc<Settings>, now: Moment) -> Self {
         let _ = (fault, resolve, now);
         Self { target, settings, evidence: Vec::new() }
     }

@@ -9,7 +9,7 @@ use crate::wire::kexinit::KexInit;
 pub use crate::errno::Errno;
 
 /// A stage of a probe, in the order in which they are entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Stage {
@@ -274,7 +274,7 @@ pub struct HostKey {
 }
 
 /// What became of the signature over the exchange hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Signature {
     /// It verifies: the server holds the private key.

@@ -1,1 +1,23 @@
-//! From evidence to a verdict.
+//! From evidence to a verdict: what a connection's facts mean, its likely causes and the remedy.
+//!
+//! [`classify`] judges one connection, [`judge`] all those of a case; [`DIAGNOSES`] explains every code.
+
+mod classify;
+mod code;
+mod connect;
+mod disconnect;
+mod finding;
+mod ident;
+mod judge;
+mod session;
+mod sniff;
+mod table;
+mod text;
+mod verdict;
+
+pub use classify::classify;
+pub use code::{Code, Status, UnknownName};
+pub use finding::{FINDINGS, Finding, FindingId, FindingText};
+pub use judge::judge;
+pub use table::{DIAGNOSES, Diagnosis};
+pub use verdict::{Confidence, Verdict};

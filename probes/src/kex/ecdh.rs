@@ -54,6 +54,18 @@ impl fmt::Debug for Curve {
     }
 }
 
+/// The curve of a key exchange method of this family, for the server's side.
+#[must_use]
+pub fn curve_of(method: &str) -> Option<&'static Curve> {
+    match method {
+        "curve25519-sha256" | "curve25519-sha256@libssh.org" => Some(&X25519),
+        "ecdh-sha2-nistp256" => Some(&NISTP256),
+        "ecdh-sha2-nistp384" => Some(&NISTP384),
+        "ecdh-sha2-nistp521" => Some(&NISTP521),
+        _ => None,
+    }
+}
+
 /// An ephemeral key pair.
 #[derive(Debug)]
 struct Ephemeral {

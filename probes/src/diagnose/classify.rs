@@ -1,0 +1,191 @@
+//! One connection's verdict: the depth was reached, or the fault that ended it is judged by the stage it ended in.
+
+use std::time::Duration;
+
+use super::code::Code;
+use super::finding::{Finding, FindingId};
+use super::verdict::Verdict;
+use super::{connect, disconnect, ident, session};
+use crate::escape::quote;
+use crate::evidence::{Evidence, Fault, Stage};
+use crate::plan::Depth;
+
+/// How much of a server's text a sentence quotes, in characters.
+pub(super) const QUOTED: usize = 120;
+
+/// Judges one connection that was asked to go as deep as `asked`.
+#[must_use]
+pub fn classify(evidence: &Evidence, asked: Depth) -> Verdict {
+    Verdict { findings: findings(evidence), ..outcome(evidence, asked) }
+}
+
+fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {
+    let Some(fault) = &evidence.fault else {
+        return if evidence.stage >= stage_of(asked) {
+            session::complete(evidence)
+        } else {
+            let detail = format!("the connection ended in stage {} without a reason", evidence.stage.name());
+            Verdict::new(Code::Internal, evidence.stage, detail)
+        };
+    };
+    match fault {
+        // What was asked for is there: how the server took its leave afterwards is its own affair.
+        Fault::Eof | Fault::Reset | Fault::Lost | Fault::Timeout | Fault::Disconnected if holds(evidence, asked) => {
+            session::complete(evidence)
+        }
+        Fault::Connect => connect::failed(evidence),
+        Fault::ConnectTimeout => connect::timed_out(evidence),
+        Fault::Local(trouble) => connect::local(evidence, *trouble),
+        Fault::Internal(what) => {
+            Verdict::new(Code::Internal, evidence.stage, format!("a fault of this program: {what}"))
+        }
+        Fault::Tarpit | Fault::PreambleTooLong | Fault::IdentMalformed(_) | Fault::Ssh1Only | Fault::Echo => {
+            ident::never_one(evidence, fault)
+        }
+        Fault::NoCommon(slot) => session::no_common(evidence, *slot),
+        Fault::BadSignature(why) => session::bad_signature(evidence, why),
+        Fault::Protocol(what) => session::broke_protocol(evidence, what),
+        Fault::Mac => session::mac_error(evidence),
+        Fault::Disconnected => disconnect::judge(evidence),
+        // A DISCONNECT says more than the close that follows it.
+        Fault::Eof | Fault::Reset if evidence.disconnect.is_some() => disconnect::judge(evidence),
+        Fault::Eof => ended(evidence, End::Eof),
+        Fault::Reset => ended(evidence, End::Reset),
+        Fault::Timeout => ended(evidence, End::Timeout),
+        Fault::Lost => ended(evidence, End::Lost),
+    }
+}
+
+/// How a connection ended without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// FIN.
+    Eof,
+    /// RST.
+    Reset,
+    /// Our deadline for the whole connection.
+    Timeout,
+    /// The network lost it.
+    Lost,
+}
+
+impl End {
+    /// The server, or something on the way that speaks for it, closed the connection.
+    pub(super) const fn closed(self) -> bool {
+        matches!(self, End::Eof | End::Reset)
+    }
+
+    /// How it ended, as the predicate of a sentence.
+    pub(super) const fn verb(self) -> &'static str {
+        match self {
+            End::Eof => "closed the connection",
+            End::Reset => "reset the connection",
+            End::Timeout => "fell silent",
+            End::Lost => "was lost",
+        }
+    }
+}
+
+fn ended(evidence: &Evidence, end: End) -> Verdict {
+    match evidence.stage {
+        Stage::Ident => ident::ended(evidence, end),
+        Stage::Kexinit => session::kexinit_ended(evidence, end),
+        Stage::Kex => session::kex_ended(evidence, end),
+        Stage::Auth => session::auth_ended(evidence, end),
+        Stage::Connect if end == End::Timeout => connect::timed_out(evidence),
+        Stage::Resolve | Stage::Connect | Stage::Tunnel | Stage::Login => midway(evidence, end),
+    }
+}
+
+/// The ends for which no stage has a more specific row.
+pub(super) fn midway(evidence: &Evidence, end: End) -> Verdict {
+    let (code, what) = match end {
+        End::Eof => (Code::EofMidway, "the connection was closed"),
+        End::Reset => (Code::ResetMidway, "the connection was reset"),
+        End::Timeout | End::Lost => (Code::LostMidway, "the network lost the connection"),
+    };
+    let mut detail = format!("{what} in stage {} after {}", evidence.stage.name(), seconds(up(evidence)));
+    if end == End::Lost {
+        if let Some(errno) = evidence.path.errno {
+            detail.push_str(&format!(" ({errno})"));
+        }
+        if let Some(icmp) = &evidence.path.icmp {
+            detail.push_str(&format!("; {}", connect::icmp_sentence(icmp)));
+        }
+    }
+    Verdict::new(code, evidence.stage, detail).medium()
+}
+
+/// The stage that belongs to a depth.
+const fn stage_of(depth: Depth) -> Stage {
+    match depth {
+        Depth::Connect => Stage::Connect,
+        Depth::Ident => Stage::Ident,
+        Depth::Kexinit => Stage::Kexinit,
+        Depth::Kex => Stage::Kex,
+        Depth::Auth => Stage::Auth,
+    }
+}
+
+/// The very thing `asked` is after was learned.
+fn holds(evidence: &Evidence, asked: Depth) -> bool {
+    match asked {
+        Depth::Connect => evidence.connected(),
+        Depth::Ident => evidence.ident.is_some(),
+        Depth::Kexinit => evidence.kexinit.is_some(),
+        Depth::Kex => evidence.stage >= Stage::Auth,
+        Depth::Auth => evidence.auth.as_ref().is_some_and(|auth| auth.none_accepted || auth.methods.is_some()),
+    }
+}
+
+/// How long the connection was up: from TCP connected to its end.
+pub(super) fn up(evidence: &Evidence) -> Duration {
+    evidence.ended.since(evidence.started + evidence.timing.connect.unwrap_or_default())
+}
+
+/// A span for a sentence: `0.4 ms`, `320 ms`, `5.0 s`.
+pub(super) fn seconds(span: Duration) -> String {
+    if span < Duration::from_millis(10) {
+        format!("{:.1} ms", span.as_secs_f64() * 1e3)
+    } else if span < Duration::from_secs(1) {
+        format!("{} ms", span.as_millis())
+    } else {
+        format!("{:.1} s", span.as_secs_f64())
+    }
+}
+
+fn findings(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |id, detail: String| findings.push(Finding::new(id, detail));
+    if let Some(auth) = evidence.auth.as_ref().filter(|auth| auth.none_accepted) {
+        add(
+            FindingId::AuthNoneAccepted,
+            format!("the server let user {} in without a credential", quote(&auth.user, QUOTED)),
+        );
+    }
+    if let Some(ident) = &evidence.ident {
+        if evidence.spoke_first {
+            let detail = "the server stayed silent until our identification had come".to_owned();
+            add(FindingId::IdentAfterClient, detail);
+        }
+        if evidence.preamble.count > 0 {
+            let first = evidence.preamble.lines.first().map(|line| quote(&line.bytes, QUOTED)).unwrap_or_default();
+            let count = evidence.preamble.count;
+            let lines = if count == 1 { "line" } else { "lines" };
+            add(
+                FindingId::PreIdentLines,
+                format!("{count} {lines} came before the identification, the first: {first}"),
+            );
+        }
+        if ident.proto() == b"1.99" {
+            let detail = format!("{} offers SSH 1 beside SSH 2", quote(&ident.raw, QUOTED));
+            add(FindingId::Ssh1Compat, detail);
+        }
+        // RFC 4253 section 4.2 counts CR and LF.
+        let length = ident.raw.len().saturating_add(2);
+        if length > 255 {
+            add(FindingId::IdentTooLong, format!("the identification has {length} bytes with CR LF, 255 are allowed"));
+        }
+    }
+    findings
+}

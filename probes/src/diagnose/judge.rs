@@ -1,0 +1,122 @@
+//! The verdict on a case: which of its connections' answers wins.
+
+use std::net::SocketAddr;
+
+use super::classify::classify;
+use super::code::{Code, Status};
+use super::finding::{Finding, FindingId};
+use super::verdict::Verdict;
+use crate::evidence::{Evidence, Stage};
+use crate::plan::Depth;
+
+/// Judges all connections of a case, in the order in which they were made.
+///
+/// A wrong host-key signature wins, then a connection that yielded what was asked for, then the deepest stage's failure.
+/// A kexinit or key exchange that only small segments bring through is a black hole on the path, not a slow server.
+#[must_use]
+pub fn judge(connections: &[Evidence], asked: Depth) -> Verdict {
+    let mut verdicts: Vec<Verdict> = connections.iter().map(|evidence| classify(evidence, asked)).collect();
+    for (index, verdict) in verdicts.iter_mut().enumerate() {
+        verdict.connection = index;
+    }
+    let Some(mut winner) = winner(connections, &verdicts) else {
+        return Verdict::new(Code::Internal, Stage::Connect, "no connection was made and none was refused");
+    };
+    // The connection that decided comes first in the list; another's findings ride along once.
+    for finding in verdicts.into_iter().flat_map(|verdict| verdict.findings) {
+        if !winner.findings.iter().any(|known| known.id == finding.id) {
+            winner.findings.push(finding);
+        }
+    }
+    winner
+}
+
+fn winner(connections: &[Evidence], verdicts: &[Verdict]) -> Option<Verdict> {
+    if let Some(bad) = verdicts.iter().find(|verdict| verdict.code == Code::BadHostSignature) {
+        return Some(bad.clone());
+    }
+    if let Some(hole) = black_hole(connections, verdicts) {
+        return Some(hole);
+    }
+    let Some(complete) = verdicts.iter().position(|verdict| verdict.code == Code::Ok) else {
+        return deepest(connections, verdicts);
+    };
+    let mut winner = verdicts.get(complete)?.clone();
+    let later = verdicts.iter().skip(complete).find(|verdict| verdict.code != Code::Ok);
+    if let Some(failed) = later {
+        winner.findings.push(incomplete(failed));
+    }
+    Some(winner)
+}
+
+fn incomplete(failed: &Verdict) -> Finding {
+    Finding::new(FindingId::Incomplete, format!("a further connection ended with {}: {}", failed.code, failed.detail))
+}
+
+/// A stall in KEXINIT or the key exchange that a connection with small segments got past.
+fn black_hole(connections: &[Evidence], verdicts: &[Verdict]) -> Option<Verdict> {
+    let pairs = || connections.iter().zip(verdicts);
+    let stalled = pairs().find(|(evidence, verdict)| {
+        evidence.mss.is_none() && matches!(verdict.code, Code::KexinitTimeout | Code::KexTimeout)
+    })?;
+    let cured = pairs().find(|(evidence, verdict)| {
+        let past = evidence.stage > stalled.1.stage || verdict.code == Code::Ok;
+        evidence.mss.is_some() && evidence.addr == stalled.0.addr && past
+    })?;
+    let mss = cured.0.mss.unwrap_or_default();
+    let sentence = format!("{}; with segments of at most {mss} bytes it went through", stalled.1.detail);
+    let mut hole = Verdict::new(Code::PmtuBlackHole, stalled.1.stage, sentence);
+    hole.connection = cured.1.connection;
+    hole.findings.clone_from(&cured.1.findings);
+    if cured.1.code != Code::Ok {
+        hole.findings.push(incomplete(cured.1));
+    }
+    Some(hole)
+}
+
+/// No connection was complete: per address the deepest answer, then the address that answered most.
+fn deepest(connections: &[Evidence], verdicts: &[Verdict]) -> Option<Verdict> {
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for evidence in connections {
+        if !addresses.contains(&evidence.addr) {
+            addresses.push(evidence.addr);
+        }
+    }
+    let mut best: Option<&Verdict> = None;
+    for addr in addresses {
+        let answers = connections.iter().zip(verdicts).filter(|(evidence, _)| evidence.addr == addr);
+        let answer = answers.map(|(_, verdict)| verdict).reduce(later_or_deeper)?;
+        // Of several addresses that went equally far the last counts, as ssh does it, but silence does not outvote an answer.
+        if best.is_none_or(|best| (answer.stage, said(answer)) >= (best.stage, said(best))) {
+            best = Some(answer);
+        }
+    }
+    best.cloned()
+}
+
+/// Of two connections to one address: after a transient answer, or if it went as deep, the later one.
+fn later_or_deeper<'a>(earlier: &'a Verdict, later: &'a Verdict) -> &'a Verdict {
+    // Trouble of our own never replaces what the target said.
+    if later.status() == Status::LocalError && earlier.status() != Status::LocalError {
+        return earlier;
+    }
+    if earlier.status() == Status::LocalError || transient(earlier.code) || later.stage >= earlier.stage {
+        later
+    } else {
+        earlier
+    }
+}
+
+/// Answers that are a property of the moment: the next try may go better, and then it counts.
+const fn transient(code: Code) -> bool {
+    matches!(code, Code::ThrottledMaxstartups | Code::ResetNoIdent | Code::ClosedNoIdent)
+}
+
+/// How much an address that gave no connection has said: our own trouble nothing, silence less than an answer.
+const fn said(verdict: &Verdict) -> u8 {
+    match verdict.status() {
+        Status::LocalError => 0,
+        Status::Timeout => 1,
+        _ => 2,
+    }
+}

@@ -1,0 +1,159 @@
+//! From the identification on: KEXINIT, key exchange, userauth, and the depth reached.
+
+use super::classify::{End, QUOTED, midway, seconds, up};
+use super::code::Code;
+use super::verdict::Verdict;
+use super::{ident, text};
+use crate::escape::{escape, quote};
+use crate::evidence::{Evidence, Slot, Stage};
+
+/// What was asked for was learned.
+pub(super) fn complete(evidence: &Evidence) -> Verdict {
+    let empty = evidence.auth.as_ref().is_some_and(|auth| {
+        !auth.none_accepted && !auth.partial && auth.methods.as_ref().is_some_and(|methods| methods.is_empty())
+    });
+    if empty {
+        let sentence = "the server has no authentication method to offer to this user: the list is empty";
+        return Verdict::new(Code::AuthNoMethods, evidence.stage, sentence);
+    }
+    Verdict::new(Code::Ok, evidence.stage, learned(evidence))
+}
+
+/// What a complete connection learned, in a sentence.
+fn learned(evidence: &Evidence) -> String {
+    let mut parts = Vec::new();
+    if let Some(ident) = &evidence.ident {
+        parts.push(quote(&ident.raw, QUOTED));
+    }
+    if let (Some(negotiated), true) = (&evidence.negotiated, evidence.host_key.is_some()) {
+        parts.push(format!("host key proven with {} over {}", negotiated.host_key, negotiated.kex));
+    }
+    if let Some(auth) = &evidence.auth {
+        if auth.none_accepted {
+            parts.push(format!("lets user {} in without a credential", quote(&auth.user, QUOTED)));
+        } else if let Some(methods) = &auth.methods {
+            let methods: Vec<_> = methods.iter().map(escape).collect();
+            parts.push(format!("authentication by {}", methods.join(", ")));
+        }
+    }
+    if parts.is_empty() { String::from("the connection was made") } else { parts.join("; ") }
+}
+
+/// The connection ended after the identification, before KEXINIT.
+pub(super) fn kexinit_ended(evidence: &Evidence, end: End) -> Verdict {
+    if let Some(verdict) = ident::refused(evidence) {
+        return verdict;
+    }
+    let after = seconds(up(evidence));
+    let verdict = |code, sentence| Verdict::new(code, evidence.stage, sentence).medium();
+    match end {
+        End::Eof | End::Reset => verdict(
+            Code::ClosedAfterIdent,
+            format!("the server identified itself and {} before its KEXINIT, after {after}", end.verb()),
+        ),
+        End::Timeout => verdict(
+            Code::KexinitTimeout,
+            format!("the server identified itself, but its KEXINIT did not come in {after}"),
+        ),
+        End::Lost => midway(evidence, end),
+    }
+}
+
+/// The connection ended within the key exchange.
+pub(super) fn kex_ended(evidence: &Evidence, end: End) -> Verdict {
+    let after = seconds(up(evidence));
+    let method = evidence.negotiated.map(|negotiated| format!(" ({})", negotiated.kex)).unwrap_or_default();
+    let verdict = |code, sentence| Verdict::new(code, evidence.stage, sentence).medium();
+    match end {
+        End::Eof | End::Reset => verdict(
+            Code::KexClosed,
+            format!("the server {} within the key exchange{method}, after {after}", end.verb()),
+        ),
+        End::Timeout => {
+            verdict(Code::KexTimeout, format!("the server did not complete the key exchange{method} in {after}"))
+        }
+        End::Lost => midway(evidence, end),
+    }
+}
+
+/// The connection ended after NEWKEYS.
+pub(super) fn auth_ended(evidence: &Evidence, end: End) -> Verdict {
+    let after = seconds(up(evidence));
+    let auth = evidence.auth.as_ref();
+    let at_userauth = auth.is_some_and(|auth| auth.service_accepted && auth.none_sent);
+    let user = auth.map(|auth| quote(&auth.user, QUOTED)).unwrap_or_default();
+    let banner = auth.filter(|auth| !auth.banner.is_empty());
+    let banner = banner.map(|auth| format!("; its banner: {}", quote(&auth.banner, QUOTED))).unwrap_or_default();
+    let verdict = |code, sentence| Verdict::new(code, evidence.stage, sentence).medium();
+    match end {
+        End::Eof | End::Reset if at_userauth => verdict(
+            Code::RefusedAtUserauth,
+            format!(
+                "the server {} without a reason at the first userauth request, for user {user}{banner}",
+                end.verb()
+            ),
+        ),
+        End::Eof | End::Reset => verdict(
+            Code::AuthClosed,
+            format!("the server {} after NEWKEYS, before it accepted the userauth service", end.verb()),
+        ),
+        End::Timeout if at_userauth => verdict(
+            Code::AuthTimeout,
+            format!("no answer to the first userauth request in {after}, for user {user}{banner}"),
+        ),
+        End::Timeout => verdict(Code::AuthTimeout, format!("no answer to the service request in {after}")),
+        End::Lost => midway(evidence, end),
+    }
+}
+
+/// The two KEXINITs have nothing in common in one of the lists.
+pub(super) fn no_common(evidence: &Evidence, slot: Slot) -> Verdict {
+    let lists = |server: &[Option<&[u8]>]| {
+        let lists: Vec<_> = server.iter().flatten().map(|list| quote(list, 4 * QUOTED)).collect();
+        if lists.first() == lists.get(1) { lists.first().cloned().unwrap_or_default() } else { lists.join(" and ") }
+    };
+    let kexinit = evidence.kexinit.as_ref();
+    let (code, what, offered) = match slot {
+        Slot::Kex => (Code::NoCommonKex, "key exchange method", lists(&[kexinit.map(|k| k.kex().0)])),
+        Slot::HostKey => (Code::NoCommonHostkey, "host-key algorithm", lists(&[kexinit.map(|k| k.host_key().0)])),
+        Slot::Cipher => (
+            Code::NoCommonCipher,
+            "cipher",
+            lists(&[kexinit.map(|k| k.cipher_c2s().0), kexinit.map(|k| k.cipher_s2c().0)]),
+        ),
+        Slot::Mac => {
+            (Code::NoCommonMac, "MAC", lists(&[kexinit.map(|k| k.mac_c2s().0), kexinit.map(|k| k.mac_s2c().0)]))
+        }
+        Slot::Compression => (
+            Code::NoCommonCompression,
+            "compression method",
+            lists(&[kexinit.map(|k| k.comp_c2s().0), kexinit.map(|k| k.comp_s2c().0)]),
+        ),
+    };
+    // Decided on the two KEXINITs, whatever the server did next: most close without a word.
+    Verdict::new(code, Stage::Kexinit, format!("no {what} in common; the server offers {offered}"))
+}
+
+/// The signature over the exchange hash does not hold.
+pub(super) fn bad_signature(evidence: &Evidence, why: &str) -> Verdict {
+    let sentence = format!("the host key's signature over the key exchange does not hold: {why}");
+    Verdict::new(Code::BadHostSignature, evidence.stage, sentence).medium()
+}
+
+/// The peer broke the protocol; `what` is the probe's own sentence on how.
+pub(super) fn broke_protocol(evidence: &Evidence, what: &str) -> Verdict {
+    // OpenSSH and DrayTek send their refusals in clear text after the identification, where a packet should begin.
+    let refusal = ident::refused(evidence)
+        .or_else(|| text::refusal_within(what).map(|code| Verdict::new(code, evidence.stage, escape(what))));
+    refusal.unwrap_or_else(|| {
+        let sentence = format!("the server broke the protocol: {}", escape(what));
+        Verdict::new(Code::ProtocolError, evidence.stage, sentence).medium()
+    })
+}
+
+/// A packet did not authenticate.
+pub(super) fn mac_error(evidence: &Evidence) -> Verdict {
+    let cipher = evidence.negotiated.map(|negotiated| format!(" ({})", negotiated.cipher_s2c)).unwrap_or_default();
+    let sentence = format!("an encrypted packet of the server's did not authenticate{cipher}");
+    Verdict::new(Code::MacError, evidence.stage, sentence).medium()
+}
