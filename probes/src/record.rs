@@ -1,6 +1,23 @@
-//! Record: the serialised result, versioned.
+//! Record: the serialised result, versioned. One JSON object a line; absent means "not learned".
+//!
+//! The names are binding: fields are added, never renamed. What came from the network stands here unescaped, as JSON has
+//! its own escapes; bytes that are not UTF-8 come a second time in a field that ends in `_b64`.
 
+mod assemble;
+mod parts;
+
+use serde::{Deserialize, Serialize};
+
+pub use parts::{
+    Auth, AuthResult, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, Named, Negotiated, Net, TimingMicros,
+    Tried, Trust, Via,
+};
+
+use crate::diagnose::{Code, Confidence, Finding, Status};
+use crate::evidence::Stage;
 use crate::time::UnixMicros;
+
+use std::collections::BTreeMap;
 
 /// What every record of a run says about the run.
 #[derive(Debug, Clone)]
@@ -13,6 +30,90 @@ pub struct Run {
     pub epoch: UnixMicros,
 }
 
-/// placeholder, being written
-#[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct Record {}
+/// The version of the record's layout.
+pub const SCHEMA: u32 = 1;
+
+/// The one result of one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// [`Run::id`].
+    pub run: String,
+    /// The program's version.
+    pub version: String,
+    /// What was probed.
+    pub target: Named,
+    /// The target came out of a range: nobody named this very address. Written only where true.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_range: bool,
+    /// The coarse class.
+    pub status: Status,
+    /// The precise outcome.
+    pub code: Code,
+    /// The outcome's parameter.
+    pub arg: Option<String>,
+    /// The last stage entered.
+    pub stage: Stage,
+    /// One sentence with the evidence, escaped.
+    pub detail: String,
+    /// How specific the evidence is.
+    pub confidence: Confidence,
+    /// TCP connections (or tunnels) tried.
+    pub connections: u32,
+    /// 1 and the tries after a transient answer.
+    pub attempts: u32,
+    /// Every connection and what it came to by itself.
+    pub tried: Vec<Tried>,
+    /// What the network said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub net: Option<Net>,
+    /// The server's identification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ident: Option<Ident>,
+    /// The lines that came, where no identification did; the last may be unfinished.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preamble: Vec<String>,
+    /// The same as bytes, if not all of them are UTF-8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preamble_b64: Vec<String>,
+    /// What came instead of an identification, at most [`crate::evidence::Evidence::FIRST_BYTES`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_bytes_b64: Option<String>,
+    /// What came after the identification where a packet should have been, at most as much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unparsed_b64: Option<String>,
+    /// The server's KEXINIT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kexinit: Option<Kexinit>,
+    /// What was agreed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negotiated: Option<Negotiated>,
+    /// The host keys presented, over all connections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_keys: Vec<HostKey>,
+    /// The extensions of EXT_INFO (RFC 8308).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ext_info: BTreeMap<String, String>,
+    /// Those of them whose value is not UTF-8, as bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ext_info_b64: BTreeMap<String, String>,
+    /// The extension `server-sig-algs` (RFC 8308 section 3.1) as a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_sig_algs: Option<Vec<String>>,
+    /// What userauth showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    /// The DISCONNECT of the connection that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disconnect: Option<Disconnect>,
+    /// What else was noticed.
+    pub findings: Vec<Finding>,
+    /// How long each stage took, in microseconds.
+    pub timing_us: TimingMicros,
+    /// The outcome explained; empty for `ok`.
+    pub diagnoses: Vec<Explained>,
+    /// When the first connection was started, RFC 3339 in UTC.
+    pub started: String,
+}

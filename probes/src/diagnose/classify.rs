@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::code::Code;
 use super::finding::{Finding, FindingId};
-use super::verdict::Verdict;
+use super::verdict::{Answer, Verdict};
 use super::{connect, disconnect, ident, session};
 use crate::escape::quote;
 use crate::evidence::{Evidence, Fault, Stage};
@@ -16,7 +16,9 @@ pub(super) const QUOTED: usize = 120;
 /// Judges one connection that was asked to go as deep as `asked`.
 #[must_use]
 pub fn classify(evidence: &Evidence, asked: Depth) -> Verdict {
-    Verdict { findings: findings(evidence), ..outcome(evidence, asked) }
+    let verdict = outcome(evidence, asked);
+    let answers = vec![Answer { code: verdict.code, stage: verdict.stage }];
+    Verdict { findings: findings(evidence), answers, ..verdict }
 }
 
 fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {

@@ -145,11 +145,12 @@ fn known_protocol(evidence: &Evidence) -> Option<Verdict> {
     Some(if protocol == "ftp-or-smtp" { verdict.medium() } else { verdict })
 }
 
-/// The lines that came, finished or not; the first bytes' where the probe kept no lines.
+/// The lines that came, finished or not, and those within the bytes that were no lines and no packets.
 fn lines(evidence: &Evidence) -> impl Iterator<Item = &[u8]> {
     let kept = evidence.preamble.lines.iter().map(|line| line.bytes.as_slice());
-    let first = evidence.first_bytes.split(|byte| *byte == b'\n');
-    kept.chain(std::iter::once(evidence.preamble.partial.as_slice())).chain(first)
+    let raw = [&evidence.first_bytes, &evidence.unparsed];
+    let raw = raw.into_iter().flat_map(|bytes| bytes.split(|byte| *byte == b'\n'));
+    kept.chain(std::iter::once(evidence.preamble.partial.as_slice())).chain(raw)
 }
 
 /// What came of the line that never ended.

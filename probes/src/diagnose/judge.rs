@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::classify::classify;
 use super::code::{Code, Status};
 use super::finding::{Finding, FindingId};
-use super::verdict::Verdict;
+use super::verdict::{Answer, Verdict};
 use crate::evidence::{Evidence, Stage};
 use crate::plan::Depth;
 
@@ -22,6 +22,7 @@ pub fn judge(connections: &[Evidence], asked: Depth) -> Verdict {
     let Some(mut winner) = winner(connections, &verdicts) else {
         return Verdict::new(Code::Internal, Stage::Connect, "no connection was made and none was refused");
     };
+    winner.answers = verdicts.iter().map(|verdict| Answer { code: verdict.code, stage: verdict.stage }).collect();
     // The connection that decided comes first in the list; another's findings ride along once.
     for finding in verdicts.into_iter().flat_map(|verdict| verdict.findings) {
         if !winner.findings.iter().any(|known| known.id == finding.id) {

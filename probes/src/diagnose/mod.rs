@@ -17,7 +17,8 @@ mod verdict;
 
 pub use classify::classify;
 pub use code::{Code, Status, UnknownName};
+pub(crate) use connect::local_verdict;
 pub use finding::{FINDINGS, Finding, FindingId, FindingText};
 pub use judge::judge;
 pub use table::{DIAGNOSES, Diagnosis};
-pub use verdict::{Confidence, Verdict};
+pub use verdict::{Answer, Confidence, Verdict};

@@ -3,7 +3,7 @@
 use super::classify::{End, QUOTED, midway, seconds, up};
 use super::code::Code;
 use super::verdict::Verdict;
-use super::{ident, text};
+use super::{ident, sniff};
 use crate::escape::{escape, quote};
 use crate::evidence::{Evidence, Slot, Stage};
 
@@ -41,7 +41,7 @@ fn learned(evidence: &Evidence) -> String {
 
 /// The connection ended after the identification, before KEXINIT.
 pub(super) fn kexinit_ended(evidence: &Evidence, end: End) -> Verdict {
-    if let Some(verdict) = ident::refused(evidence) {
+    if let Some(verdict) = clear_text(evidence) {
         return verdict;
     }
     let after = seconds(up(evidence));
@@ -142,13 +142,26 @@ pub(super) fn bad_signature(evidence: &Evidence, why: &str) -> Verdict {
 
 /// The peer broke the protocol; `what` is the probe's own sentence on how.
 pub(super) fn broke_protocol(evidence: &Evidence, what: &str) -> Verdict {
-    // OpenSSH and DrayTek send their refusals in clear text after the identification, where a packet should begin.
-    let refusal = ident::refused(evidence)
-        .or_else(|| text::refusal_within(what).map(|code| Verdict::new(code, evidence.stage, escape(what))));
-    refusal.unwrap_or_else(|| {
+    clear_text(evidence).unwrap_or_else(|| {
         let sentence = format!("the server broke the protocol: {}", escape(what));
         Verdict::new(Code::ProtocolError, evidence.stage, sentence).medium()
     })
+}
+
+/// After their identification some servers say in clear text why they hang up: OpenSSH that it does not like ours,
+/// DrayTek that it has no session left. The probe finds a packet of absurd length there.
+fn clear_text(evidence: &Evidence) -> Option<Verdict> {
+    if let Some(verdict) = ident::refused(evidence) {
+        return Some(verdict);
+    }
+    let text = evidence.unparsed.trim_ascii();
+    // Shorter than a packet's header it may be anything.
+    if evidence.stage != Stage::Kexinit || text.len() < 5 || !sniff::is_text(text) {
+        return None;
+    }
+    let sentence =
+        format!("after its identification the server said {}, where a packet should begin", quote(text, QUOTED));
+    Some(Verdict::new(Code::RefusedText, evidence.stage, sentence).medium())
 }
 
 /// A packet did not authenticate.

@@ -23,22 +23,6 @@ pub(super) fn refusal(line: &[u8]) -> Option<Code> {
     }
 }
 
-/// A refusal text anywhere among the words of `sentence`: for texts of ours that quote a server.
-pub(super) fn refusal_within(sentence: &str) -> Option<Code> {
-    const TEXTS: [&str; 6] = [
-        "Exceeded MaxStartups",
-        "Not allowed at this time",
-        "Protocol mismatch.",
-        "Protocol major versions differ.",
-        "Invalid SSH identification string.",
-        "Unsupported protocol version: ",
-    ];
-    TEXTS.iter().find(|text| sentence.contains(**text)).and_then(|text| {
-        let whole = if text.ends_with(' ') { format!("{text}x") } else { (*text).to_owned() };
-        refusal(whole.as_bytes())
-    })
-}
-
 /// sshd's dying words on the socket: started by inetd or a socket unit, its stderr is the connection.
 pub(super) fn broken(line: &[u8]) -> bool {
     let line = line.trim_ascii();
@@ -119,12 +103,6 @@ mod tests {
         assert_eq!(refusal(b"Not allowed at this time"), Some(Code::ThrottledOrPenalised));
         assert_eq!(refusal(b"Protocol mismatch."), Some(Code::VersionRejected));
         assert_eq!(refusal(b"Unsupported protocol version: SSH-2.0-x"), Some(Code::VersionRejected));
-        assert_eq!(
-            refusal_within("text instead of a packet: \"Protocol major versions differ.\\r\\n\""),
-            Some(Code::VersionRejected)
-        );
-        assert_eq!(refusal_within("Unsupported protocol version: 9"), Some(Code::VersionRejected));
-        assert_eq!(refusal_within("packet length 17 is odd"), None);
     }
 
     #[test]

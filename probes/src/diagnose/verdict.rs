@@ -33,6 +33,17 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// Which of the connections judged decided, counted from 0; its address is the one reported.
     pub connection: usize,
+    /// What each of the connections judged came to by itself, in their order.
+    pub answers: Vec<Answer>,
+}
+
+/// What one connection came to by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// The outcome.
+    pub code: Code,
+    /// The last stage entered.
+    pub stage: Stage,
 }
 
 impl Verdict {
@@ -47,6 +58,7 @@ impl Verdict {
             confidence: Confidence::High,
             findings: Vec::new(),
             connection: 0,
+            answers: Vec::new(),
         }
     }
 

@@ -1,0 +1,382 @@
+//! From the evidence of all connections to the one record: per field the best that any of them learned.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::parts::{
+    Auth, AuthResult, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, Named, Negotiated, Net, TimingMicros,
+    Tried, Trust, Via,
+};
+use super::{Record, Run, SCHEMA};
+use crate::case::ResolveFault;
+use crate::diagnose::{Answer, Code, Verdict, local_verdict};
+use crate::escape::escape;
+use crate::evidence::{self, Errno, Evidence, LocalTrouble, Signature, Stage};
+use crate::hassh::hassh_server;
+use crate::hostkey::{fingerprint_sha256, key_info, key_type};
+use crate::target::{Host, Target};
+use crate::time::Moment;
+use crate::wire::kexinit::KexInit;
+use crate::wire::read::NameList;
+
+impl Record {
+    /// The record of a target that was connected to, or tried to be. `attempts` is 1 and the tries after a transient answer.
+    #[must_use]
+    pub fn assemble(
+        target: &Target,
+        verdict: Verdict,
+        connections: &[Evidence],
+        resolve: Option<Duration>,
+        attempts: u32,
+        run: &Run,
+    ) -> Self {
+        let started = connections.first().map_or(Moment::START, |first| first.started);
+        let tried = tried(&verdict, connections, run);
+        let best = by_worth(connections, verdict.connection);
+        let mut record = Self::bare(target, verdict, run, started);
+        record.tried = tried;
+        record.learn(&best);
+        record.connections = u32::try_from(connections.len()).unwrap_or(u32::MAX);
+        record.attempts = attempts;
+        record.timing_us.resolve = resolve.map(micros);
+        // The driver's pauses are no time of the target's.
+        let spent = connections.iter().map(|each| each.ended.since(each.started)).sum::<Duration>();
+        record.timing_us.total = Some(micros(spent.saturating_add(resolve.unwrap_or_default())));
+        record
+    }
+
+    /// The record of a name that gave no address. `now` is when that was known.
+    #[must_use]
+    pub fn unresolved(target: &Target, fault: &ResolveFault, resolve: Duration, run: &Run, now: Moment) -> Self {
+        let host = escape(target.host.to_string());
+        let (code, detail) = match fault {
+            ResolveFault::NxDomain => (Code::DnsNxdomain, format!("the name {host} does not exist")),
+            ResolveFault::ServFail(what) => {
+                (Code::DnsServfail, format!("the resolver could not answer for {host}: {}", escape(what)))
+            }
+            ResolveFault::NoAddress => {
+                (Code::DnsNoAddress, format!("the name {host} exists, but has no address of the family asked for"))
+            }
+            ResolveFault::Timeout => (Code::DnsTimeout, format!("no resolver answered for {host} in time")),
+        };
+        let mut record = Self::bare(target, Verdict::new(code, Stage::Resolve, detail), run, now);
+        record.timing_us.resolve = Some(micros(resolve));
+        record.timing_us.total = Some(micros(resolve));
+        record
+    }
+
+    /// The record of a target whose probe failed by a fault of this program's; `detail` says what is known of it.
+    #[must_use]
+    pub fn internal(target: &Target, detail: &str, run: &Run, now: Moment) -> Self {
+        let detail = format!("a fault of this program: {}", escape(detail));
+        Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now)
+    }
+
+    /// The record of a target to which no connection could be opened for trouble of this machine that did not pass.
+    #[must_use]
+    pub fn local(target: &Target, trouble: LocalTrouble, errno: Option<Errno>, run: &Run, now: Moment) -> Self {
+        Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now)
+    }
+
+    fn bare(target: &Target, verdict: Verdict, run: &Run, started: Moment) -> Self {
+        let status = verdict.status();
+        Self {
+            schema: SCHEMA,
+            run: run.id.clone(),
+            version: run.version.to_owned(),
+            target: named(target),
+            from_range: target.from_range,
+            status,
+            code: verdict.code,
+            arg: verdict.arg,
+            stage: verdict.stage,
+            detail: verdict.detail,
+            confidence: verdict.confidence,
+            connections: 0,
+            attempts: 1,
+            tried: Vec::new(),
+            net: None,
+            ident: None,
+            preamble: Vec::new(),
+            preamble_b64: Vec::new(),
+            first_bytes_b64: None,
+            unparsed_b64: None,
+            kexinit: None,
+            negotiated: None,
+            host_keys: Vec::new(),
+            ext_info: BTreeMap::new(),
+            ext_info_b64: BTreeMap::new(),
+            server_sig_algs: None,
+            auth: None,
+            disconnect: None,
+            findings: verdict.findings,
+            timing_us: TimingMicros::default(),
+            diagnoses: (verdict.code != Code::Ok).then_some(Explained(verdict.code)).into_iter().collect(),
+            started: at(run, started),
+        }
+    }
+    /// Takes over what the connections learned, the one that decided first, then the deepest.
+    fn learn(&mut self, best: &[&Evidence]) {
+        let Some(decided) = best.first() else { return };
+        let addr = decided.addr.ip();
+        self.target.addr = Some(addr);
+        self.net = Some(net(decided));
+        self.disconnect = decided.disconnect.as_ref().map(disconnect);
+        self.timing_us = timing(best);
+        match best.iter().find_map(|each| each.ident.as_ref().map(|ident| (ident, &each.preamble))) {
+            Some((line, preamble)) => self.ident = Some(ident(line, preamble)),
+            None => {
+                if let Some(heard) = best.iter().find(|each| !each.first_bytes.is_empty()) {
+                    self.first_bytes_b64 = Some(BASE64.encode(&heard.first_bytes));
+                    (self.preamble, self.preamble_b64) = texts(lines(&heard.preamble));
+                }
+            }
+        }
+        let unparsed = best.iter().find(|each| !each.unparsed.is_empty());
+        self.unparsed_b64 = unparsed.map(|each| BASE64.encode(&each.unparsed));
+        self.kexinit = best.iter().find_map(|each| each.kexinit.as_ref()).map(kexinit);
+        self.negotiated = best.iter().find_map(|each| each.negotiated.as_ref()).map(negotiated);
+        self.host_keys = host_keys(best);
+        if let Some(extended) = best.iter().find(|each| !each.ext_info.is_empty()) {
+            self.extensions(extended);
+        }
+        let answered = |auth: &&evidence::Auth| auth.methods.is_some() || auth.none_accepted;
+        let auths = || best.iter().filter_map(|each| each.auth.as_ref());
+        self.auth = auths().find(answered).or_else(|| auths().next()).map(auth);
+    }
+
+    fn extensions(&mut self, evidence: &Evidence) {
+        // Of an extension sent twice the last counts (RFC 8308 section 2.4), and so it is in a map.
+        for (name, value) in &evidence.ext_info {
+            let (value, bytes) = text(value);
+            let name = String::from_utf8_lossy(name).into_owned();
+            match bytes {
+                Some(bytes) => self.ext_info_b64.insert(name.clone(), bytes),
+                None => self.ext_info_b64.remove(&name),
+            };
+            self.ext_info.insert(name, value);
+        }
+        self.server_sig_algs = evidence.extension(b"server-sig-algs").map(|list| names(NameList(list)));
+    }
+}
+
+fn named(target: &Target) -> Named {
+    Named {
+        input: target.input.to_string(),
+        index: target.index,
+        host: target.host.to_string(),
+        addr: match target.host {
+            Host::Addr(addr, _) => Some(addr),
+            Host::Name(_) => None,
+        },
+        port: target.port,
+        via: Via::Tcp,
+    }
+}
+
+/// The connections in the order in which their evidence is believed.
+fn by_worth(connections: &[Evidence], decided: usize) -> Vec<&Evidence> {
+    let mut order: Vec<(usize, &Evidence)> = connections.iter().enumerate().collect();
+    order.sort_by_key(|(index, evidence)| (*index != decided, Reverse(evidence.stage), Reverse(*index)));
+    order.into_iter().map(|(_, evidence)| evidence).collect()
+}
+
+fn tried(verdict: &Verdict, connections: &[Evidence], run: &Run) -> Vec<Tried> {
+    let whole = Answer { code: verdict.code, stage: verdict.stage };
+    let answers = verdict.answers.iter().copied().chain(std::iter::repeat(whole));
+    let tried = connections.iter().zip(answers);
+    tried
+        .map(|(evidence, answer)| Tried {
+            addr: evidence.addr.ip(),
+            code: answer.code,
+            stage: answer.stage,
+            at: at(run, evidence.started),
+        })
+        .collect()
+}
+
+fn net(evidence: &Evidence) -> Net {
+    let path = &evidence.path;
+    Net {
+        local_addr: path.local,
+        errno: path.errno.map(|errno| errno.to_string()),
+        icmp: path.icmp.map(|icmp| Icmp { kind: icmp.kind, code: icmp.code, from: icmp.from }),
+        spoke_first: evidence.spoke_first,
+    }
+}
+
+fn timing(best: &[&Evidence]) -> TimingMicros {
+    let first =
+        |stage: fn(&evidence::Timing) -> Option<Duration>| best.iter().find_map(|each| stage(&each.timing)).map(micros);
+    TimingMicros {
+        resolve: None,
+        connect: first(|timing| timing.connect),
+        ident: first(|timing| timing.ident),
+        kexinit: first(|timing| timing.kexinit),
+        kex: first(|timing| timing.kex),
+        auth: first(|timing| timing.auth),
+        total: None,
+    }
+}
+
+fn ident(ident: &evidence::Identification, before: &evidence::Preamble) -> Ident {
+    let (raw, raw_b64) = text(&ident.raw);
+    let (preamble, preamble_b64) = texts(lines(before));
+    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ident {
+        raw,
+        raw_b64,
+        proto: lossy(ident.proto()),
+        software: lossy(ident.software()),
+        comment: ident.comment().map(lossy),
+        preamble,
+        preamble_b64,
+    }
+}
+
+/// The lines kept, the unfinished one last.
+fn lines(preamble: &evidence::Preamble) -> impl Iterator<Item = &[u8]> + Clone {
+    let unfinished = Some(preamble.partial.as_slice()).filter(|partial| !partial.is_empty());
+    preamble.lines.iter().map(|line| line.bytes.as_slice()).chain(unfinished)
+}
+
+fn kexinit(kexinit: &KexInit) -> Kexinit {
+    let lists = [
+        kexinit.kex(),
+        kexinit.host_key(),
+        kexinit.cipher_c2s(),
+        kexinit.cipher_s2c(),
+        kexinit.mac_c2s(),
+        kexinit.mac_s2c(),
+        kexinit.comp_c2s(),
+        kexinit.comp_s2c(),
+    ];
+    let lossless = lists.iter().all(|list| std::str::from_utf8(list.0).is_ok());
+    let [kex, host_key, cipher_c2s, cipher_s2c, mac_c2s, mac_s2c, comp_c2s, comp_s2c] = lists.map(names);
+    Kexinit {
+        kex,
+        host_key,
+        cipher_c2s,
+        cipher_s2c,
+        mac_c2s,
+        mac_s2c,
+        comp_c2s,
+        comp_s2c,
+        first_kex_follows: kexinit.first_kex_packet_follows(),
+        hassh_server: hassh_server(kexinit),
+        payload_b64: (!lossless).then(|| BASE64.encode(kexinit.payload())),
+    }
+}
+
+fn names(list: NameList<'_>) -> Vec<String> {
+    list.names().map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+}
+
+fn negotiated(agreed: &evidence::Negotiated) -> Negotiated {
+    Negotiated {
+        kex: agreed.kex.to_owned(),
+        host_key: agreed.host_key.to_owned(),
+        cipher: agreed.cipher_c2s.to_owned(),
+        mac: agreed.mac_c2s.map(str::to_owned),
+        cipher_s2c: (agreed.cipher_s2c != agreed.cipher_c2s).then(|| agreed.cipher_s2c.to_owned()),
+        mac_s2c: agreed.mac_s2c.filter(|_| agreed.mac_s2c != agreed.mac_c2s).map(str::to_owned),
+        strict_kex: agreed.strict_kex,
+        dh_bits: agreed.dh_bits,
+    }
+}
+
+/// Every key once. A signature that failed on any connection is not made good by one that held on another.
+fn host_keys(best: &[&Evidence]) -> Vec<HostKey> {
+    let mut keys: Vec<(&[u8], Signature)> = Vec::new();
+    for key in best.iter().filter_map(|each| each.host_key.as_ref()) {
+        match keys.iter_mut().find(|(blob, _)| *blob == key.blob) {
+            Some((_, signature)) => *signature = worse(*signature, key.signature),
+            None => keys.push((&key.blob, key.signature)),
+        }
+    }
+    keys.into_iter().map(|(blob, signature)| host_key(blob, signature)).collect()
+}
+
+fn worse(one: Signature, other: Signature) -> Signature {
+    match (one, other) {
+        (Signature::Bad, _) | (_, Signature::Bad) => Signature::Bad,
+        (Signature::Verified, _) | (_, Signature::Verified) => Signature::Verified,
+        _ => Signature::Unchecked,
+    }
+}
+
+fn host_key(blob: &[u8], signature: Signature) -> HostKey {
+    HostKey {
+        kind: key_type(blob).unwrap_or_default().to_owned(),
+        bits: key_info(blob).ok().map(|info| info.bits),
+        fingerprint: fingerprint_sha256(blob),
+        key: BASE64.encode(blob),
+        signature,
+        trust: Trust::Unchecked,
+    }
+}
+
+fn auth(auth: &evidence::Auth) -> Auth {
+    let (banner, banner_b64) = text(&auth.banner);
+    let listed = auth.methods.as_ref().map(|methods| texts(methods.iter().map(Vec::as_slice)));
+    let result = match &auth.methods {
+        _ if auth.none_accepted => Some(AuthResult::Open),
+        Some(_) if auth.partial => Some(AuthResult::Partial),
+        Some(_) => Some(AuthResult::Listed),
+        None => None,
+    };
+    let (methods, methods_b64) = listed.map_or((None, Vec::new()), |(methods, bytes)| (Some(methods), bytes));
+    Auth {
+        user: auth.user.clone(),
+        methods,
+        methods_b64,
+        banner,
+        banner_b64,
+        banner_truncated: auth.banner_truncated,
+        result,
+    }
+}
+
+fn disconnect(said: &evidence::Disconnect) -> Disconnect {
+    let (text, text_b64) = text(&said.text);
+    Disconnect { code: said.code, text, text_b64 }
+}
+
+/// Bytes as text, and in base64 too where the text does not hold all of them.
+fn text(bytes: &[u8]) -> (String, Option<String>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), None),
+        Err(_) => (String::from_utf8_lossy(bytes).into_owned(), Some(BASE64.encode(bytes))),
+    }
+}
+
+/// The same for several; if one needs base64, all have it, so that the two lists match.
+fn texts<'a>(all: impl Iterator<Item = &'a [u8]> + Clone) -> (Vec<String>, Vec<String>) {
+    let lossy = all.clone().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+    if all.clone().all(|bytes| std::str::from_utf8(bytes).is_ok()) {
+        return (lossy, Vec::new());
+    }
+    (lossy, all.map(|bytes| BASE64.encode(bytes)).collect())
+}
+
+fn at(run: &Run, moment: Moment) -> String {
+    (run.epoch + moment.since(Moment::START)).rfc3339()
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// For the case that does not assemble records yet.
+impl Default for Record {
+    fn default() -> Self {
+        let run = Run { id: String::new(), version: "", epoch: crate::time::UnixMicros(0) };
+        let addr = Host::Addr(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
+        let target = Target { input: "".into(), index: 0, host: addr, port: 0, user: None, from_range: false };
+        Self::internal(&target, "no record was assembled", &run, Moment::START)
+    }
+}

@@ -1,0 +1,304 @@
+//! The objects a record is made of.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::de::{Deserializer, Error as _};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::diagnose::Code;
+use crate::evidence::{Signature, Stage};
+
+/// What was probed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// The expression as the user wrote it.
+    pub input: String,
+    /// Its place in the order of the input.
+    pub index: u64,
+    /// The name or address it goes by.
+    pub host: String,
+    /// The address that the record speaks of; absent where a name has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addr: Option<IpAddr>,
+    /// TCP port.
+    pub port: u16,
+    /// How it was reached.
+    pub via: Via,
+}
+
+/// How a byte stream to the target is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Via {
+    /// Directly.
+    Tcp,
+    /// Through Google Cloud's Identity-Aware Proxy.
+    Iap,
+    /// Through a program's standard input and output.
+    ProxyCommand,
+    /// Through a SOCKS5 proxy.
+    Socks5,
+    /// Through an HTTP proxy's CONNECT.
+    HttpConnect,
+    /// Through another SSH server.
+    Jump,
+}
+
+/// One connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Where it went.
+    pub addr: IpAddr,
+    /// What it came to by itself.
+    pub code: Code,
+    /// The last stage it entered.
+    pub stage: Stage,
+    /// When it was started, RFC 3339 in UTC.
+    pub at: String,
+}
+
+/// What the network said on the connection that decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Net {
+    /// Our end of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_addr: Option<SocketAddr>,
+    /// The error's name, for example `ECONNREFUSED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<String>,
+    /// The ICMP error behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icmp: Option<Icmp>,
+    /// We sent our identification before the server's had come.
+    pub spoke_first: bool,
+}
+
+/// An ICMP error; ICMPv6 where the address is an IPv6 one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Icmp {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// Who sent it, where the kernel tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
+}
+
+/// The server's identification (RFC 4253 section 4.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ident {
+    /// The whole line.
+    pub raw: String,
+    /// The same as bytes, if it is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_b64: Option<String>,
+    /// Protocol version.
+    pub proto: String,
+    /// Software version, as it stands there.
+    pub software: String,
+    /// What follows the software's first blank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// The lines before it.
+    pub preamble: Vec<String>,
+    /// The same as bytes, if not all of them are UTF-8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preamble_b64: Vec<String>,
+}
+
+/// The server's KEXINIT (RFC 4253 section 7.1); every list in the order sent, pseudo names and empty names included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kexinit {
+    /// Key exchange methods.
+    pub kex: Vec<String>,
+    /// Host-key algorithms.
+    pub host_key: Vec<String>,
+    /// Ciphers, client to server.
+    pub cipher_c2s: Vec<String>,
+    /// Ciphers, server to client.
+    pub cipher_s2c: Vec<String>,
+    /// MACs, client to server.
+    pub mac_c2s: Vec<String>,
+    /// MACs, server to client.
+    pub mac_s2c: Vec<String>,
+    /// Compression methods, client to server.
+    pub comp_c2s: Vec<String>,
+    /// Compression methods, server to client.
+    pub comp_s2c: Vec<String>,
+    /// A guessed key-exchange packet follows.
+    pub first_kex_follows: bool,
+    /// [`crate::hassh::hassh_server`].
+    pub hassh_server: String,
+    /// The whole message as bytes, if a list is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_b64: Option<String>,
+}
+
+/// The algorithms agreed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Negotiated {
+    /// Key exchange method.
+    pub kex: String,
+    /// Host-key algorithm.
+    pub host_key: String,
+    /// Cipher, client to server and, unless `cipher_s2c` is there, back.
+    pub cipher: String,
+    /// MAC, likewise; null where the cipher authenticates by itself.
+    pub mac: Option<String>,
+    /// Cipher from server to client where it is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cipher_s2c: Option<String>,
+    /// MAC from server to client where it is another one and there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac_s2c: Option<String>,
+    /// Strict key exchange is in force.
+    pub strict_kex: bool,
+    /// Bits of the finite-field group; null where none was used.
+    pub dh_bits: Option<u32>,
+}
+
+/// A host key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostKey {
+    /// Type, for example `ssh-ed25519`; empty where the blob names none.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Size as `ssh-keygen -l` prints it; absent for types and blobs not understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits: Option<u32>,
+    /// As `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+    /// The blob in base64.
+    pub key: String,
+    /// Whether the server proved to hold the private half.
+    pub signature: Signature,
+    /// What known_hosts says.
+    pub trust: Trust,
+}
+
+/// What known_hosts says about a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trust {
+    /// The name is known with this very key.
+    Match,
+    /// The name is known with another key of this type.
+    Changed,
+    /// The name is not known, or not with this type of key.
+    Unknown,
+    /// The key is revoked.
+    Revoked,
+    /// A certificate of an authority trusted for the name.
+    CaMatch,
+    /// A certificate that no authority trusted for the name vouches for.
+    CaMismatch,
+    /// Nobody looked.
+    Unchecked,
+}
+
+/// What userauth showed (RFC 4252).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Auth {
+    /// The user named.
+    pub user: String,
+    /// The methods that can continue, as listed; absent before an answer came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<String>>,
+    /// The same as bytes, if not all of them are UTF-8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods_b64: Vec<String>,
+    /// What the server said in USERAUTH_BANNER.
+    pub banner: String,
+    /// The same as bytes, if it is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub banner_b64: Option<String>,
+    /// There was more of it than is kept.
+    pub banner_truncated: bool,
+    /// What it came to; absent before an answer came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<AuthResult>,
+}
+
+/// What authentication came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthResult {
+    /// The methods were listed, which is all that was asked.
+    Listed,
+    /// A credential was accepted.
+    Accepted,
+    /// A credential was refused.
+    Denied,
+    /// One factor was accepted, another is asked for.
+    Partial,
+    /// The server let `none` in.
+    Open,
+}
+
+/// A DISCONNECT message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disconnect {
+    /// Reason code (RFC 4253 section 11.1).
+    pub code: u32,
+    /// Description.
+    pub text: String,
+    /// The same as bytes, if it is not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_b64: Option<String>,
+}
+
+/// How long each stage took, in microseconds; absent for those not completed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimingMicros {
+    /// The name's resolution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve: Option<u64>,
+    /// Until connect() succeeded or failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<u64>,
+    /// From there to the identification.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ident: Option<u64>,
+    /// From there to KEXINIT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kexinit: Option<u64>,
+    /// From there to the verified signature and NEWKEYS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kex: Option<u64>,
+    /// From there to the method list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<u64>,
+    /// Everything spent on the target: resolving and all its connections, the pauses between them left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+}
+
+/// An outcome explained. In memory it is its code; its text comes from [`crate::diagnose::DIAGNOSES`] when it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Explained(pub Code);
+
+impl Serialize for Explained {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.0.diagnosis();
+        let mut object = serializer.serialize_struct("Explained", 4)?;
+        object.serialize_field("id", &self.0)?;
+        object.serialize_field("title", text.map_or("", |text| text.title))?;
+        object.serialize_field("causes", text.map_or(&[][..], |text| text.causes))?;
+        object.serialize_field("remedy", text.map_or(&[][..], |text| text.remedy))?;
+        object.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Explained {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Read {
+            id: String,
+        }
+        Read::deserialize(deserializer)?.id.parse().map(Explained).map_err(D::Error::custom)
+    }
+}

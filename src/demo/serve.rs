@@ -1,0 +1,75 @@
+//! Puts a scripted responder behind a listening socket.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use sshprobe_probes::random::Seed;
+use sshprobe_probes::responder::{Close, Responder, Script};
+use sshprobe_probes::time::Moment;
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long to wait after a failed accept(): it fails when descriptors are short, and asking again at once helps nobody.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// Answers every connection as `script` says, until it is dropped.
+pub async fn serve(listener: TcpListener, script: Arc<Script>) {
+    let begun = Instant::now();
+    let mut counter = 0u64;
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        counter = counter.wrapping_add(1);
+        let mut seed = [0x5e; 32];
+        seed[..8].copy_from_slice(&counter.to_be_bytes());
+        let script = Arc::clone(&script);
+        tokio::spawn(async move {
+            // A client that goes away is its own affair.
+            let _ = converse(&stream, script, Seed(seed), begun).await;
+        });
+    }
+}
+
+/// Drives one responder over one connection.
+async fn converse(stream: &TcpStream, script: Arc<Script>, seed: Seed, begun: Instant) -> io::Result<()> {
+    let now = || Moment::from_micros(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+    stream.set_nodelay(true)?;
+    let mut responder = Responder::new(script, seed, now());
+    let mut buffer = [0; 4096];
+    loop {
+        while !responder.output().is_empty() {
+            match stream.try_write(responder.output()) {
+                Ok(count) => responder.written(count),
+                Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+                Err(fault) => return Err(fault),
+            }
+        }
+        match responder.closed() {
+            Some(Close::Rst) => return SockRef::from(stream).set_linger(Some(Duration::ZERO)),
+            Some(Close::Fin) => return Ok(()),
+            None => {}
+        }
+        let deadline = responder.deadline();
+        let time = async {
+            match deadline {
+                Some(at) => tokio::time::sleep_until((begun + Duration::from_micros(at.as_micros())).into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ready = stream.readable(), if responder.reads() => {
+                ready?;
+                match stream.try_read(&mut buffer) {
+                    Ok(0) => responder.input_end(),
+                    Ok(count) => responder.input(now(), &buffer[..count]),
+                    Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(fault) => return Err(fault),
+                }
+            }
+            () = time => responder.wake(now()),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What is to be probed: target expressions, the sets they make, and the sources they come from.
+
+pub mod address;
+pub mod expr;
+pub(crate) mod lines;
+mod name;
+pub mod ports;
+pub mod problem;
+pub mod region;
+pub mod set;
+pub mod source;
+
+pub use address::Families;
+pub use expr::Expression;
+pub use ports::PortSet;
+pub use problem::{ExprError, InputProblem, InputProblems};
+pub use set::{Exclusions, Order};
+pub use source::{Sources, Targets};
