@@ -6,7 +6,10 @@ use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256, SHA384, 
 
 use crate::hostkey::{self, VerifyFault};
 use crate::kex::finite_field::{GROUP1, GROUP14, GROUP15, GROUP16, GROUP17, GROUP18};
-use crate::kex::{Direction, Exchange, ExchangeHash, KexFault, SharedSecret, derive_key, ecdh, finite_field};
+use crate::kex::hybrid::{MLKEM768_NISTP256, MLKEM768_X25519, SNTRUP761_X25519};
+use crate::kex::{
+    Direction, Exchange, ExchangeHash, KexFault, Serve, SharedSecret, derive_key, ecdh, finite_field, hybrid,
+};
 use crate::random::Randomness;
 use crate::wire::cipher::{
     Authenticate, CipherFault, Keys, Opener, Sealer, Transform, aes_ctr, aes_gcm_opener, aes_gcm_sealer,
@@ -27,8 +30,12 @@ pub struct KexAlgorithm {
     pub name: &'static str,
     /// The hash of its exchange hash and key derivation.
     pub hash: &'static digest::Algorithm,
+    /// Safe from someone who records now and has a quantum computer later.
+    pub post_quantum: bool,
     /// Begins a client's exchange.
     pub begin: fn(&mut Randomness) -> Result<Box<dyn Exchange>, KexFault>,
+    /// Begins a server's exchange.
+    pub serve: fn(&mut Randomness) -> Result<Box<dyn Serve>, KexFault>,
 }
 
 /// A host-key (signature) algorithm.
@@ -83,23 +90,28 @@ pub struct MacAlgorithm {
     pub begin: fn(&[u8]) -> Box<dyn Authenticate>,
 }
 
-/// Key exchange methods, in the order in which they are offered by default.
+/// Key exchange methods, in the order in which they are offered by default: the cheapest sound one first, post-quantum
+/// hybrids where a server has nothing else that is sound, broken ones last.
 #[rustfmt::skip]
 pub static KEX: &[KexAlgorithm] = &[
-    KexAlgorithm { name: "curve25519-sha256", hash: &SHA256, begin: |r| ecdh::begin(&ecdh::X25519, r) },
-    KexAlgorithm { name: "curve25519-sha256@libssh.org", hash: &SHA256, begin: |r| ecdh::begin(&ecdh::X25519, r) },
-    KexAlgorithm { name: "ecdh-sha2-nistp256", hash: &SHA256, begin: |r| ecdh::begin(&ecdh::NISTP256, r) },
-    KexAlgorithm { name: "ecdh-sha2-nistp384", hash: &SHA384, begin: |r| ecdh::begin(&ecdh::NISTP384, r) },
-    KexAlgorithm { name: "ecdh-sha2-nistp521", hash: &SHA512, begin: |r| ecdh::begin(&ecdh::NISTP521, r) },
-    KexAlgorithm { name: "diffie-hellman-group14-sha256", hash: &SHA256, begin: |r| finite_field::begin(&GROUP14, &SHA256, r) },
-    KexAlgorithm { name: "diffie-hellman-group15-sha512", hash: &SHA512, begin: |r| finite_field::begin(&GROUP15, &SHA512, r) },
-    KexAlgorithm { name: "diffie-hellman-group16-sha512", hash: &SHA512, begin: |r| finite_field::begin(&GROUP16, &SHA512, r) },
-    KexAlgorithm { name: "diffie-hellman-group-exchange-sha256", hash: &SHA256, begin: |r| finite_field::begin_group_exchange(&SHA256, r) },
-    KexAlgorithm { name: "diffie-hellman-group17-sha512", hash: &SHA512, begin: |r| finite_field::begin(&GROUP17, &SHA512, r) },
-    KexAlgorithm { name: "diffie-hellman-group18-sha512", hash: &SHA512, begin: |r| finite_field::begin(&GROUP18, &SHA512, r) },
-    KexAlgorithm { name: "diffie-hellman-group14-sha1", hash: &SHA1, begin: |r| finite_field::begin(&GROUP14, &SHA1, r) },
-    KexAlgorithm { name: "diffie-hellman-group-exchange-sha1", hash: &SHA1, begin: |r| finite_field::begin_group_exchange(&SHA1, r) },
-    KexAlgorithm { name: "diffie-hellman-group1-sha1", hash: &SHA1, begin: |r| finite_field::begin(&GROUP1, &SHA1, r) },
+    KexAlgorithm { name: "curve25519-sha256", hash: &SHA256, post_quantum: false, begin: |r| ecdh::begin(&ecdh::X25519, r), serve: |r| ecdh::serve(&ecdh::X25519, r) },
+    KexAlgorithm { name: "curve25519-sha256@libssh.org", hash: &SHA256, post_quantum: false, begin: |r| ecdh::begin(&ecdh::X25519, r), serve: |r| ecdh::serve(&ecdh::X25519, r) },
+    KexAlgorithm { name: "ecdh-sha2-nistp256", hash: &SHA256, post_quantum: false, begin: |r| ecdh::begin(&ecdh::NISTP256, r), serve: |r| ecdh::serve(&ecdh::NISTP256, r) },
+    KexAlgorithm { name: "ecdh-sha2-nistp384", hash: &SHA384, post_quantum: false, begin: |r| ecdh::begin(&ecdh::NISTP384, r), serve: |r| ecdh::serve(&ecdh::NISTP384, r) },
+    KexAlgorithm { name: "ecdh-sha2-nistp521", hash: &SHA512, post_quantum: false, begin: |r| ecdh::begin(&ecdh::NISTP521, r), serve: |r| ecdh::serve(&ecdh::NISTP521, r) },
+    KexAlgorithm { name: "diffie-hellman-group14-sha256", hash: &SHA256, post_quantum: false, begin: |r| finite_field::begin(&GROUP14, &SHA256, r), serve: |r| finite_field::serve(&GROUP14, &SHA256, r) },
+    KexAlgorithm { name: "diffie-hellman-group15-sha512", hash: &SHA512, post_quantum: false, begin: |r| finite_field::begin(&GROUP15, &SHA512, r), serve: |r| finite_field::serve(&GROUP15, &SHA512, r) },
+    KexAlgorithm { name: "diffie-hellman-group16-sha512", hash: &SHA512, post_quantum: false, begin: |r| finite_field::begin(&GROUP16, &SHA512, r), serve: |r| finite_field::serve(&GROUP16, &SHA512, r) },
+    KexAlgorithm { name: "diffie-hellman-group-exchange-sha256", hash: &SHA256, post_quantum: false, begin: |r| finite_field::begin_group_exchange(&SHA256, r), serve: |r| finite_field::serve_group_exchange(&SHA256, r) },
+    KexAlgorithm { name: "diffie-hellman-group17-sha512", hash: &SHA512, post_quantum: false, begin: |r| finite_field::begin(&GROUP17, &SHA512, r), serve: |r| finite_field::serve(&GROUP17, &SHA512, r) },
+    KexAlgorithm { name: "diffie-hellman-group18-sha512", hash: &SHA512, post_quantum: false, begin: |r| finite_field::begin(&GROUP18, &SHA512, r), serve: |r| finite_field::serve(&GROUP18, &SHA512, r) },
+    KexAlgorithm { name: "mlkem768x25519-sha256", hash: &SHA256, post_quantum: true, begin: |r| hybrid::begin(&MLKEM768_X25519, r), serve: |r| hybrid::serve(&MLKEM768_X25519, r) },
+    KexAlgorithm { name: "sntrup761x25519-sha512", hash: &SHA512, post_quantum: true, begin: |r| hybrid::begin(&SNTRUP761_X25519, r), serve: |r| hybrid::serve(&SNTRUP761_X25519, r) },
+    KexAlgorithm { name: "sntrup761x25519-sha512@openssh.com", hash: &SHA512, post_quantum: true, begin: |r| hybrid::begin(&SNTRUP761_X25519, r), serve: |r| hybrid::serve(&SNTRUP761_X25519, r) },
+    KexAlgorithm { name: "mlkem768nistp256-sha256", hash: &SHA256, post_quantum: true, begin: |r| hybrid::begin(&MLKEM768_NISTP256, r), serve: |r| hybrid::serve(&MLKEM768_NISTP256, r) },
+    KexAlgorithm { name: "diffie-hellman-group14-sha1", hash: &SHA1, post_quantum: false, begin: |r| finite_field::begin(&GROUP14, &SHA1, r), serve: |r| finite_field::serve(&GROUP14, &SHA1, r) },
+    KexAlgorithm { name: "diffie-hellman-group-exchange-sha1", hash: &SHA1, post_quantum: false, begin: |r| finite_field::begin_group_exchange(&SHA1, r), serve: |r| finite_field::serve_group_exchange(&SHA1, r) },
+    KexAlgorithm { name: "diffie-hellman-group1-sha1", hash: &SHA1, post_quantum: false, begin: |r| finite_field::begin(&GROUP1, &SHA1, r), serve: |r| finite_field::serve(&GROUP1, &SHA1, r) },
 ];
 
 /// Host-key algorithms, in the order in which they are offered by default.

@@ -29,6 +29,43 @@ pub enum Progress {
     Done(Box<Exchanged>),
 }
 
+/// The server's side of one key exchange, as the scripted responder needs it.
+pub trait Serve: Send + fmt::Debug {
+    /// A method-specific message (numbers 30 to 49) from the client: gives another payload to send, or the end.
+    ///
+    /// # Errors
+    /// The client broke the method's rules.
+    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>, signer: &Signer<'_>) -> Result<Served, KexFault>;
+}
+
+/// A server's host key, as a key exchange uses it.
+pub struct Signer<'a> {
+    /// K_S
+    pub host_key: &'a [u8],
+    /// Gives the signature blob over H.
+    pub sign: &'a dyn Fn(&[u8]) -> Vec<u8>,
+}
+
+/// What a message from the client leads to.
+#[derive(Debug)]
+pub enum Served {
+    /// This payload is to be sent; another message will come.
+    Send(Vec<u8>),
+    /// The exchange is complete once this has been sent.
+    Done(Box<Answer>),
+}
+
+/// A server's last message, and what it knows then.
+#[derive(Debug)]
+pub struct Answer {
+    /// The reply, with host key and signature.
+    pub payload: Vec<u8>,
+    /// H
+    pub hash: ExchangeHash,
+    /// K
+    pub secret: SharedSecret,
+}
+
 /// What a key exchange yields.
 #[derive(Debug)]
 pub struct Exchanged {
@@ -84,6 +121,12 @@ pub struct Preface<'a> {
     pub i_c: &'a [u8],
     /// The payload of the server's KEXINIT.
     pub i_s: &'a [u8],
+}
+
+impl fmt::Debug for Signer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer(..)")
+    }
 }
 
 /// H, the exchange hash; the first one of a connection is also its session identifier.

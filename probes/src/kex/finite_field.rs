@@ -9,7 +9,9 @@ use aws_lc_rs::digest;
 use crypto_bigint::modular::{BoxedMontyForm, BoxedMontyParams};
 use crypto_bigint::{BoxedUint, Odd};
 
-use super::exchange::{Exchange, Exchanged, KexFault, Preface, Progress, SharedSecret, Transcript};
+use super::exchange::{
+    Answer, Exchange, Exchanged, KexFault, Preface, Progress, Serve, Served, SharedSecret, Signer, Transcript,
+};
 use super::modp;
 use crate::random::Randomness;
 use crate::wire::read::{ReadError, Reader};
@@ -334,6 +336,132 @@ impl Exchange for GroupExchange {
     }
 }
 
+/// A message of one number from the client.
+fn number(payload: &[u8], number: u8) -> Result<&[u8], KexFault> {
+    let layout = |fault: ReadError| KexFault::Layout { number, fault };
+    let mut reader = Reader::new(payload);
+    let found = reader.u8().map_err(layout)?;
+    if found != number {
+        return Err(KexFault::Unexpected { number: found });
+    }
+    let value = positive(reader.string().map_err(layout)?)?;
+    reader.end().map_err(layout)?;
+    Ok(value)
+}
+
+impl Ephemeral {
+    /// The server's reply to the client's e, once the transcript holds what came before it.
+    fn answer(
+        &self,
+        field: &Field,
+        e: &[u8],
+        number: u8,
+        mut transcript: Transcript,
+        signer: &Signer<'_>,
+    ) -> Result<Served, KexFault> {
+        let secret = self.agree(field, e)?;
+        transcript.mpint(e);
+        transcript.mpint(&self.public);
+        let hash = transcript.finish(&secret);
+        let mut payload = vec![number];
+        Writer::new(&mut payload).string(signer.host_key).mpint(&self.public).string(&(signer.sign)(hash.bytes()));
+        Ok(Served::Done(Box::new(Answer { payload, hash, secret })))
+    }
+}
+
+/// A server's exchange over a fixed group with a fresh exponent.
+///
+/// # Errors
+/// Never in practice: the groups are sound.
+pub fn serve(
+    group: &'static Group,
+    hash: &'static digest::Algorithm,
+    randomness: &mut Randomness,
+) -> Result<Box<dyn Serve>, KexFault> {
+    let field = Field::fixed(group)?;
+    let ephemeral = Ephemeral::draw(&field, draw_exponent(randomness))?;
+    Ok(Box::new(Fixed { field, hash, ephemeral }))
+}
+
+impl Serve for Fixed {
+    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>, signer: &Signer<'_>) -> Result<Served, KexFault> {
+        let e = number(payload, SSH_MSG_KEXDH_INIT)?;
+        let transcript = Transcript::new(self.hash, preface, signer.host_key);
+        self.ephemeral.answer(&self.field, e, SSH_MSG_KEXDH_REPLY, transcript, signer)
+    }
+}
+
+/// A server's group exchange.
+#[derive(Debug)]
+struct GroupExchangeServer {
+    hash: &'static digest::Algorithm,
+    exponent: [u8; EXPONENT],
+    chosen: Option<(Request, Field, Ephemeral)>,
+}
+
+/// A server's group exchange with a fresh exponent. It chooses the smallest of the fixed groups that has the preferred
+/// size, and the largest if none has.
+///
+/// # Errors
+/// Never.
+pub fn serve_group_exchange(
+    hash: &'static digest::Algorithm,
+    randomness: &mut Randomness,
+) -> Result<Box<dyn Serve>, KexFault> {
+    Ok(Box::new(GroupExchangeServer { hash, exponent: draw_exponent(randomness), chosen: None }))
+}
+
+impl Request {
+    fn parse(payload: &[u8]) -> Result<Self, KexFault> {
+        let number = payload.first().copied().unwrap_or_default();
+        let layout = |fault: ReadError| KexFault::Layout { number, fault };
+        let mut reader = Reader::new(payload);
+        let request = match reader.u8().map_err(layout)? {
+            SSH_MSG_KEX_DH_GEX_REQUEST => {
+                let mut sizes = [0; 3];
+                for size in &mut sizes {
+                    *size = reader.u32().map_err(layout)?;
+                }
+                Request::Range(sizes)
+            }
+            SSH_MSG_KEX_DH_GEX_REQUEST_OLD => Request::Old(reader.u32().map_err(layout)?),
+            number => return Err(KexFault::Unexpected { number }),
+        };
+        reader.end().map_err(layout)?;
+        Ok(request)
+    }
+
+    fn group(&self) -> &'static Group {
+        let preferred = match self {
+            Request::Range([_, preferred, _]) | Request::Old(preferred) => *preferred,
+        };
+        let groups = [(1024, &GROUP1), (2048, &GROUP14), (3072, &GROUP15), (4096, &GROUP16), (6144, &GROUP17)];
+        groups.into_iter().find(|(bits, _)| *bits >= preferred).map_or(&GROUP18, |(_, group)| group)
+    }
+}
+
+impl Serve for GroupExchangeServer {
+    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>, signer: &Signer<'_>) -> Result<Served, KexFault> {
+        let Some((request, field, ephemeral)) = &self.chosen else {
+            let request = Request::parse(payload)?;
+            let field = Field::fixed(request.group())?;
+            let ephemeral = Ephemeral::draw(&field, self.exponent)?;
+            let mut message = vec![SSH_MSG_KEX_DH_GEX_GROUP];
+            Writer::new(&mut message).mpint(&field.prime).mpint(&field.generator);
+            self.chosen = Some((request, field, ephemeral));
+            return Ok(Served::Send(message));
+        };
+        let e = number(payload, SSH_MSG_KEX_DH_GEX_INIT)?;
+        let mut transcript = Transcript::new(self.hash, preface, signer.host_key);
+        for size in request.sizes() {
+            transcript.encoded(&size.to_be_bytes());
+        }
+        transcript.mpint(&field.prime);
+        transcript.mpint(&field.generator);
+        ephemeral.answer(field, e, SSH_MSG_KEX_DH_GEX_REPLY, transcript, signer)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -356,7 +484,7 @@ mod tests {
             }
             sum
         };
-        let quarter = arctan_of_inverse(5).shl(2).wrapping_sub(&arctan_of_inverse(239));
+        let quarter = arctan_of_inverse(5).shl(2).wrapping_sub(arctan_of_inverse(239));
         quarter.shl(2).shr(64)
     }
 
@@ -373,8 +501,8 @@ mod tests {
         for (group, n, c) in groups {
             let precision = n + 128;
             let power = |bits: u32| BoxedUint::one_with_precision(precision).shl(bits);
-            let middle = pi(n - 130).resize(precision).wrapping_add(&BoxedUint::from(c).resize(precision));
-            let prime = power(n).wrapping_sub(&power(n - 64)).wrapping_sub(&power(0)).wrapping_add(&middle.shl(64));
+            let middle = pi(n - 130).resize(precision).wrapping_add(BoxedUint::from(c).resize(precision));
+            let prime = power(n).wrapping_sub(power(n - 64)).wrapping_sub(power(0)).wrapping_add(middle.shl(64));
             assert_eq!(magnitude(&prime.to_be_bytes()), unhex(group.prime), "{n} bits");
             assert_eq!(Field::fixed(group).unwrap().bits, n);
         }
