@@ -20,13 +20,19 @@ pub fn escape(bytes: impl AsRef<[u8]>) -> String {
     out
 }
 
-/// The same, within quotation marks and cut after `limit` characters of the input, with `...` to show the cut.
+/// The same within quotation marks, cut after `limit` characters of the input, with `...` to show the cut.
 #[must_use]
 pub fn quote(bytes: impl AsRef<[u8]>, limit: usize) -> String {
+    format!("\"{}\"", shorten(bytes, limit))
+}
+
+/// [`escape`], cut after `limit` characters of the input, with `...` to show the cut.
+#[must_use]
+pub fn shorten(bytes: impl AsRef<[u8]>, limit: usize) -> String {
     let bytes = bytes.as_ref();
     // A character takes at most four bytes, so this prefix holds all that can be shown without decoding the rest.
     let (head, rest) = bytes.split_at_checked(limit.saturating_mul(4)).unwrap_or((bytes, &[]));
-    let mut out = String::from("\"");
+    let mut out = String::new();
     let mut left = limit;
     let mut cut = !rest.is_empty();
     'text: for chunk in head.utf8_chunks() {
@@ -47,7 +53,9 @@ pub fn quote(bytes: impl AsRef<[u8]>, limit: usize) -> String {
             let _ = write!(out, "\\x{byte:02x}");
         }
     }
-    out.push_str(if cut { "...\"" } else { "\"" });
+    if cut {
+        out.push_str("...");
+    }
     out
 }
 

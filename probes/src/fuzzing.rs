@@ -49,7 +49,7 @@ pub fn ident(data: &[u8]) {
             match state.input(Duration::ZERO, piece, None, &mut evidence) {
                 Step::More => used = used.saturating_add(piece.len()),
                 Step::Identified(count) => return (evidence, used.saturating_add(count), None),
-                Step::Over(fault) => return (evidence, 0, Some(fault)),
+                Step::Over(fault, count) => return (evidence, used.saturating_add(count), Some(fault)),
             }
         }
         let fault = state.end(&mut evidence);

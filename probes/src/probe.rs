@@ -347,9 +347,9 @@ impl Probe {
         let at = self.conversation.now.since(self.connected);
         match state.input(at, bytes, ours, &mut self.conversation.evidence) {
             ident::Step::More => &[],
-            ident::Step::Over(fault) => {
+            ident::Step::Over(fault, used) => {
                 self.over(Some(fault));
-                &[]
+                bytes.get(used..).unwrap_or_default()
             }
             ident::Step::Identified(used) => {
                 let rest = bytes.get(used..).unwrap_or_default();
@@ -379,7 +379,8 @@ impl Probe {
                     let unread = self.inbound.unread().to_vec();
                     let fault = broken(fault);
                     if !matches!(self.state, State::Kexinit(_)) || earlier > 0 || !prose(&unread) {
-                        self.keep_unparsed();
+                        // The head alone: how much of what follows is there already is chance.
+                        self.conversation.evidence.unparsed = unread.into_iter().take(4).collect();
                         return self.over(Some(fault));
                     }
                     let until = self.conversation.now + self.conversation.plan.drain;

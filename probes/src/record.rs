@@ -5,6 +5,8 @@
 
 mod assemble;
 mod parts;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
 //! The fuzz targets' seeds, replayed by the ordinary tests.
-#![allow(clippy::disallowed_methods, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 use std::path::PathBuf;
 

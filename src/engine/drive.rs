@@ -1,117 +1,114 @@
-//! Drives one probe over one stream.
+//! Drives ONE probe over a connection that is up.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
-use sshprobe_probes::evidence::Errno;
+use sshprobe_probes::evidence::{Errno, Evidence};
 use sshprobe_probes::probe::{End, Leave, Probe};
-use tokio::io::Interest;
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep_until};
 
-use super::clock::Clock;
-use crate::sys::error_queue;
-use crate::transport::tcp::{errno, reset_on_close};
+use crate::sys::clock::Clock;
+use crate::transport::Stream;
 
-/// Bytes read at once. One buffer per thread serves all connections: nothing is held between reads.
-const BUFFER: usize = 16 * 1024;
-
-/// Reads in a row before others get their turn: a flood starves nobody.
-const READS: usize = 8;
+/// One read. A server that has more to say than that is read again.
+const SCRATCH: usize = 16 * 1024;
 
 thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into_boxed_slice());
+    /// One buffer a thread, not one a connection: it is in use only while a task runs, never while it waits.
+    static BUFFER: RefCell<Box<[u8; SCRATCH]>> = RefCell::new(Box::new([0; SCRATCH]));
 }
 
-/// Drives `probe` to its end. Whatever the server does, it ends by the probe's own deadline.
-pub(super) async fn drive(stream: &TcpStream, probe: &mut Probe, clock: &Clock) {
-    let mut deadline = probe.deadline();
-    let mut timer = pin!(sleep_until(clock.instant(deadline)));
+/// Converses until the probe is finished, and leaves as it says.
+///
+/// Ends at the probe's own deadline, whatever the server does.
+pub(super) async fn drive<S: Stream>(mut stream: S, mut probe: Probe, clock: Clock) -> Evidence {
+    let deadline = probe.deadline();
+    let mut alarm = pin!(sleep_until(clock.instant(deadline)));
+    let leave = poll_fn(|cx| converse(cx, &mut stream, &mut probe, clock, alarm.as_mut())).await;
+    let mut evidence = probe.into_evidence(clock.now());
+    let end = stream.leave(leave).await;
+    if evidence.fault.is_some() && evidence.path.icmp.is_none() {
+        evidence.path.icmp = end.icmp;
+    }
+    evidence
+}
+
+/// Does all that can be done without waiting.
+fn converse<S: Stream>(
+    cx: &mut Context<'_>,
+    stream: &mut S,
+    probe: &mut Probe,
+    clock: Clock,
+    mut alarm: Pin<&mut Sleep>,
+) -> Poll<Leave> {
     loop {
-        write(stream, probe, clock);
+        write(cx, stream, probe, clock);
         if let Some(leave) = probe.finished() {
-            if leave == Leave::Reset {
-                reset_on_close(stream);
+            return Poll::Ready(leave);
+        }
+        if read(cx, stream, probe, clock).is_ready() {
+            // However much comes: the time is looked at after each piece of it.
+            let now = clock.now();
+            if now >= probe.deadline() {
+                probe.wake(now);
             }
-            return;
+            continue;
         }
-        if probe.deadline() != deadline {
-            deadline = probe.deadline();
-            Sleep::reset(timer.as_mut(), clock.instant(deadline));
+        // A timer that is set too early is cheaper than one that is set anew for every packet.
+        let deadline = clock.instant(probe.deadline());
+        if deadline < alarm.deadline() {
+            alarm.as_mut().reset(deadline);
         }
-        let interest =
-            if probe.output().is_empty() { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
-        tokio::select! {
-            biased;
-            ready = stream.ready(interest) => match ready {
-                Ok(ready) if ready.is_readable() || ready.is_error() => read(stream, probe, clock),
-                Ok(_) => {}
-                Err(fault) => probe.input_end(clock.now(), End::Failed(errno(&fault))),
-            },
-            () = &mut timer => probe.wake(clock.now()),
+        if alarm.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
         }
+        // Linux does not wake a reader for an ICMP error alone: before the silence is judged, it is asked for.
+        if let Some(soft) = stream.pending() {
+            probe.soft_error(soft.errno, soft.icmp);
+        }
+        probe.wake(clock.now());
+        // The deadline may have moved on; it is never left in the past, or the alarm would ring for ever.
+        alarm.as_mut().reset(clock.instant(probe.deadline()));
     }
 }
 
-fn write(stream: &TcpStream, probe: &mut Probe, clock: &Clock) {
+/// Writes what the probe has to say, as far as it fits.
+fn write<S: Stream>(cx: &mut Context<'_>, stream: &mut S, probe: &mut Probe, clock: Clock) {
     while !probe.output().is_empty() {
-        match stream.try_write(probe.output()) {
-            Ok(count) => probe.written(count),
-            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return,
-            Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
-            Err(fault) => {
-                if !soft(stream, probe, &fault) {
-                    return probe.write_failed(clock.now(), errno(&fault));
-                }
-            }
+        match Pin::new(&mut *stream).poll_write(cx, probe.output()) {
+            Poll::Ready(Ok(count)) if count > 0 => probe.written(count),
+            Poll::Ready(Ok(_)) => probe.write_failed(clock.now(), Errno::EPIPE),
+            Poll::Ready(Err(error)) => match stream.outlived(&error) {
+                Some(soft) => probe.soft_error(soft.errno, soft.icmp),
+                None => probe.write_failed(clock.now(), errno(&error)),
+            },
+            Poll::Pending => return,
         }
     }
 }
 
-fn read(stream: &TcpStream, probe: &mut Probe, clock: &Clock) {
-    SCRATCH.with_borrow_mut(|buffer| {
-        for _ in 0..READS {
-            match stream.try_read(buffer) {
-                Ok(0) => return probe.input_end(clock.now(), End::Eof),
-                Ok(count) => {
-                    probe.input(clock.now(), &buffer[..count]);
-                    // Less than asked for: nothing more is there, and asking again would only cost a system call. What
-                    // the probe has to say comes first, too.
-                    if probe.finished().is_some() || count < buffer.len() {
-                        return;
-                    }
-                }
-                Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return,
-                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
-                Err(fault) => {
-                    if !soft(stream, probe, &fault) {
-                        return probe.input_end(clock.now(), End::Failed(errno(&fault)));
-                    }
-                }
-            }
+/// Reads once; ready if that brought anything.
+fn read<S: Stream>(cx: &mut Context<'_>, stream: &mut S, probe: &mut Probe, clock: Clock) -> Poll<()> {
+    BUFFER.with_borrow_mut(|buffer| {
+        let mut into = ReadBuf::new(buffer.as_mut_slice());
+        match Pin::new(&mut *stream).poll_read(cx, &mut into) {
+            Poll::Ready(Ok(())) if into.filled().is_empty() => probe.input_end(clock.now(), End::Eof),
+            Poll::Ready(Ok(())) => probe.input(clock.now(), into.filled()),
+            Poll::Ready(Err(error)) => match stream.outlived(&error) {
+                Some(soft) => probe.soft_error(soft.errno, soft.icmp),
+                None => probe.input_end(clock.now(), End::Failed(errno(&error))),
+            },
+            Poll::Pending => return Poll::Pending,
         }
-    });
+        Poll::Ready(())
+    })
 }
 
-/// An ICMP error about an open connection may pass (a route that flaps): it is noted, and the connection goes on.
-fn soft(stream: &TcpStream, probe: &mut Probe, fault: &io::Error) -> bool {
-    let errno = errno(fault);
-    let from_icmp = matches!(
-        errno,
-        Errno::EHOSTUNREACH
-            | Errno::ENETUNREACH
-            | Errno::EACCES
-            | Errno::EPROTO
-            | Errno::ENOPROTOOPT
-            | Errno::EHOSTDOWN
-            | Errno::ENONET
-            | Errno::EOPNOTSUPP
-            | Errno::ECONNREFUSED
-    );
-    let icmp = if from_icmp { error_queue::take(stream) } else { None };
-    if icmp.is_some() {
-        probe.soft_error(errno, icmp);
-    }
-    icmp.is_some()
+/// A transport that is no socket may fail without an error number; to the probe that is a broken pipe.
+fn errno(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EPIPE, Errno)
 }

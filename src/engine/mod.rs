@@ -1,15 +1,19 @@
-//! Drives cases: pulls targets, resolves names, admits connections, drives one probe over each, hands records on.
+//! The engine: feeds targets to cases, opens the connections they ask for, drives the probes, hands the records on.
 //!
-//! Small, because what to do next is decided by `Case` and `govern`, which have no clock and no socket.
+//! Small, because [`Case`](sshprobe_probes::case::Case) decides what is done and
+//! [`govern`](sshprobe_probes::govern) decides when.
 
-mod clock;
-mod connection;
-mod dispatch;
+mod admission;
 mod drive;
+mod feed;
+mod gate;
+mod names;
 mod options;
+mod run;
 mod stats;
 
-pub use clock::Clock;
-pub use dispatch::{Outcome, run};
-pub use options::Options;
-pub use stats::{Snapshot, Stats};
+pub use crate::sys::clock::Clock;
+pub use names::Resolve;
+pub use options::{Options, Unfit};
+pub use run::{Engine, Outcome, run};
+pub use stats::Stats;

@@ -1,46 +1,72 @@
-//! Counters of a run, for whoever shows its progress.
+//! How far a run is.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters that only the engine writes and anyone may read at any time.
+/// Counters of a run, read by whoever shows progress while the engine writes them.
 #[derive(Debug, Default)]
 pub struct Stats {
-    pub(super) fed: AtomicU64,
-    pub(super) done: AtomicU64,
-    pub(super) in_flight: AtomicU64,
-    pub(super) waiting: AtomicU64,
-    pub(super) connections: AtomicU64,
-    pub(super) trouble: AtomicU64,
-}
-
-/// The counters at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Targets taken from the source.
-    pub fed: u64,
-    /// Records handed on.
-    pub done: u64,
-    /// Connections being opened or open.
-    pub in_flight: u64,
-    /// Cases that wait for their next connection.
-    pub waiting: u64,
-    /// Connections begun.
-    pub connections: u64,
-    /// How often this machine could not even try.
-    pub trouble: u64,
+    fed: AtomicU64,
+    done: AtomicU64,
+    in_flight: AtomicU64,
+    opened: AtomicU64,
+    troubles: AtomicU64,
 }
 
 impl Stats {
-    /// What the counters say now.
+    /// Targets taken from the source.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            fed: self.fed.load(Relaxed),
-            done: self.done.load(Relaxed),
-            in_flight: self.in_flight.load(Relaxed),
-            waiting: self.waiting.load(Relaxed),
-            connections: self.connections.load(Relaxed),
-            trouble: self.trouble.load(Relaxed),
-        }
+    pub fn fed(&self) -> u64 {
+        self.fed.load(Ordering::Relaxed)
+    }
+
+    /// Targets whose record was handed on.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Connections that hold a slot: being opened, or open.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Targets that wait: for their name's addresses, for a slot, for their pacing, for a slow reader of the records.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.fed().saturating_sub(self.done()).saturating_sub(self.in_flight())
+    }
+
+    /// Connections begun so far.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// How often a connection was put off because this machine was short of something.
+    #[must_use]
+    pub fn troubles(&self) -> u64 {
+        self.troubles.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn feed(&self) {
+        self.fed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn finish(&self) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn enter(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn exit(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn trouble(&self) {
+        self.troubles.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,7 @@
-//! What the kernel is asked beyond ordinary sockets. The only place where `unsafe` may stand; so far nothing needs it.
+//! What only this machine's kernel can tell or do: time, randomness, limits, the error queue of a socket.
 
+pub mod clock;
 pub mod conntrack;
 pub mod descriptors;
+pub mod entropy;
 pub mod error_queue;

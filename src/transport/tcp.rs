@@ -1,153 +1,319 @@
-//! TCP, with everything the kernel tells an ordinary user about why it failed.
+//! Plain TCP, with everything the kernel can tell about a connection that failed.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use sshprobe_probes::case::Connect;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage};
-use tokio::io::Interest;
+use sshprobe_probes::evidence::{Errno, Evidence, Fault};
+use sshprobe_probes::probe::Leave;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
-use super::Opening;
-use crate::engine::Clock;
+use crate::sys::clock::Clock;
 use crate::sys::error_queue;
+use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 
-/// How TCP connections are opened.
+/// Opens TCP connections.
 #[derive(Debug, Clone)]
 pub struct Tcp {
-    /// How long one connect may take. Below 3.5 s a dead neighbour (3.1 s) looks like silence.
-    pub connect_timeout: Duration,
-    /// The source address to bind to.
-    pub source: Option<IpAddr>,
-    /// The interface to send through (SO_BINDTODEVICE).
-    pub interface: Option<String>,
+    clock: Clock,
+    /// How long one connect may take.
+    timeout: Duration,
+    source: Option<IpAddr>,
+    interface: Option<Box<str>>,
+}
+
+/// Why connections cannot be made as asked. A program error: known before anything is sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// `--source`: the address is not one of this machine's.
+    #[error("cannot send from {address}: {reason}")]
+    Source {
+        /// The address asked for.
+        address: IpAddr,
+        /// What the kernel said.
+        #[source]
+        reason: io::Error,
+    },
+    /// `--interface`: there is none of that name, or it may not be used.
+    #[error("cannot send through {name}: {reason}")]
+    Interface {
+        /// The name asked for.
+        name: String,
+        /// What the kernel said.
+        #[source]
+        reason: io::Error,
+    },
 }
 
 impl Tcp {
-    pub(super) async fn open(&self, connect: &Connect, evidence: &mut Evidence, clock: &Clock) -> Opening {
-        evidence.mss = connect.mss;
-        let opening = self.connect(connect, evidence, clock).await;
-        let took = clock.now().since(evidence.started);
-        match opening {
-            Ok(stream) => {
-                evidence.timing.connect = Some(took);
-                evidence.path.local = stream.local_addr().ok();
-                evidence.stage = Stage::Ident;
-                Opening::Open(stream)
-            }
-            Err(Refusal::Trouble(errno)) => Opening::Trouble(errno),
-            Err(Refusal::Silence) => {
-                evidence.fault = Some(Fault::ConnectTimeout);
-                evidence.timing.connect = Some(took);
-                Opening::Failed
-            }
-            Err(Refusal::Error(errno)) => {
-                evidence.path.errno = Some(errno);
-                evidence.fault = Some(Fault::Connect);
-                evidence.timing.connect = Some(took);
-                Opening::Failed
-            }
-        }
+    /// Connections over whatever route the kernel chooses, each given `timeout` to come up.
+    #[must_use]
+    pub const fn new(clock: Clock, timeout: Duration) -> Self {
+        Self { clock, timeout, source: None, interface: None }
     }
 
-    async fn connect(
-        &self,
-        connect: &Connect,
-        evidence: &mut Evidence,
-        clock: &Clock,
-    ) -> Result<TcpStream, Refusal> {
-        let socket = self.socket(connect)?;
-        match socket.connect(&connect.addr.into()) {
-            Ok(()) => {}
-            Err(fault) if fault.raw_os_error() == Some(nix::libc::EINPROGRESS) => {}
-            Err(fault) => return Err(Refusal::of(&fault)),
+    /// Sends from `source` and through `interface`, where given.
+    ///
+    /// # Errors
+    /// When this machine does not have them or does not let us.
+    pub fn from(mut self, source: Option<IpAddr>, interface: Option<&str>) -> Result<Self, Unusable> {
+        self.source = source;
+        self.interface = interface.map(Into::into);
+        let v6 = source.is_some_and(|source| source.is_ipv6());
+        let socket = match Socket::new(domain(v6), Type::STREAM, Some(Protocol::TCP)) {
+            Ok(socket) => socket,
+            // Of no use for a look ahead; the run will find out, and knows what to do.
+            Err(_) => return Ok(self),
+        };
+        if let Some(name) = &self.interface {
+            socket
+                .bind_device(Some(name.as_bytes()))
+                .map_err(|reason| Unusable::Interface { name: name.to_string(), reason })?;
         }
-        let stream = TcpStream::from_std(socket.into()).map_err(|fault| Refusal::Trouble(errno(&fault)))?;
-        let deadline = clock.instant(evidence.started + self.connect_timeout);
-        let connected = async {
-            loop {
-                stream.writable().await?;
-                if let Some(fault) = stream.take_error()? {
-                    return Err(fault);
-                }
-                // Readiness may be spurious: only a connected socket has a peer.
-                let peer = stream.try_io(Interest::WRITABLE, || match stream.peer_addr() {
-                    Err(fault) if fault.kind() == io::ErrorKind::NotConnected => Err(io::ErrorKind::WouldBlock.into()),
-                    other => other,
-                });
-                match peer {
-                    Ok(_) => return Ok(()),
-                    Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(fault) => return Err(fault),
-                }
+        if let Some(address) = source {
+            socket.bind(&SocketAddr::new(address, 0).into()).map_err(|reason| Unusable::Source { address, reason })?;
+        }
+        Ok(self)
+    }
+
+    /// A socket ready to connect; whether TCP_MAXSEG could be lowered as asked.
+    fn socket(&self, connect: &Connect) -> io::Result<(Socket, Option<u16>)> {
+        let v6 = connect.addr.is_ipv6();
+        let socket = Socket::new(domain(v6), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        error_queue::enable(&socket, v6)?;
+        socket.set_tcp_nodelay(true)?;
+        if let Some(interface) = &self.interface {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
+        if let Some(source) = self.source {
+            if source.is_ipv6() != v6 {
+                return Err(io::Error::from_raw_os_error(Errno::EAFNOSUPPORT.0));
+            }
+            // Else bind() takes a port that no other destination can use at the same time.
+            setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
+        let mss = connect.mss.filter(|mss| socket.set_tcp_mss(u32::from(*mss)).is_ok());
+        Ok((socket, mss))
+    }
+
+    fn limit(&self, connect: &Connect) -> Duration {
+        self.timeout.min(connect.plan.timeout)
+    }
+}
+
+impl Transport for Tcp {
+    type Stream = TcpPath;
+
+    async fn open(&self, connect: &Connect) -> Opening<TcpPath> {
+        let mut evidence = Evidence::new(connect.addr, self.clock.now());
+        let socket = match self.socket(connect) {
+            Ok((socket, mss)) => {
+                evidence.mss = mss;
+                socket
+            }
+            Err(error) => return self.failed(evidence, &error, None),
+        };
+        evidence.started = self.clock.now();
+        let begun = match socket.connect(&connect.addr.into()) {
+            Ok(()) => Begun::UnderWay,
+            Err(error) if under_way(&error) => Begun::UnderWay,
+            Err(error) if reset(&error) => Begun::Torn(errno(&error)),
+            Err(error) => return self.failed(evidence, &error, Some(&SockRef::from(&socket))),
+        };
+        let stream = match TcpStream::from_std(socket.into()) {
+            Ok(stream) => stream,
+            // The poller takes no more: of what it lacks, all is ours.
+            Err(error) => return Opening::Short(errno(&error)),
+        };
+        let deadline = self.clock.instant(evidence.started + self.limit(connect));
+        let up = async {
+            match begun {
+                Begun::UnderWay => timeout_at(deadline, established(&stream)).await,
+                Begun::Torn(errno) => Ok(Err(io::Error::from_raw_os_error(errno.0))),
             }
         };
-        match timeout_at(deadline, connected).await {
-            Ok(Ok(())) => Ok(stream),
-            Ok(Err(fault)) => {
-                evidence.path.icmp = error_queue::take(&stream);
-                Err(Refusal::of(&fault))
+        let torn = match up.await {
+            Ok(Ok(())) => None,
+            // Linux says ECONNREFUSED to a SYN's reset; any other came over a connection that had been accepted. What the
+            // server said before it hung up may still be there to be read.
+            Ok(Err(error)) if reset(&error) => Some(errno(&error)),
+            Ok(Err(error)) => return self.failed(evidence, &error, Some(&SockRef::from(&stream))),
+            Err(_) => {
+                let now = self.clock.now();
+                evidence.ended = now;
+                evidence.fault = Some(Fault::ConnectTimeout);
+                evidence.path.local = local(&SockRef::from(&stream));
+                if let Some((errno, icmp)) = error_queue::take(&stream) {
+                    evidence.path.errno = Some(errno);
+                    evidence.path.icmp = Some(icmp);
+                }
+                return Opening::Down(evidence);
             }
-            Err(_) => Err(Refusal::Silence),
-        }
-    }
-
-    fn socket(&self, connect: &Connect) -> Result<Socket, Refusal> {
-        let trouble = |fault: io::Error| Refusal::Trouble(errno(&fault));
-        let kind = Type::STREAM.nonblocking().cloexec();
-        let socket = Socket::new(Domain::for_address(connect.addr), kind, Some(Protocol::TCP)).map_err(trouble)?;
-        // Without it the verdict is coarser and slower, not wrong.
-        let _ = error_queue::enable(&socket, connect.addr.is_ipv6());
-        socket.set_tcp_nodelay(true).map_err(trouble)?;
-        if let Some(mss) = connect.mss {
-            socket.set_tcp_mss(u32::from(mss)).map_err(trouble)?;
-        }
-        if let Some(interface) = &self.interface {
-            socket.bind_device(Some(interface.as_bytes())).map_err(trouble)?;
-        }
-        if let Some(source) = self.source
-            && source.is_ipv4() == connect.addr.is_ipv4()
-        {
-            socket.bind(&SocketAddr::new(source, 0).into()).map_err(trouble)?;
-        }
-        Ok(socket)
+        };
+        let now = self.clock.now();
+        evidence.timing.connect = Some(now.since(evidence.started));
+        evidence.ended = now;
+        evidence.path.local = local(&SockRef::from(&stream));
+        Opening::Up(TcpPath { stream, torn }, evidence)
     }
 }
 
-/// Why there is no connection.
+impl Tcp {
+    fn failed(&self, mut evidence: Evidence, error: &io::Error, socket: Option<&SockRef<'_>>) -> Opening<TcpPath> {
+        let errno = errno(error);
+        if short(errno) {
+            return Opening::Short(errno);
+        }
+        let now = self.clock.now();
+        evidence.timing.connect = Some(now.since(evidence.started));
+        evidence.ended = now;
+        evidence.fault = Some(Fault::Connect);
+        evidence.path.errno = Some(errno);
+        if let Some(socket) = socket {
+            evidence.path.local = local(socket);
+            evidence.path.icmp = error_queue::take(&**socket).map(|(_, icmp)| icmp);
+        }
+        Opening::Down(evidence)
+    }
+}
+
+/// What connect() said.
+#[derive(Debug, Clone, Copy)]
+enum Begun {
+    /// The handshake goes on, or is over already.
+    UnderWay,
+    /// It is over, and so is the connection. Only over loopback can both happen before connect() returns.
+    Torn(Errno),
+}
+
+/// Waits until the handshake has succeeded or failed.
+async fn established(stream: &TcpStream) -> io::Result<()> {
+    /// Where the poller cannot tell: an ICMP message that did not end the attempt keeps the socket "ready" for good.
+    const GLANCE: Duration = Duration::from_millis(20);
+    stream.writable().await?;
+    loop {
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        if stream.peer_addr().is_ok() {
+            return Ok(());
+        }
+        sleep(GLANCE).await;
+    }
+}
+
+/// A TCP connection.
 #[derive(Debug)]
-enum Refusal {
-    /// This machine's own shortage.
-    Trouble(Errno),
-    /// Nothing came within the time.
-    Silence,
-    /// connect() failed.
-    Error(Errno),
+pub struct TcpPath {
+    stream: TcpStream,
+    /// The connection was reset before we had looked at it. Asking the socket took the error from it, so it is kept here
+    /// until what came before it is read.
+    torn: Option<Errno>,
 }
 
-impl Refusal {
-    /// Shortages are told apart from what the network said. EAGAIN is what connect() gives where no port is left.
-    fn of(fault: &io::Error) -> Self {
-        let errno = errno(fault);
-        match errno {
-            Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM | Errno::EADDRNOTAVAIL | Errno::EAGAIN => {
-                Refusal::Trouble(errno)
+impl TcpPath {
+    fn soft(&self, errno: Errno) -> Option<SoftError> {
+        // A socket that still knows its peer still has a connection, whatever it complained about.
+        if self.torn.is_some() || self.stream.peer_addr().is_err() {
+            return None;
+        }
+        Some(SoftError { errno, icmp: error_queue::take(&self.stream).map(|(_, icmp)| icmp) })
+    }
+}
+
+impl Stream for TcpPath {
+    fn outlived(&self, error: &io::Error) -> Option<SoftError> {
+        self.soft(Errno(error.raw_os_error()?))
+    }
+
+    fn pending(&self) -> Option<SoftError> {
+        let error = self.stream.take_error().ok()??;
+        self.soft(errno(&error))
+    }
+
+    async fn leave(self, how: Leave) -> PathEnd {
+        let icmp = error_queue::take(&self.stream).map(|(_, icmp)| icmp);
+        if how == Leave::Reset {
+            // If it cannot be set, the connection is closed politely: no reason to complain.
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+        PathEnd { icmp }
+    }
+}
+
+impl AsyncRead for TcpPath {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, into));
+        match self.torn {
+            Some(errno) if read.is_err() || into.filled().len() == before => {
+                Poll::Ready(Err(io::Error::from_raw_os_error(errno.0)))
             }
-            _ => Refusal::Error(errno),
+            _ => Poll::Ready(read),
         }
     }
 }
 
-/// The error's number; EIO for the few that the standard library makes up itself.
-pub(crate) fn errno(fault: &io::Error) -> Errno {
-    Errno(fault.raw_os_error().unwrap_or(Errno::EIO.0))
+impl AsyncWrite for TcpPath {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
-/// Leaves with RST instead of FIN when the stream is dropped.
-pub(crate) fn reset_on_close(stream: &TcpStream) {
-    // Failing means that the connection is gone already.
-    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+const fn domain(v6: bool) -> Domain {
+    if v6 { Domain::IPV6 } else { Domain::IPV4 }
+}
+
+/// Our end of a connection, made or tried. The kernel forgets it when connect() itself failed.
+fn local(socket: &SockRef<'_>) -> Option<SocketAddr> {
+    let local = socket.local_addr().ok()?.as_socket()?;
+    (!local.ip().is_unspecified()).then_some(local)
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno(error.raw_os_error().unwrap_or_default())
+}
+
+fn under_way(error: &io::Error) -> bool {
+    const EINPROGRESS: i32 = 115;
+    const EINTR: i32 = 4;
+    matches!(error.raw_os_error(), Some(EINPROGRESS | EINTR))
+}
+
+fn reset(error: &io::Error) -> bool {
+    matches!(errno(error), Errno::ECONNRESET | Errno::ECONNABORTED | Errno::EPIPE)
+}
+
+/// Errors that tell of a lack on our side; the target had no part in them.
+///
+/// EADDRNOTAVAIL is connect()'s: no local port is free towards that destination. EAGAIN is what connect() says when a
+/// table of the kernel's is full, EADDRINUSE what bind() says when all ports are taken.
+fn short(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EMFILE
+            | Errno::ENFILE
+            | Errno::ENOBUFS
+            | Errno::ENOMEM
+            | Errno::EADDRNOTAVAIL
+            | Errno::EADDRINUSE
+            | Errno::EAGAIN
+    )
 }

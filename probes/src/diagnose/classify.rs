@@ -6,7 +6,7 @@ use super::code::Code;
 use super::finding::{Finding, FindingId};
 use super::verdict::{Answer, Verdict};
 use super::{connect, disconnect, ident, session};
-use crate::escape::quote;
+use crate::escape::{escape, quote};
 use crate::evidence::{Evidence, Fault, Stage};
 use crate::plan::Depth;
 
@@ -39,7 +39,7 @@ fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {
         Fault::ConnectTimeout => connect::timed_out(evidence),
         Fault::Local(trouble) => connect::local(evidence, *trouble),
         Fault::Internal(what) => {
-            Verdict::new(Code::Internal, evidence.stage, format!("a fault of this program: {what}"))
+            Verdict::new(Code::Internal, evidence.stage, format!("a fault of this program: {}", escape(what)))
         }
         Fault::Tarpit | Fault::PreambleTooLong | Fault::IdentMalformed(_) | Fault::Ssh1Only | Fault::Echo => {
             ident::never_one(evidence, fault)

@@ -5,7 +5,9 @@ use super::code::Code;
 use super::text;
 use super::verdict::Verdict;
 use crate::escape::quote;
-use crate::evidence::{Evidence, Stage};
+use crate::evidence::{Disconnect, Evidence, Stage};
+use crate::wire::message::SSH_MSG_DISCONNECT;
+use crate::wire::read::Reader;
 
 const PROTOCOL_ERROR: u32 = 2;
 const MAC_ERROR: u32 = 5;
@@ -15,9 +17,25 @@ const NO_MORE_AUTH_METHODS_AVAILABLE: u32 = 14;
 
 /// The server said DISCONNECT.
 pub(super) fn judge(evidence: &Evidence) -> Verdict {
-    let Some(disconnect) = &evidence.disconnect else {
-        return Verdict::new(Code::Disconnected, evidence.stage, "the server disconnected").medium();
-    };
+    match &evidence.disconnect {
+        Some(disconnect) => by_words(evidence, disconnect),
+        None => Verdict::new(Code::Disconnected, evidence.stage, "the server disconnected").medium(),
+    }
+}
+
+/// A DISCONNECT packet where the identification should be: Foundry's switches send one when they have no host key.
+pub(super) fn without_ident(evidence: &Evidence) -> Option<Verdict> {
+    let mut packet = Reader::new(&evidence.first_bytes);
+    packet.bytes(5, "lengths cut short").ok()?;
+    if packet.u8().ok()? != SSH_MSG_DISCONNECT {
+        return None;
+    }
+    let code = packet.u32().ok()?;
+    let text = packet.string().ok()?.to_vec();
+    Some(by_words(evidence, &Disconnect { code, text }))
+}
+
+fn by_words(evidence: &Evidence, disconnect: &Disconnect) -> Verdict {
     let sentence = format!(
         "the server disconnected with reason {}{}: {}",
         disconnect.code,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::classify::{End, QUOTED, midway, seconds, up};
 use super::code::Code;
 use super::verdict::Verdict;
-use super::{sniff, text};
+use super::{disconnect, sniff, text};
 use crate::escape::quote;
 use crate::evidence::{Evidence, Fault};
 
@@ -33,6 +33,9 @@ pub(super) fn ended(evidence: &Evidence, end: End) -> Verdict {
     if let Some(verdict) = known_protocol(evidence) {
         return verdict;
     }
+    if let Some(verdict) = disconnect::without_ident(evidence) {
+        return verdict;
+    }
     let after = seconds(up(evidence));
     let said = said(evidence);
     let verdict = |code, sentence: String| Verdict::new(code, evidence.stage, sentence);
@@ -55,6 +58,9 @@ pub(super) fn ended(evidence: &Evidence, end: End) -> Verdict {
     if end.closed() {
         return verdict(Code::RefusedText, format!("the server said {said} and {} after {after}", end.verb())).medium();
     }
+    if dripping(evidence) {
+        return tarpit(evidence).medium();
+    }
     verdict(Code::IdentTimeout, format!("no whole identification came in {after}, only {said}"))
 }
 
@@ -65,15 +71,7 @@ pub(super) fn never_one(evidence: &Evidence, fault: &Fault) -> Verdict {
     }
     let verdict = |code, sentence: String| Verdict::new(code, evidence.stage, sentence);
     match fault {
-        Fault::Tarpit => {
-            let count = evidence.preamble.count;
-            let sentence = format!(
-                "{count} lines at steady intervals in {}, none of them an identification, such as {}",
-                seconds(up(evidence)),
-                said(evidence)
-            );
-            verdict(Code::Tarpit, sentence)
-        }
+        Fault::Tarpit => tarpit(evidence),
         Fault::Ssh1Only => {
             let ident = evidence.ident.as_ref().map_or(unfinished(evidence), |ident| ident.raw.as_slice());
             verdict(
@@ -92,6 +90,24 @@ pub(super) fn never_one(evidence: &Evidence, fault: &Fault) -> Verdict {
             verdict(Code::NotSsh, sentence).medium()
         }),
     }
+}
+
+fn tarpit(evidence: &Evidence) -> Verdict {
+    let sentence = format!(
+        "{} lines at steady intervals in {}, none of them an identification, such as {}",
+        evidence.preamble.count,
+        seconds(up(evidence)),
+        said(evidence)
+    );
+    Verdict::new(Code::Tarpit, evidence.stage, sentence)
+}
+
+/// Two lines and the connection itself stand at one and the same slow pace: a tarpit too slow for a third line to come in
+/// time. endlessh drips its first line one interval after the connection was made.
+fn dripping(evidence: &Evidence) -> bool {
+    let [first, second] = evidence.preamble.lines.as_slice() else { return false };
+    let gap = second.at.saturating_sub(first.at);
+    gap >= Duration::from_secs(1) && gap.abs_diff(first.at) <= gap / 5
 }
 
 /// A refusal that servers word the same everywhere: it counts however the connection ended.

@@ -12,6 +12,8 @@ mod judge;
 mod session;
 mod sniff;
 mod table;
+#[cfg(test)]
+pub(crate) mod tests;
 mod text;
 mod verdict;
 

@@ -4,7 +4,7 @@ use super::classify::{End, QUOTED, midway, seconds, up};
 use super::code::Code;
 use super::verdict::Verdict;
 use super::{ident, sniff};
-use crate::escape::{escape, quote};
+use crate::escape::{escape, quote, shorten};
 use crate::evidence::{Evidence, Slot, Stage};
 
 /// What was asked for was learned.
@@ -32,8 +32,7 @@ fn learned(evidence: &Evidence) -> String {
         if auth.none_accepted {
             parts.push(format!("lets user {} in without a credential", quote(&auth.user, QUOTED)));
         } else if let Some(methods) = &auth.methods {
-            let methods: Vec<_> = methods.iter().map(escape).collect();
-            parts.push(format!("authentication by {}", methods.join(", ")));
+            parts.push(format!("authentication by {}", shorten(methods.join(&b", "[..]), 2 * QUOTED)));
         }
     }
     if parts.is_empty() { String::from("the connection was made") } else { parts.join("; ") }

@@ -86,7 +86,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         Code::IdentTimeout,
         "Some bytes came, but no whole identification",
         "The server began to send text and never finished a line that identifies it as SSH until the deadline.",
-        &["a server that drips bytes on purpose", "an overloaded host", "lost segments on the way"],
+        &[
+            "a server that drips bytes on purpose, or a tarpit slower than the deadline (endlessh sends a line every ten seconds)",
+            "an overloaded host",
+            "lost segments on the way",
+        ],
         &["retry once; the bytes that came stand in the record"],
     ),
     row(
@@ -912,7 +916,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "A fault of this program",
         "The probe failed by itself; nothing is said about the target. The run goes on and exits 3.",
         &["a bug"],
-        &["report it with the record's detail and, if you can, a --capture file"],
+        &["report it with the record and the server's software, if it is known"],
     ),
 ];
 

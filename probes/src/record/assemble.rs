@@ -370,13 +370,3 @@ fn at(run: &Run, moment: Moment) -> String {
 fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
-
-/// For the case that does not assemble records yet.
-impl Default for Record {
-    fn default() -> Self {
-        let run = Run { id: String::new(), version: "", epoch: crate::time::UnixMicros(0) };
-        let addr = Host::Addr(std::net::Ipv4Addr::UNSPECIFIED.into(), 0);
-        let target = Target { input: "".into(), index: 0, host: addr, port: 0, user: None, from_range: false };
-        Self::internal(&target, "no record was assembled", &run, Moment::START)
-    }
-}

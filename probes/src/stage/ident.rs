@@ -35,14 +35,14 @@ pub(crate) enum Step {
     More,
     /// The identification is in the evidence; this many bytes of the input belong to it and what came before.
     Identified(usize),
-    /// It ends here.
-    Over(Fault),
+    /// It ends here, behind this many bytes of the input.
+    Over(Fault, usize),
 }
 
 impl AwaitIdent {
     /// Takes bytes that came `at` after TCP was connected. `ours` is our own identification if we have already sent it.
     pub(crate) fn input(&mut self, at: Duration, bytes: &[u8], ours: Option<&[u8]>, evidence: &mut Evidence) -> Step {
-        for (used, byte) in bytes.iter().enumerate() {
+        for (used, byte) in (1..).zip(bytes) {
             if evidence.first_bytes.len() < Evidence::FIRST_BYTES {
                 evidence.first_bytes.push(*byte);
             }
@@ -50,7 +50,7 @@ impl AwaitIdent {
                 self.line.push(*byte);
                 if let Some(fault) = self.too_long() {
                     self.flush(evidence);
-                    return Step::Over(fault);
+                    return Step::Over(fault, used);
                 }
                 continue;
             }
@@ -64,7 +64,7 @@ impl AwaitIdent {
                     Ok(()) => {
                         evidence.ident = Some(Identification { raw: line });
                         evidence.first_bytes = Vec::new();
-                        Step::Identified(used.saturating_add(1))
+                        Step::Identified(used)
                     }
                     Err(fault) => {
                         if fault == Fault::Ssh1Only {
@@ -73,12 +73,12 @@ impl AwaitIdent {
                         } else {
                             evidence.preamble.partial = kept(&line);
                         }
-                        Step::Over(fault)
+                        Step::Over(fault, used)
                     }
                 };
             }
             if let Some(fault) = self.preamble_line(at, &line, evidence) {
-                return Step::Over(fault);
+                return Step::Over(fault, used);
             }
         }
         Step::More
@@ -209,7 +209,7 @@ mod tests {
                     assert!(matches!(step, Step::Identified(_)), "{line}: {step:?}");
                     assert_eq!(seen.ident.unwrap().raw, line.as_bytes());
                 }
-                Some(fault) => assert_eq!(step, Step::Over(fault), "{line}"),
+                Some(fault) => assert_eq!(step, Step::Over(fault, line.len() + 2), "{line}"),
             }
         };
         expect("SSH-2.0-x", None);
@@ -232,21 +232,21 @@ mod tests {
         let ours = b"SSH-2.0-sshprobe_0.1.0".as_slice();
         let line = [ours, b"\r\n"].concat();
         let step = AwaitIdent::default().input(Duration::ZERO, &line, Some(ours), &mut seen);
-        assert_eq!(step, Step::Over(Fault::Echo));
+        assert_eq!(step, Step::Over(Fault::Echo, line.len()));
         assert!(matches!(feed(&line).0, Step::Identified(_)));
     }
 
     #[test]
     fn lines_and_bytes_before_the_identification_are_bounded() {
         let (step, seen) = feed(&b"x\n".repeat(1000));
-        assert_eq!(step, Step::Over(Fault::PreambleTooLong));
+        assert_eq!(step, Step::Over(Fault::PreambleTooLong, 2 * MAX_PREAMBLE_LINES as usize));
         assert_eq!((seen.preamble.count, seen.preamble.lines.len()), (MAX_PREAMBLE_LINES, KEPT_LINES));
         let (step, seen) = feed(&vec![b'x'; MAX_PREAMBLE_BYTES + 1]);
-        assert_eq!(step, Step::Over(Fault::PreambleTooLong));
+        assert_eq!(step, Step::Over(Fault::PreambleTooLong, MAX_PREAMBLE_BYTES + 1));
         assert_eq!(seen.preamble.partial.len(), PreambleLine::MAX);
         assert_eq!(seen.first_bytes.len(), Evidence::FIRST_BYTES);
         let (step, _) = feed(&[b"SSH-2.0-".to_vec(), vec![b'x'; MAX_IDENT_BYTES]].concat());
-        assert_eq!(step, Step::Over(Fault::IdentMalformed("longer than 8192 bytes")));
+        assert_eq!(step, Step::Over(Fault::IdentMalformed("longer than 8192 bytes"), MAX_IDENT_BYTES + 1));
         let long = [b"SSH-2.0-".to_vec(), vec![b'x'; 400], b"\n".to_vec()].concat();
         assert_eq!(feed(&long).0, Step::Identified(long.len()));
     }
@@ -265,14 +265,14 @@ mod tests {
 
     #[test]
     fn three_lines_at_a_steady_slow_pace_are_a_tarpit() {
-        assert_eq!(drip(&[10_000, 10_000, 10_010]), Step::Over(Fault::Tarpit));
-        assert_eq!(drip(&[0, 1_500, 1_400]), Step::Over(Fault::Tarpit));
+        assert_eq!(drip(&[10_000, 10_000, 10_010]), Step::Over(Fault::Tarpit, 6));
+        assert_eq!(drip(&[0, 1_500, 1_400]), Step::Over(Fault::Tarpit, 6));
         // Two lines are not enough, a quick banner is none, nor is an uneven one.
         assert_eq!(drip(&[10_000, 10_000]), Step::More);
         assert_eq!(drip(&[0, 10, 10, 10, 10]), Step::More);
         assert_eq!(drip(&[0, 5_000, 1_000, 9_000]), Step::More);
         // The last three lines count, not the first.
-        assert_eq!(drip(&[0, 0, 2_000, 2_000]), Step::Over(Fault::Tarpit));
+        assert_eq!(drip(&[0, 0, 2_000, 2_000]), Step::Over(Fault::Tarpit, 6));
     }
 
     #[test]

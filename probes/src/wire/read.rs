@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn name_lists_keep_empty_names_but_an_empty_list_has_none() {
         let names = |list: &'static str| NameList(list.as_bytes()).names().map(<[u8]>::len).collect::<Vec<_>>();
-        assert_eq!(names(""), []);
+        assert!(names("").is_empty());
         assert_eq!(names("aes128-ctr,"), [10, 0]);
         assert_eq!(names(",,a"), [0, 0, 1]);
         assert!(NameList(b"a,b").contains("b") && !NameList(b"ab").contains("b"));

@@ -1,0 +1,311 @@
+//! What a record looks like as JSON.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::case::ResolveFault;
+use crate::diagnose::judge;
+use crate::evidence::{self, Errno, Evidence, Fault, Identification, LocalTrouble, PreambleLine, Signature};
+use crate::plan::Depth;
+use crate::target::{Host, Target};
+use crate::time::Moment;
+use crate::wire::kexinit::KexInit;
+
+fn run() -> Run {
+    Run { id: "r1".into(), version: "0.1.0", epoch: UnixMicros(1_795_435_200_000_000) }
+}
+
+fn target() -> Target {
+    Target {
+        input: "10.0.0.0/24:22".into(),
+        index: 5,
+        host: Host::Addr("10.0.0.5".parse().unwrap(), 0),
+        port: 22,
+        user: None,
+        from_range: true,
+    }
+}
+
+fn record(connections: &[Evidence]) -> Record {
+    let verdict = judge(connections, Depth::Auth);
+    Record::assemble(&target(), verdict, connections, None, 1, &run())
+}
+
+fn json_of(record: &Record) -> Value {
+    let line = serde_json::to_string(record).unwrap();
+    assert!(!line.contains('\n'));
+    assert_eq!(serde_json::from_str::<Record>(&line).unwrap(), *record);
+    serde_json::from_str(&line).unwrap()
+}
+
+/// RFC 8032's first public key, as a blob.
+fn blob() -> Vec<u8> {
+    let key = b"\xd7\x5a\x98\x01\x82\xb1\x0a\xb7\xd5\x4b\xfe\xd3\xc9\x64\x07\x3a\x0e\xe1\x72\xf3\xda\xa6\x23\x25\xaf\x02\x1a\x68\xf7\x07\x51\x1a";
+    [b"\0\0\0\x0bssh-ed25519\0\0\0\x20".as_slice(), key].concat()
+}
+
+fn complete() -> Evidence {
+    let mut evidence = Evidence::new("10.0.0.5:22".parse().unwrap(), Moment::from_micros(1_000_000));
+    evidence.stage = Stage::Auth;
+    evidence.ended = Moment::from_micros(1_030_000);
+    evidence.path.local = Some("10.0.0.1:40000".parse().unwrap());
+    evidence.timing = evidence::Timing {
+        connect: Some(Duration::from_micros(100)),
+        ident: Some(Duration::from_micros(200)),
+        kexinit: Some(Duration::from_micros(300)),
+        kex: Some(Duration::from_micros(400)),
+        auth: Some(Duration::from_micros(500)),
+    };
+    evidence.preamble.count = 1;
+    evidence.preamble.lines.push(PreambleLine { at: Duration::from_micros(150), bytes: b"Keep out".to_vec() });
+    evidence.ident = Some(Identification { raw: b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10".to_vec() });
+    let lists: [&[u8]; 10] = [
+        b"curve25519-sha256,kex-strict-s-v00@openssh.com",
+        b"ssh-ed25519",
+        b"aes128-ctr",
+        b"aes128-ctr,",
+        b"hmac-sha2-256",
+        b"hmac-sha2-256",
+        b"none",
+        b"none,zlib@openssh.com",
+        b"",
+        b"",
+    ];
+    evidence.kexinit = Some(KexInit::parse(&KexInit::build([0; 16], lists, false)).unwrap());
+    evidence.negotiated = Some(evidence::Negotiated {
+        kex: "curve25519-sha256",
+        host_key: "ssh-ed25519",
+        cipher_c2s: "aes128-ctr",
+        cipher_s2c: "aes128-ctr",
+        mac_c2s: Some("hmac-sha2-256"),
+        mac_s2c: Some("hmac-sha2-256"),
+        strict_kex: true,
+        dh_bits: None,
+    });
+    evidence.host_key = Some(evidence::HostKey { blob: blob(), signature: Signature::Verified });
+    evidence.ext_info = vec![(b"server-sig-algs".to_vec(), b"ssh-ed25519,rsa-sha2-512".to_vec())];
+    evidence.auth = Some(evidence::Auth {
+        user: "root".into(),
+        service_accepted: true,
+        none_sent: true,
+        methods: Some(vec![b"publickey".to_vec(), b"password".to_vec()]),
+        banner: b"Authorised use only\n".to_vec(),
+        ..evidence::Auth::default()
+    });
+    evidence
+}
+
+#[test]
+fn a_full_record() {
+    let expected = json!({
+        "schema": 1, "run": "r1", "version": "0.1.0",
+        "target": {"input": "10.0.0.0/24:22", "index": 5, "host": "10.0.0.5", "addr": "10.0.0.5", "port": 22, "via": "tcp"},
+        "from_range": true,
+        "status": "ok", "code": "ok", "arg": null, "stage": "auth",
+        "detail": "\"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10\"; host key proven with ssh-ed25519 over curve25519-sha256; \
+                   authentication by publickey, password",
+        "confidence": "high", "connections": 1, "attempts": 1,
+        "tried": [{"addr": "10.0.0.5", "code": "ok", "stage": "auth", "at": "2026-11-23T12:00:01.000Z"}],
+        "net": {"local_addr": "10.0.0.1:40000", "spoke_first": false},
+        "ident": {"raw": "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u10", "proto": "2.0", "software": "OpenSSH_9.2p1",
+                  "comment": "Debian-2+deb12u10", "preamble": ["Keep out"]},
+        "kexinit": {"kex": ["curve25519-sha256", "kex-strict-s-v00@openssh.com"], "host_key": ["ssh-ed25519"],
+                    "cipher_c2s": ["aes128-ctr"], "cipher_s2c": ["aes128-ctr", ""], "mac_c2s": ["hmac-sha2-256"],
+                    "mac_s2c": ["hmac-sha2-256"], "comp_c2s": ["none"], "comp_s2c": ["none", "zlib@openssh.com"],
+                    "first_kex_follows": false, "hassh_server": "d7ef43bac7a3c32d6d8300a7b07f5891"},
+        "negotiated": {"kex": "curve25519-sha256", "host_key": "ssh-ed25519", "cipher": "aes128-ctr", "mac": "hmac-sha2-256",
+                       "strict_kex": true, "dh_bits": null},
+        "host_keys": [{"type": "ssh-ed25519", "bits": 256,
+                       "fingerprint": "SHA256:bbXpuKG6zhzdmnxq256TlqzFBzRl2f6OOg722cYNbU8",
+                       "key": "AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
+                       "signature": "verified", "trust": "unchecked"}],
+        "ext_info": {"server-sig-algs": "ssh-ed25519,rsa-sha2-512"}, "server_sig_algs": ["ssh-ed25519", "rsa-sha2-512"],
+        "auth": {"user": "root", "methods": ["publickey", "password"], "banner": "Authorised use only\n",
+                 "banner_truncated": false, "result": "listed"},
+        "findings": [{"id": "pre-ident-lines",
+                      "detail": "1 line came before the identification, the first: \"Keep out\""}],
+        "timing_us": {"connect": 100, "ident": 200, "kexinit": 300, "kex": 400, "auth": 500, "total": 30000},
+        "diagnoses": [],
+        "started": "2026-11-23T12:00:01.000Z"
+    });
+    assert_eq!(json_of(&record(&[complete()])), expected);
+}
+
+#[test]
+fn a_minimal_record_is_one_short_line_with_its_remedy() {
+    let mut evidence = Evidence::new("10.0.0.5:22".parse().unwrap(), Moment::START);
+    evidence.ended = Moment::from_micros(300);
+    evidence.timing.connect = Some(Duration::from_micros(300));
+    evidence.path.errno = Some(Errno::ECONNREFUSED);
+    evidence.fault = Some(Fault::Connect);
+    let text = Code::Refused.diagnosis().unwrap();
+    let expected = json!({
+        "schema": 1, "run": "r1", "version": "0.1.0",
+        "target": {"input": "10.0.0.0/24:22", "index": 5, "host": "10.0.0.5", "addr": "10.0.0.5", "port": 22, "via": "tcp"},
+        "from_range": true,
+        "status": "refused", "code": "refused", "arg": null, "stage": "connect",
+        "detail": "the address answered the connection with a reset (ECONNREFUSED after 0.3 ms)",
+        "confidence": "high", "connections": 1, "attempts": 1,
+        "tried": [{"addr": "10.0.0.5", "code": "refused", "stage": "connect", "at": "2026-11-23T12:00:00.000Z"}],
+        "net": {"errno": "ECONNREFUSED", "spoke_first": false},
+        "findings": [],
+        "timing_us": {"connect": 300, "total": 300},
+        "diagnoses": [{"id": "refused", "title": text.title, "causes": text.causes, "remedy": text.remedy}],
+        "started": "2026-11-23T12:00:00.000Z"
+    });
+    assert_eq!(json_of(&record(&[evidence])), expected);
+}
+
+#[test]
+fn fields_stand_in_the_order_of_the_document() {
+    let line = serde_json::to_string(&record(&[complete()])).unwrap();
+    let order = [
+        "\"schema\"",
+        "\"run\"",
+        "\"target\"",
+        "\"status\"",
+        "\"code\"",
+        "\"detail\"",
+        "\"net\"",
+        "\"ident\"",
+        "\"timing_us\"",
+    ];
+    let places: Vec<_> = order.iter().map(|key| line.find(key).unwrap()).collect();
+    assert!(places.is_sorted(), "{line}");
+}
+
+#[test]
+fn what_came_instead_of_an_identification_is_kept_bytes_and_all() {
+    let mut evidence = Evidence::new("10.0.0.5:22".parse().unwrap(), Moment::START);
+    evidence.stage = Stage::Ident;
+    evidence.fault = Some(Fault::Eof);
+    evidence.first_bytes = b"caf\xe9 ferm\xe9\nbye".to_vec();
+    evidence.preamble.count = 1;
+    evidence.preamble.lines.push(PreambleLine { at: Duration::ZERO, bytes: b"caf\xe9 ferm\xe9".to_vec() });
+    evidence.preamble.partial = b"bye".to_vec();
+    let json = json_of(&record(&[evidence]));
+    assert_eq!(json["code"], "refused-text");
+    assert_eq!(json["first_bytes_b64"], "Y2Fm6SBmZXJt6QpieWU=");
+    assert_eq!(json["preamble"], json!(["caf\u{fffd} ferm\u{fffd}", "bye"]));
+    assert_eq!(json["preamble_b64"], json!(["Y2Fm6SBmZXJt6Q==", "Ynll"]));
+    assert_eq!(json["detail"], "the server said \"caf\\xe9 ferm\\xe9\" and closed the connection after 0.0 ms");
+    assert!(json.get("ident").is_none());
+}
+
+#[test]
+fn bytes_that_are_no_text_come_in_base64_beside_it() {
+    let mut evidence = complete();
+    evidence.ident = Some(Identification { raw: b"SSH-2.0-caf\xe9".to_vec() });
+    let auth = evidence.auth.as_mut().unwrap();
+    auth.methods = Some(vec![b"publickey".to_vec(), b"\xff".to_vec()]);
+    auth.banner = b"\xe9".to_vec();
+    auth.banner_truncated = true;
+    evidence.ext_info =
+        vec![(b"x".to_vec(), b"\xff".to_vec()), (b"y".to_vec(), b"\xff".to_vec()), (b"y".to_vec(), b"z".to_vec())];
+    evidence.kexinit = Some(KexInit::parse(&KexInit::build([0; 16], [b"\xff"; 10], false)).unwrap());
+    let json = json_of(&record(&[evidence]));
+    assert_eq!(json["ident"]["raw"], "SSH-2.0-caf\u{fffd}");
+    assert_eq!(json["ident"]["raw_b64"], "U1NILTIuMC1jYWbp");
+    assert_eq!(json["auth"]["methods"], json!(["publickey", "\u{fffd}"]));
+    assert_eq!(json["auth"]["methods_b64"], json!(["cHVibGlja2V5", "/w=="]));
+    assert_eq!(json["auth"]["banner_b64"], "6Q==");
+    assert_eq!(json["auth"]["banner_truncated"], true);
+    assert_eq!(json["ext_info"], json!({"x": "\u{fffd}", "y": "z"}));
+    assert_eq!(json["ext_info_b64"], json!({"x": "/w=="}));
+    assert!(json["kexinit"]["payload_b64"].is_string());
+    assert!(json.get("server_sig_algs").is_none());
+}
+
+#[test]
+fn what_an_earlier_connection_learned_is_kept() {
+    let mut choked = complete();
+    choked.fault = Some(Fault::Eof);
+    choked.auth.as_mut().unwrap().methods = None;
+    let mut throttled = Evidence::new("10.0.0.5:22".parse().unwrap(), Moment::from_micros(5_000_000));
+    throttled.stage = Stage::Ident;
+    throttled.ended = Moment::from_micros(5_020_000);
+    throttled.fault = Some(Fault::Eof);
+    throttled.first_bytes = b"Not allowed at this time\r\n".to_vec();
+    let json = json_of(&record(&[choked.clone(), throttled.clone()]));
+    assert_eq!(json["code"], "refused-at-userauth");
+    assert_eq!(json["connections"], 2);
+    assert_eq!(json["tried"][1]["code"], "throttled-or-penalised");
+    assert_eq!(json["tried"][1]["at"], "2026-11-23T12:00:05.000Z");
+    assert_eq!(json["timing_us"]["total"], 50_000);
+    assert_eq!(json["ident"]["software"], "OpenSSH_9.2p1");
+    assert!(json.get("first_bytes_b64").is_none());
+    assert!(json["auth"].get("result").is_none() && json["auth"].get("methods").is_none());
+
+    // The address reported is the one that decided; keys are listed once, a bad signature is not made good.
+    let mut refused = Evidence::new("[2001:db8::5]:22".parse().unwrap(), Moment::START);
+    refused.path.errno = Some(Errno::ECONNREFUSED);
+    refused.fault = Some(Fault::Connect);
+    let json = json_of(&record(&[refused, complete()]));
+    assert_eq!(json["target"]["addr"], "10.0.0.5");
+    assert_eq!(
+        json["tried"][0],
+        json!({"addr": "2001:db8::5", "code": "refused", "stage": "connect", "at": "2026-11-23T12:00:00.000Z"})
+    );
+    let mut bad = complete();
+    bad.stage = Stage::Kex;
+    bad.fault = Some(Fault::BadSignature("does not verify"));
+    bad.host_key.as_mut().unwrap().signature = Signature::Bad;
+    let json = json_of(&record(&[complete(), bad]));
+    assert_eq!(json["code"], "bad-host-signature");
+    assert_eq!(json["host_keys"].as_array().unwrap().len(), 1);
+    assert_eq!(json["host_keys"][0]["signature"], "bad");
+    assert_eq!(json["auth"]["result"], "listed");
+}
+
+#[test]
+fn targets_without_a_connection_have_a_record_too() {
+    let named = Target {
+        host: Host::Name("nowhere.example".into()),
+        input: "nowhere.example".into(),
+        from_range: false,
+        ..target()
+    };
+    let unresolved = |fault| {
+        let record = Record::unresolved(&named, &fault, Duration::from_millis(20), &run(), Moment::from_micros(30_000));
+        let json = json_of(&record);
+        assert_eq!(json["status"], "dns-failure");
+        assert_eq!(json["stage"], "resolve");
+        assert_eq!(json["connections"], 0);
+        assert_eq!(json["timing_us"], json!({"resolve": 20_000, "total": 20_000}));
+        assert!(json["target"].get("addr").is_none() && json.get("from_range").is_none() && json.get("net").is_none());
+        (json["code"].as_str().unwrap().to_owned(), record.detail)
+    };
+    assert_eq!(
+        unresolved(ResolveFault::NxDomain),
+        ("dns-nxdomain".into(), "the name nowhere.example does not exist".into())
+    );
+    let (code, detail) = unresolved(ResolveFault::ServFail("REFUSED \u{1b}[0m".into()));
+    assert_eq!(
+        (code.as_str(), detail.as_str()),
+        ("dns-servfail", "the resolver could not answer for nowhere.example: REFUSED \\x1b[0m")
+    );
+    assert_eq!(unresolved(ResolveFault::NoAddress).0, "dns-no-address");
+    assert_eq!(unresolved(ResolveFault::Timeout).0, "dns-timeout");
+
+    let record = Record::internal(&target(), "index out of bounds", &run(), Moment::START);
+    assert_eq!((record.status, record.code), (Status::LocalError, Code::Internal));
+    assert_eq!(json_of(&record)["detail"], "a fault of this program: index out of bounds");
+    let record = Record::local(&target(), LocalTrouble::ResourceLimit, Some(Errno::EMFILE), &run(), Moment::START);
+    assert_eq!((record.status, record.code), (Status::LocalError, Code::LocalResourceLimit));
+    assert!(record.detail.ends_with("(EMFILE)"), "{}", record.detail);
+}
+
+proptest! {
+    #[test]
+    fn any_record_is_one_line_that_can_be_read_back(
+        connections in proptest::collection::vec(crate::diagnose::tests::any_evidence(), 0..4),
+        attempts: u32,
+    ) {
+        let verdict = judge(&connections, Depth::Auth);
+        let record = Record::assemble(&target(), verdict, &connections, None, attempts, &run());
+        json_of(&record);
+    }
+}

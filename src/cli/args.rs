@@ -1,0 +1,241 @@
+//! The raw command line. Only options that work in this build are here; their texts are the help.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sshprobe_probes::plan::Depth;
+
+use crate::cli::exit::FailOn;
+use crate::cli::values;
+
+/// Probe SSH servers and say, for every address, whether it is fine or why it is not
+#[derive(Debug, Parser)]
+#[command(
+    name = "sshprobe",
+    version,
+    args_conflicts_with_subcommands = true,
+    args_override_self = true,
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Commands",
+    override_usage = "sshprobe [OPTIONS] TARGET...\n       sshprobe demo [OPTIONS]",
+    max_term_width = 110,
+    after_help = AFTER_HELP,
+)]
+pub struct Cli {
+    /// What to do instead of a sweep.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The sweep's own options.
+    #[command(flatten)]
+    pub sweep: SweepArgs,
+}
+
+const AFTER_HELP: &str = "\
+Targets:    host  host:port  user@host  10.0.0.1  [2001:db8::1]:22  fe80::1%eth0
+            10.0.0.0/24:22  10.0.0.0/24:22,2222  10.0.0.1-50  [2001:db8::]/120:22
+            A word in first place that is a command is that command: `sshprobe -- demo` probes a host called demo.
+Durations:  500ms, 8s, 2m, or plain seconds.
+Results go to standard output; progress, summary and warnings to standard error.
+Exit code:  0 nothing counts as failure, 1 something does, 2 program error, 3 an internal fault, 130 interrupted.";
+
+/// The words that in first place are not a target.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a fleet of scripted servers on loopback, sweep it, and check every verdict
+    #[command(args_override_self = true, max_term_width = 110)]
+    Demo(DemoArgs),
+}
+
+/// `sshprobe demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How results are shown.
+    #[command(flatten)]
+    pub view: ViewArgs,
+}
+
+/// `sshprobe TARGET...`
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// What to probe.
+    #[command(flatten)]
+    pub targets: TargetArgs,
+    /// How deep, and how patiently.
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    /// How fast.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// Through which network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// How results are shown.
+    #[command(flatten)]
+    pub view: ViewArgs,
+    /// What counts as failure: statuses (timeout,refused,...), `none` or `any` [default: every status but ok; timeout, refused and unreachable only for targets not out of a range]
+    #[arg(long, value_name = "STATUS,...", value_parser = values::fail_on, help_heading = "Exit code", allow_hyphen_values = true)]
+    pub fail_on: Option<FailOn>,
+}
+
+/// What to probe.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Targets")]
+pub struct TargetArgs {
+    /// Hosts, addresses and ranges (see below)
+    #[arg(value_name = "TARGET", help_heading = "Arguments")]
+    pub targets: Vec<String>,
+    /// Read targets from FILE, one expression a line, # for comments; - is standard input; may be repeated
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Ports for targets that name none, like 22,2222
+    #[arg(short, long, value_name = "LIST", default_value = "22", allow_hyphen_values = true)]
+    pub port: String,
+    /// Leave out what this expression covers; may be repeated
+    #[arg(long, value_name = "TARGET")]
+    pub exclude: Vec<String>,
+    /// Leave out what the expressions in FILE cover; may be repeated
+    #[arg(long = "exclude-file", value_name = "FILE")]
+    pub exclude_files: Vec<PathBuf>,
+    /// Refuse a sweep of more targets than this
+    #[arg(long, value_name = "N", default_value = "16777216", value_parser = values::at_least_one::<u64>, allow_hyphen_values = true)]
+    pub max_targets: u64,
+    /// Probe the addresses of ranges in this order; other targets keep the order given
+    #[arg(long, value_name = "random|given", value_enum, hide_possible_values = true, default_value_t = Order::Random)]
+    pub order: Order,
+    /// Shuffle ranges by this number, to repeat an order [default: another one each run]
+    #[arg(long, value_name = "NUMBER", value_parser = values::seed, allow_hyphen_values = true)]
+    pub seed: Option<u64>,
+}
+
+/// How deep one probe goes, and how patiently.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Probe")]
+pub struct ProbeArgs {
+    /// How deep one probe goes
+    #[arg(long, value_name = "connect|ident|kexinit|kex|auth", default_value = "auth", value_parser = values::depth)]
+    pub depth: Depth,
+    /// The user named when asking for the methods; no credential is ever sent [default: the local user]
+    #[arg(short = 'l', long, value_name = "USER", value_parser = values::user)]
+    pub user: Option<String>,
+    /// How long one connect may take; under 3.5s an unreachable host looks silent [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = values::span, allow_hyphen_values = true)]
+    pub connect_timeout: Option<Duration>,
+    /// How long one whole connection may take; waiting for its turn is not counted
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = values::span, allow_hyphen_values = true)]
+    pub timeout: Duration,
+    /// Further tries after a transient answer (throttled, closed or reset before the identification)
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::retries, allow_hyphen_values = true)]
+    pub retries: u32,
+}
+
+/// How fast.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pace")]
+pub struct PaceArgs {
+    /// Connections in flight; lowered by itself if descriptors are short
+    #[arg(short, long, value_name = "N", default_value = "1000", value_parser = values::at_least_one_nonzero, allow_hyphen_values = true)]
+    pub concurrency: NonZeroUsize,
+    /// New connections a second, ramped up; 0 lifts the limit
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = values::whole::<u32>, allow_hyphen_values = true)]
+    pub rate: u32,
+    /// Connections in flight per /24 (IPv4) or /64 (IPv6)
+    #[arg(long, value_name = "N", default_value = "256", value_parser = values::at_least_one_u32, allow_hyphen_values = true)]
+    pub per_subnet: NonZeroU32,
+    /// Time between two connections to one host
+    #[arg(long, value_name = "DURATION", default_value = "1.2s", value_parser = values::span_or_zero, allow_hyphen_values = true)]
+    pub per_host: Duration,
+}
+
+/// Through which network.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkArgs {
+    /// Ask this name server instead of the system's; may be repeated [default: the system's]
+    #[arg(long, value_name = "ADDR[:PORT]", value_parser = values::resolver)]
+    pub resolver: Vec<SocketAddr>,
+    /// Connect from this address of this machine [default: the system's choice]
+    #[arg(long, value_name = "ADDR", value_parser = values::address)]
+    pub source: Option<IpAddr>,
+    /// Connect through this interface [default: the system's choice]
+    #[arg(long, value_name = "NAME", value_parser = values::interface)]
+    pub interface: Option<String>,
+    /// Use IPv4 addresses of names only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 addresses of names only
+    #[arg(short = '6')]
+    pub ipv6: bool,
+    /// Make every address of a name a target of its own
+    #[arg(long)]
+    pub all_addresses: bool,
+}
+
+/// How results are shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct ViewArgs {
+    /// What standard output gets
+    #[arg(long, value_name = "table|jsonl", default_value = "table", value_parser = values::format)]
+    pub format: &'static crate::report::Format,
+    /// Write the records to FILE too, as its suffix says (.txt a table, else JSON lines)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Which records are written as JSON lines; answered: all but silent, refused and unreachable addresses of ranges
+    #[arg(long, value_name = "all|answered", value_enum, hide_possible_values = true, default_value_t = Records::All)]
+    pub records: Records,
+    /// Which rows the table shows; answered: all but silent, refused and unreachable addresses of ranges; problems: those of them that are not ok
+    #[arg(long, value_name = "problems|answered|all", value_enum, hide_possible_values = true, default_value_t = Show::Answered)]
+    pub show: Show,
+    /// Draw progress on standard error; auto: if it is a terminal
+    #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
+    pub progress: When,
+    /// Colour the table; auto: if standard output is a terminal and NO_COLOR is not set
+    #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
+    pub color: When,
+    /// No progress, summary or warnings; errors are still told
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `--order`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// Ranges are shuffled, so that no subnet is hit in one burst
+    Random,
+    /// Ascending
+    Given,
+}
+
+/// `--records`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Records {
+    /// Every target
+    All,
+    /// Silent, refused and unreachable addresses of ranges are left to the summary
+    Answered,
+}
+
+/// `--show`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Show {
+    /// What is not ok
+    Problems,
+    /// What answered, and every target named one by one
+    Answered,
+    /// Every target
+    All,
+}
+
+/// `--progress`, `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// If it makes sense there
+    Auto,
+    /// Even if it does not
+    Always,
+    /// Not at all
+    Never,
+}

@@ -1,0 +1,168 @@
+//! clap's errors in one line: the thing, what is wrong with it, and the remedy.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// The error of a command line as one line without `sshprobe: error:`.
+#[must_use]
+pub fn one_line(error: &clap::Error) -> String {
+    let option = text(error, ContextKind::InvalidArg).map(|arg| bare(&arg)).unwrap_or_default();
+    let value = text(error, ContextKind::InvalidValue);
+    match (error.kind(), value) {
+        (ErrorKind::InvalidValue, None) => format!("{option}: a value is missing"),
+        (ErrorKind::InvalidValue, Some(value)) if value.is_empty() && !has_names(error) => {
+            format!("{option}: a value is missing")
+        }
+        (ErrorKind::InvalidValue, Some(value)) => {
+            let names = names(error, ContextKind::ValidValue);
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            format!("{option}: {} {}", quote(&value), super::values::none_of(&value, &names))
+        }
+        (ErrorKind::ValueValidation, value) => {
+            let what =
+                std::error::Error::source(error).map_or_else(|| String::from("is not valid"), ToString::to_string);
+            // A parser that quotes the value itself has already begun the sentence.
+            if what.starts_with('`') {
+                format!("{option}: {what}")
+            } else {
+                format!("{option}: {} {what}", quote(&value.unwrap_or_default()))
+            }
+        }
+        (ErrorKind::UnknownArgument, _) => {
+            let mut line = format!("{option}: no such option");
+            if let Some(near) = text(error, ContextKind::SuggestedArg) {
+                line += &format!("; did you mean {}?", bare(&near));
+            } else {
+                line += "; `sshprobe --help` lists them, and a target that begins with - goes after --";
+            }
+            line
+        }
+        (ErrorKind::ArgumentConflict, _) => {
+            let others: Vec<String> = names(error, ContextKind::PriorArg).iter().map(|arg| bare(arg)).collect();
+            format!("{option} cannot be used with {}", others.join(", "))
+        }
+        (ErrorKind::TooManyValues, value) => {
+            format!("{option}: {} is not expected: it takes no value", quote(&value.unwrap_or_default()))
+        }
+        (ErrorKind::InvalidUtf8, _) => String::from("an argument is not valid UTF-8"),
+        _ => first_paragraph(&error.to_string()),
+    }
+}
+
+/// What a user gave, quoted and with nothing in it that a terminal would obey.
+pub(super) fn quote(value: &str) -> String {
+    let mut out = String::from('`');
+    for c in value.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out.push('`');
+    out
+}
+
+/// `--timeout <DURATION>` without the placeholder.
+fn bare(arg: &str) -> String {
+    let end = arg.find(" <").or_else(|| arg.find(" [")).unwrap_or(arg.len());
+    quote_if_strange(arg[..end].trim_end_matches("..."))
+}
+
+/// An unknown option is whatever the user typed.
+fn quote_if_strange(arg: &str) -> String {
+    if arg.chars().any(char::is_control) { quote(arg) } else { arg.to_owned() }
+}
+
+fn has_names(error: &clap::Error) -> bool {
+    matches!(error.get(ContextKind::ValidValue), Some(ContextValue::Strings(names)) if !names.is_empty())
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
+        ContextValue::Strings(texts) => texts.first().cloned(),
+        _ => None,
+    }
+}
+
+fn names(error: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match error.get(kind) {
+        Some(ContextValue::Strings(names)) => names.clone(),
+        Some(ContextValue::String(name)) => vec![name.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// Whatever kind clap adds later: its first paragraph on one line, without its own `error:`.
+fn first_paragraph(shown: &str) -> String {
+    let text = shown.strip_prefix("error: ").unwrap_or(shown);
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::args::Cli;
+    use super::*;
+
+    fn complain(args: &[&str]) -> String {
+        let error = Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect_err("refused");
+        one_line(&error)
+    }
+
+    #[test]
+    fn each_says_the_thing_the_fault_and_the_remedy_in_one_line() {
+        for (args, line) in [
+            (&["--depth", "foo"][..], "--depth: `foo` is none of connect, ident, kexinit, kex, auth"),
+            (&["--depth", ""], "--depth: `` is none of connect, ident, kexinit, kex, auth"),
+            (&["--depth"], "--depth: a value is missing"),
+            (&["-c", "0"], "--concurrency: `0` must be at least 1"),
+            (&["-c", "-1"], "--concurrency: `-1` is not a whole number from 0"),
+            (
+                &["--timeout", "-1s"],
+                "--timeout: `-1s` is not a duration, as time cannot be negative; write a duration like 500ms, 8s, 2m or plain seconds",
+            ),
+            (
+                &["--timeout=-1s", "h"],
+                "--timeout: `-1s` is not a duration, as time cannot be negative; write a duration like 500ms, 8s, 2m or plain seconds",
+            ),
+            (&["--timeout", "0"], "--timeout: `0` leaves no time at all; give more than 0"),
+            (&["--rate", "fast"], "--rate: `fast` is not a whole number from 0"),
+            (&["--concurency", "5"], "--concurency: no such option; did you mean --concurrency?"),
+            (
+                &["--zzzzzz"],
+                "--zzzzzz: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --",
+            ),
+            (
+                &["-Z"],
+                "-Z: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --",
+            ),
+            (&["-4", "-6", "h"], "-4 cannot be used with -6"),
+            (&["--show", "problem"], "--show: `problem` is none of problems, answered, all; did you mean problems?"),
+            (&["--quiet=yes", "h"], "--quiet: `yes` is not expected: it takes no value"),
+            (&["--format", "\u{1b}[31m"], "--format: `\\u{1b}[31m` is none of table, jsonl"),
+            (
+                &["demo", "--depth", "auth"],
+                "--depth: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --",
+            ),
+        ] {
+            assert_eq!(complain(args), line, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_is_one_only_in_first_place() {
+        let parse = |args: &[&str]| {
+            Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect("parses")
+        };
+        assert!(parse(&["demo"]).command.is_some());
+        for args in [&["--", "demo"][..], &["host", "demo"], &["-c", "5", "demo"], &["help"]] {
+            let cli = parse(args);
+            assert!(cli.command.is_none(), "{args:?}");
+            assert_eq!(cli.sweep.targets.targets.last().map(String::as_str), args.last().copied());
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,300 @@
+//! From raw arguments to a validated configuration. Nothing is opened, created or sent here.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::net::if_::if_nametoindex;
+use sshprobe_probes::case::Settings;
+use sshprobe_probes::plan::{Depth, Plan};
+
+use crate::cli::args::{Order as OrderArg, SweepArgs};
+use crate::cli::exit::FailOn;
+use crate::cli::local_user;
+use crate::cli::output::Output;
+use crate::engine::Options;
+use crate::error::Error;
+use crate::report::span::show;
+use crate::resolve::ResolverOptions;
+use crate::target::{Families, Order, PortSet, Sources};
+
+/// `--connect-timeout` unless it is given.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A dead neighbour is reported by the kernel after 3.1 s (three ARP or ND tries a second apart), and some ICMP errors
+/// are heeded only on the first retransmission: whoever waits less takes both for silence.
+pub const CONNECT_TIMEOUT_TELLS: Duration = Duration::from_millis(3_500);
+
+/// A sweep as it was asked for, every value in bounds and no two at odds.
+#[derive(Debug)]
+pub struct Config {
+    /// Where targets come from.
+    pub sources: Sources,
+    /// How deep one probe goes.
+    pub depth: Depth,
+    /// The user named with `none` where a target names none.
+    pub user: String,
+    /// One connect.
+    pub connect_timeout: Duration,
+    /// One whole connection.
+    pub timeout: Duration,
+    /// Further tries after a transient answer.
+    pub retries: u32,
+    /// Connections in flight.
+    pub concurrency: usize,
+    /// New connections a second; 0 is no limit.
+    pub rate: u32,
+    /// Connections in flight per /24 or /64.
+    pub per_subnet: u32,
+    /// Between two connections to one host.
+    pub per_host: Duration,
+    /// Name servers asked; the system's where there are none.
+    pub resolvers: Vec<SocketAddr>,
+    /// Where connections come from.
+    pub source: Option<IpAddr>,
+    /// Through which interface.
+    pub interface: Option<String>,
+    /// Which addresses of names are used.
+    pub families: Families,
+    /// Every address of a name is a target of its own.
+    pub all_addresses: bool,
+    /// Where results go.
+    pub output: Output,
+    /// What counts as failure.
+    pub fail_on: FailOn,
+    /// What is obeyed although it will mislead; one line each.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Validates the arguments of a sweep. `entropy` decides the order where no seed was given.
+    ///
+    /// # Errors
+    /// The first thing wrong, as one line that names the option and the remedy.
+    pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
+        let SweepArgs { targets, probe, pace, network, view, fail_on } = args;
+        let mut warnings = Vec::new();
+        let connect_timeout = connect_timeout(probe.connect_timeout, probe.timeout, &mut warnings)?;
+        let user = match probe.user {
+            Some(user) => user,
+            None => local_user::name()
+                .ok_or_else(|| Error::usage("--user: this machine has no name for the local user; give one"))?,
+        };
+        if let Some(name) = network.interface.as_deref().filter(|name| if_nametoindex(*name).is_err()) {
+            return Err(Error::usage(format!("--interface: there is no interface `{name}`; `ip link` lists them")));
+        }
+        let families = match (network.ipv4, network.ipv6) {
+            (true, _) => Families::V4Only,
+            (_, true) => Families::V6Only,
+            _ => Families::Any,
+        };
+        if let Some(source) = network.source.filter(|source| !families.allow(*source)) {
+            let option = if network.ipv4 { "-4" } else { "-6" };
+            return Err(Error::usage(format!(
+                "--source: {source} is not of the family that {option} allows; leave one of them away"
+            )));
+        }
+        let ports = PortSet::parse(&targets.port).map_err(|fault| Error::usage(format!("--port: {fault}")))?;
+        let order = match (targets.order, targets.seed) {
+            (OrderArg::Given, Some(_)) => {
+                return Err(Error::usage(
+                    "--seed: there is nothing to shuffle with --order given; leave one of them away",
+                ));
+            }
+            (OrderArg::Given, None) => Order::Given,
+            (OrderArg::Random, seed) => Order::Random { seed: seed.unwrap_or(entropy) },
+        };
+        let inputs: Vec<&Path> = targets.files.iter().chain(&targets.exclude_files).map(AsRef::as_ref).collect();
+        let output = Output::new(&view, &inputs)?;
+        Ok(Self {
+            sources: Sources {
+                targets: targets.targets,
+                files: targets.files,
+                exclude: targets.exclude,
+                exclude_files: targets.exclude_files,
+                ports,
+                max_targets: targets.max_targets,
+                order,
+                families,
+            },
+            depth: probe.depth,
+            user,
+            connect_timeout,
+            timeout: probe.timeout,
+            retries: probe.retries,
+            concurrency: pace.concurrency.get(),
+            rate: pace.rate,
+            per_subnet: pace.per_subnet.get(),
+            per_host: pace.per_host,
+            resolvers: network.resolver,
+            source: network.source,
+            interface: network.interface,
+            families,
+            all_addresses: network.all_addresses,
+            output,
+            fail_on: fail_on.unwrap_or_default(),
+            warnings,
+        })
+    }
+}
+
+impl Config {
+    /// What the engine is told. Its clock starts here.
+    #[must_use]
+    pub fn engine(&self) -> Options {
+        let plan = Plan { depth: self.depth, user: self.user.clone(), timeout: self.timeout, ..Plan::default() };
+        let mut options = Options::new(plan);
+        let settings = Settings { retries: self.retries, per_host: self.per_host, ..(*options.settings).clone() };
+        options.settings = Arc::new(settings);
+        options.connect_timeout = self.connect_timeout;
+        options.concurrency = self.concurrency;
+        options.rate = self.rate;
+        options.per_subnet = self.per_subnet;
+        options.source = self.source;
+        options.interface = self.interface.clone();
+        options.all_addresses = self.all_addresses;
+        options
+    }
+
+    /// What names are resolved with.
+    #[must_use]
+    pub fn resolver(&self) -> ResolverOptions {
+        ResolverOptions { servers: self.resolvers.clone(), families: self.families, ..ResolverOptions::default() }
+    }
+}
+
+/// The connect timeout that goes with the whole connection's. One that was given is obeyed or refused, the default yields.
+fn connect_timeout(given: Option<Duration>, whole: Duration, warnings: &mut Vec<String>) -> Result<Duration, Error> {
+    if let Some(connect) = given.filter(|connect| *connect > whole) {
+        return Err(Error::usage(format!(
+            "--connect-timeout {} is longer than --timeout {}, which bounds the whole connection; raise --timeout or lower --connect-timeout",
+            show(connect),
+            show(whole)
+        )));
+    }
+    let connect = given.unwrap_or(CONNECT_TIMEOUT).min(whole);
+    if connect < CONNECT_TIMEOUT_TELLS {
+        let option = if given.is_some() { "--connect-timeout" } else { "--timeout" };
+        warnings.push(format!(
+            "{option} {} is short: an unreachable host is known as such only after 3.1s and looks silent before; 3.5s or more tells them apart",
+            show(connect)
+        ));
+    }
+    Ok(connect)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::Cli;
+    use crate::report::Selection;
+
+    fn config(args: &[&str]) -> Result<Config, String> {
+        let cli = Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect("parses");
+        Config::new(cli.sweep, 7).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let config = config(&["host"]).expect("valid");
+        assert_eq!(config.depth, Depth::Auth);
+        assert_eq!(config.connect_timeout, Duration::from_secs(5));
+        assert_eq!(config.timeout, Duration::from_secs(20));
+        assert_eq!(config.retries, 1);
+        assert_eq!(config.concurrency, 1000);
+        assert_eq!(config.rate, 1000);
+        assert_eq!(config.per_subnet, 256);
+        assert_eq!(config.per_host, Duration::from_millis(1_200));
+        assert_eq!(config.sources.max_targets, 16_777_216);
+        assert_eq!(config.sources.order, Order::Random { seed: 7 });
+        assert_eq!(config.sources.targets, ["host"]);
+        assert_eq!((config.output.records, config.output.show), (Selection::All, Selection::Answered));
+        assert_eq!(config.output.format.name, "table");
+        assert_eq!(config.fail_on, FailOn::Expected);
+        assert_eq!(config.warnings, Vec::<String>::new());
+    }
+
+    #[test]
+    fn options_at_odds_are_refused() {
+        for (args, line) in [
+            (
+                &["--connect-timeout", "30s", "h"][..],
+                "--connect-timeout 30s is longer than --timeout 20s, which bounds the whole connection; raise --timeout or lower --connect-timeout",
+            ),
+            (&["--port", "22,0", "h"], "--port: port 0 cannot be connected to: write 1 to 65535"),
+            (
+                &["--interface", "nosuchif0", "h"],
+                "--interface: there is no interface `nosuchif0`; `ip link` lists them",
+            ),
+            (
+                &["-4", "--source", "::1", "h"],
+                "--source: ::1 is not of the family that -4 allows; leave one of them away",
+            ),
+            (
+                &["--order", "given", "--seed", "1", "h"],
+                "--seed: there is nothing to shuffle with --order given; leave one of them away",
+            ),
+        ] {
+            assert_eq!(config(args).err().as_deref(), Some(line), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_connect_timeout_that_cannot_tell_is_obeyed_with_one_warning() {
+        let short = config(&["--connect-timeout", "1s", "h"]).expect("obeyed");
+        assert_eq!(short.connect_timeout, Duration::from_secs(1));
+        assert_eq!(short.warnings.len(), 1);
+        assert!(
+            short.warnings[0].starts_with("--connect-timeout 1s is short: an unreachable host"),
+            "{:?}",
+            short.warnings
+        );
+        let whole = config(&["--timeout", "2s", "h"]).expect("obeyed");
+        assert_eq!((whole.connect_timeout, whole.warnings.len()), (Duration::from_secs(2), 1));
+        assert!(whole.warnings[0].starts_with("--timeout 2s is short"), "{:?}", whole.warnings);
+        assert_eq!(config(&["--connect-timeout", "3.5s", "h"]).expect("fine").warnings.len(), 0);
+    }
+
+    #[test]
+    fn the_engine_is_told_what_was_asked_for_and_its_own_defaults_are_ours() {
+        let ours = config(&["h"]).expect("valid").engine();
+        let its = Options::default();
+        assert_eq!(ours.settings.retries, its.settings.retries);
+        assert_eq!(ours.settings.per_host, its.settings.per_host);
+        assert_eq!(ours.settings.plan.timeout, its.settings.plan.timeout);
+        assert_eq!(ours.settings.plan.depth, its.settings.plan.depth);
+        assert_eq!((ours.connect_timeout, ours.concurrency), (its.connect_timeout, its.concurrency));
+        assert_eq!((ours.rate, ours.per_subnet), (its.rate, its.per_subnet));
+
+        let args =
+            ["--depth=kex", "-l", "alice", "--timeout=9s", "--connect-timeout=4s", "--retries=3", "-c7", "--rate=0"];
+        let more = ["--per-subnet=5", "--per-host=0", "--source=127.0.0.1", "--interface=lo", "--all-addresses", "h"];
+        let told = config(&[&args[..], &more[..]].concat()).expect("valid").engine();
+        let plan = &told.settings.plan;
+        assert_eq!((plan.depth, plan.user.as_str(), plan.timeout), (Depth::Kex, "alice", Duration::from_secs(9)));
+        assert_eq!((told.settings.retries, told.settings.per_host), (3, Duration::ZERO));
+        assert_eq!(
+            (told.connect_timeout, told.concurrency, told.rate, told.per_subnet),
+            (Duration::from_secs(4), 7, 0, 5)
+        );
+        assert_eq!(told.source.map(|addr| addr.to_string()).as_deref(), Some("127.0.0.1"));
+        assert_eq!((told.interface.as_deref(), told.all_addresses), (Some("lo"), true));
+    }
+
+    #[test]
+    fn the_resolver_is_told_what_was_asked_for() {
+        let told =
+            config(&["--resolver=192.0.2.53", "--resolver=[2001:db8::53]:5353", "-6", "h"]).expect("valid").resolver();
+        let servers: Vec<String> = told.servers.iter().map(ToString::to_string).collect();
+        assert_eq!(servers, ["192.0.2.53:53", "[2001:db8::53]:5353"]);
+        assert_eq!(told.families, Families::V6Only);
+    }
+
+    #[test]
+    fn of_an_option_given_twice_the_last_counts() {
+        assert_eq!(config(&["--rate", "0", "--rate", "5", "h"]).expect("valid").rate, 5);
+    }
+}

@@ -1,0 +1,237 @@
+//! One run: sources, engine and sink put together, and the exit code they come to.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use sshprobe_probes::record::Record;
+use sshprobe_probes::target::Target;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::args::{Cli, Command, SweepArgs};
+use crate::cli::config::Config;
+use crate::cli::exit::Exit;
+use crate::cli::{complaint, demo};
+use crate::engine::{Engine, Outcome, Stats};
+use crate::error::Error;
+use crate::report::{Closing, Delivered, Progress, Sink, Snapshot};
+use crate::resolve::Resolver;
+use crate::sys::entropy;
+use crate::target::Targets;
+
+/// Records between the engine and the sink: enough that neither waits for the other's scheduling, little enough that
+/// a stalled output is felt at once.
+const CHANNEL: usize = 1024;
+
+/// Between two looks at how far the run is.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// The whole program: parses the command line, does what it says, gives the exit code.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version were asked for; that nobody reads them to the end is no failure.
+        Err(error) if !error.use_stderr() => {
+            let _ = error.print();
+            return Exit::Clean;
+        }
+        Err(error) => return refuse(&Error::usage(complaint::one_line(&error))),
+    };
+    let done = match cli.command {
+        Some(Command::Demo(args)) => demo::run(args),
+        None => sweep(cli.sweep),
+    };
+    done.unwrap_or_else(|error| refuse(&error))
+}
+
+/// Shows a program error, a line each for all that is wrong.
+fn refuse(error: &Error) -> Exit {
+    complain(&Progress::none(), error);
+    Exit::Program
+}
+
+fn complain(progress: &Progress, error: &Error) {
+    for line in error.to_string().lines() {
+        progress.say(&format!("sshprobe: error: {line}"));
+    }
+}
+
+/// `sshprobe TARGET...`
+fn sweep(args: SweepArgs) -> Result<Exit, Error> {
+    let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
+    let mut config = Config::new(args, order)?;
+    let targets = std::mem::take(&mut config.sources).open()?;
+    let mut worst = Exit::Clean;
+    let finished = execute(&runtime()?, &config, targets, |record| {
+        worst = worst.max(Exit::of_record(record.code, record.from_range, &config.fail_on));
+    })?;
+    Ok(finished.max(worst))
+}
+
+/// The runtime that everything runs on.
+///
+/// # Errors
+/// The system gives no threads or no epoll instance.
+pub(super) fn runtime() -> Result<Runtime, Error> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let built = Builder::new_multi_thread().worker_threads(cores).enable_all().build();
+    built.map_err(|source| Error::System { what: "cannot start the runtime", source })
+}
+
+/// Sweeps the targets. `observe` sees every record that counts; what the records mean for the exit code is up to it, what
+/// became of the run itself is the answer.
+///
+/// # Errors
+/// What keeps the run from starting: nothing has been sent then, and no file touched that was there before.
+pub(super) fn execute(
+    runtime: &Runtime,
+    config: &Config,
+    targets: Targets,
+    mut observe: impl FnMut(&Record) + Send,
+) -> Result<Exit, Error> {
+    let engine = Engine::prepare(config.engine())?;
+    let resolver = Resolver::new(config.resolver());
+    let stop = Stop::watched_by(runtime)?;
+    let views = config.output.open()?;
+
+    let started = Instant::now();
+    let stats = Arc::new(Stats::default());
+    let progress = Arc::new(config.output.progress());
+    if !config.output.quiet {
+        let warnings = config.warnings.iter().chain(engine.warnings());
+        warnings.for_each(|line| progress.say(&format!("sshprobe: warning: {line}")));
+    }
+    let total = targets.total();
+    let bad_lines = Arc::new(AtomicBool::new(false));
+    let targets = good_ones(targets, Arc::clone(&progress), Arc::clone(&bad_lines));
+    let (sender, records) = mpsc::channel(CHANNEL);
+    let (outcome, delivered) = std::thread::scope(|scope| {
+        let sink = std::thread::Builder::new().name(String::from("records")).spawn_scoped(scope, || {
+            Sink::new(views).run(records, runtime.handle(), &progress, &mut observe, || stop.cancel.cancel())
+        });
+        let sink = sink.map_err(|source| Error::System { what: "a thread for the records", source })?;
+        let outcome = runtime.block_on(async {
+            let shown = tick(&progress, &stats, total);
+            let run = engine.run(targets, resolver, sender, stop.cancel.clone(), Arc::clone(&stats));
+            tokio::select! {
+                outcome = run => outcome,
+                never = shown => match never {},
+            }
+        });
+        Ok::<_, Error>((outcome, sink.join()))
+    })?;
+    progress.finish();
+    let ending = Ending {
+        outcome: outcome?,
+        delivered: delivered.ok(),
+        bad_lines: bad_lines.load(Ordering::Relaxed),
+        interrupted: stop.interrupted.load(Ordering::Relaxed),
+        elapsed: started.elapsed(),
+    };
+    Ok(ending.tell(config, &progress))
+}
+
+/// How a run ended, to be told on standard error and by the exit code.
+struct Ending {
+    outcome: Outcome,
+    /// `None` if the sink panicked.
+    delivered: Option<Delivered>,
+    bad_lines: bool,
+    interrupted: bool,
+    elapsed: Duration,
+}
+
+impl Ending {
+    fn tell(self, config: &Config, progress: &Progress) -> Exit {
+        let mut exit = Exit::Clean;
+        if self.bad_lines {
+            exit = exit.max(Exit::Program);
+        }
+        if self.outcome.internal_fault {
+            exit = exit.max(Exit::Internal);
+        }
+        if self.interrupted {
+            exit = exit.max(Exit::Interrupted);
+        }
+        let Some(delivered) = self.delivered else {
+            progress.say(
+                "sshprobe: error: a fault of this program: the writer of the records died, and some of them are lost",
+            );
+            return exit.max(Exit::Internal);
+        };
+        if let Some(error) = &delivered.error {
+            complain(progress, error);
+            exit = exit.max(Exit::Program);
+        }
+        let nothing_to_tell = delivered.closed || (delivered.summary.targets() == 0 && exit == Exit::Program);
+        if !config.output.quiet && !nothing_to_tell {
+            let closing =
+                Closing { elapsed: self.elapsed, interrupted: self.interrupted, list_all: config.output.list_all() };
+            progress.say(&delivered.summary.render(closing));
+        }
+        exit
+    }
+}
+
+/// The targets without what is wrong among them, which is told as it comes up: a bad line on stdin spoils no other.
+fn good_ones(
+    targets: Targets,
+    progress: Arc<Progress>,
+    bad: Arc<AtomicBool>,
+) -> impl Iterator<Item = Target> + Send + 'static {
+    targets.filter_map(move |target| match target {
+        Ok(target) => Some(target),
+        Err(problem) => {
+            bad.store(true, Ordering::Relaxed);
+            progress.say(&format!("sshprobe: error: {problem}"));
+            None
+        }
+    })
+}
+
+/// What ends a run before its last target.
+struct Stop {
+    cancel: CancellationToken,
+    /// It was a signal that ended it.
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Watches for signals as long as the runtime lives. The first SIGINT or SIGTERM ends the run in good order, the
+    /// second at once: an output may be stalled for good.
+    fn watched_by(runtime: &Runtime) -> Result<Self, Error> {
+        let stop = Self { cancel: CancellationToken::new(), interrupted: Arc::default() };
+        let (cancel, interrupted) = (stop.cancel.clone(), Arc::clone(&stop.interrupted));
+        let _context = runtime.enter();
+        let watch = |kind| signal(kind).map_err(|source| Error::System { what: "cannot watch for signals", source });
+        let (mut interrupt, mut terminate) = (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?);
+        runtime.spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if interrupted.swap(true, Ordering::Relaxed) {
+                    std::process::exit(i32::from(Exit::Interrupted.code()));
+                }
+                cancel.cancel();
+            }
+        });
+        Ok(stop)
+    }
+}
+
+/// Shows how far the run is, for as long as it is polled.
+async fn tick(progress: &Progress, stats: &Stats, total: Option<u64>) -> Infallible {
+    let mut every = tokio::time::interval(PROGRESS_EVERY);
+    loop {
+        every.tick().await;
+        progress.update(Snapshot { done: stats.done(), total, in_flight: stats.in_flight() });
+    }
+}

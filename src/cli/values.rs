@@ -1,0 +1,185 @@
+//! The parsers of option values. An error is the rest of a sentence that begins with the option and the value given.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use sshprobe_probes::plan::Depth;
+
+use crate::cli::duration;
+use crate::cli::exit::FailOn;
+use crate::report::{FORMATS, Format};
+
+/// A duration above zero.
+pub(super) fn span(text: &str) -> Result<Duration, String> {
+    match duration::parse(text)? {
+        Duration::ZERO => Err(String::from("leaves no time at all; give more than 0")),
+        span => Ok(span),
+    }
+}
+
+/// A duration; zero is meant.
+pub(super) fn span_or_zero(text: &str) -> Result<Duration, String> {
+    duration::parse(text)
+}
+
+/// A whole number from 0.
+pub(super) fn whole<N: std::str::FromStr>(text: &str) -> Result<N, String> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(String::from("is not a whole number from 0"));
+    }
+    text.parse().map_err(|_| String::from("is too large"))
+}
+
+/// A whole number from 1.
+pub(super) fn at_least_one<N: std::str::FromStr + PartialEq + From<u8>>(text: &str) -> Result<N, String> {
+    match whole::<N>(text) {
+        Ok(n) if n == N::from(0) => Err(String::from("must be at least 1")),
+        other => other,
+    }
+}
+
+/// [`at_least_one`] as a type.
+pub(super) fn at_least_one_nonzero(text: &str) -> Result<NonZeroUsize, String> {
+    NonZeroUsize::new(whole(text)?).ok_or_else(|| String::from("must be at least 1"))
+}
+
+/// [`at_least_one`] as a type.
+pub(super) fn at_least_one_u32(text: &str) -> Result<NonZeroU32, String> {
+    NonZeroU32::new(whole(text)?).ok_or_else(|| String::from("must be at least 1"))
+}
+
+/// How often to try again: more than a few tries make OpenSSH punish the address they come from.
+pub(super) fn retries(text: &str) -> Result<u32, String> {
+    match whole::<u32>(text)? {
+        n if n > 10 => Err(String::from("is more than 10, which servers answer with a ban")),
+        n => Ok(n),
+    }
+}
+
+/// A seed: decimal, or hexadecimal after `0x`.
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(hex) if hex.bytes().all(|b| b.is_ascii_hexdigit()) => u64::from_str_radix(hex, 16).ok(),
+        Some(_) => None,
+        None => whole(text).ok(),
+    };
+    parsed.ok_or_else(|| String::from("is not a number from 0 to 18446744073709551615 (or 0x and hexadecimal digits)"))
+}
+
+/// A depth by its name.
+pub(super) fn depth(text: &str) -> Result<Depth, String> {
+    let names: Vec<&str> = Depth::ALL.iter().map(|depth| depth.name()).collect();
+    one_of(text, &names).map(|at| Depth::ALL[at])
+}
+
+/// A format by its name.
+pub(super) fn format(text: &str) -> Result<&'static Format, String> {
+    let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+    one_of(text, &names).map(|at| &FORMATS[at])
+}
+
+/// `--fail-on`.
+pub(super) fn fail_on(text: &str) -> Result<FailOn, String> {
+    text.parse()
+}
+
+/// A user name as it goes into USERAUTH_REQUEST (RFC 4252 section 5).
+pub(super) fn user(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err(String::from("is empty; name a user or leave the option out")),
+        _ if text.len() > 255 => Err(String::from("is longer than 255 bytes")),
+        _ if text.chars().any(char::is_control) => Err(String::from("contains a control character")),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// A name server.
+pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
+    crate::resolve::server(text)
+}
+
+/// An address of this machine.
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| String::from("is not an address; write one like 192.0.2.7 or 2001:db8::7"))
+}
+
+/// An interface's name: 1 to 15 bytes (IFNAMSIZ), no slash, no space.
+pub(super) fn interface(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 15 || text.bytes().any(|b| b == b'/' || b.is_ascii_whitespace() || b == 0) {
+        return Err(String::from("cannot be the name of an interface; `ip link` lists them"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The place of `text` in `names`.
+fn one_of(text: &str, names: &[&str]) -> Result<usize, String> {
+    names.iter().position(|name| *name == text).ok_or_else(|| none_of(text, names))
+}
+
+/// Says that `text` is no member of a closed set of names, and which it may have meant.
+pub(super) fn none_of(text: &str, names: &[&str]) -> String {
+    let near = names.iter().map(|name| (distance(text, name), name)).min().filter(|(edits, _)| *edits <= 2);
+    let meant = near.map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"));
+    format!("is none of {}{meant}", names.join(", "))
+}
+
+/// Levenshtein's distance, for words short enough that its square is nothing.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().take(64).enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = corner + usize::from(from != *to);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_whole_and_in_bounds() {
+        assert_eq!(at_least_one_nonzero("1000").map(NonZeroUsize::get), Ok(1000));
+        assert_eq!(at_least_one_nonzero("0"), Err(String::from("must be at least 1")));
+        assert_eq!(at_least_one::<u64>("0"), Err(String::from("must be at least 1")));
+        assert_eq!(whole::<u32>("-3"), Err(String::from("is not a whole number from 0")));
+        assert_eq!(whole::<u32>("4294967296"), Err(String::from("is too large")));
+        assert_eq!(whole::<u32>("1k"), Err(String::from("is not a whole number from 0")));
+        assert_eq!(retries("0"), Ok(0));
+        assert!(retries("11").is_err());
+        assert_eq!(seed("0xff"), Ok(255));
+        assert_eq!(seed("18446744073709551615"), Ok(u64::MAX));
+        assert!(seed("0x").is_err() && seed("-1").is_err() && seed("0x1ffffffffffffffff").is_err());
+    }
+
+    #[test]
+    fn no_time_at_all_is_an_error_only_where_it_makes_no_sense() {
+        assert!(span("0").is_err());
+        assert_eq!(span_or_zero("0"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_near_miss_is_named() {
+        assert_eq!(depth("auht"), Err("is none of connect, ident, kexinit, kex, auth; did you mean auth?".into()));
+        assert_eq!(depth("foo"), Err("is none of connect, ident, kexinit, kex, auth".into()));
+        assert_eq!(depth("kex"), Ok(Depth::Kex));
+        assert_eq!(format("jsonl").map(|format| format.name), Ok("jsonl"));
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn names_that_cannot_be_are_refused() {
+        assert!(user("").is_err() && user("a\nb").is_err() && user(&"x".repeat(256)).is_err());
+        assert_eq!(user("root"), Ok(String::from("root")));
+        assert!(interface("a/b").is_err() && interface("").is_err() && interface("sixteen-bytes-xx").is_err());
+        assert_eq!(interface("eth0"), Ok(String::from("eth0")));
+    }
+}

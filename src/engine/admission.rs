@@ -1,0 +1,344 @@
+//! Who may open a connection now. Pure: the time comes as an argument, and nobody is woken here.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use sshprobe_probes::govern::host::HostGate;
+use sshprobe_probes::govern::rate::Rate;
+use sshprobe_probes::govern::subnet::Subnet;
+use sshprobe_probes::govern::trouble::LocalBackoff;
+use sshprobe_probes::time::Moment;
+
+/// The governors of a run, and those who wait for them.
+///
+/// Whoever wants a connection is in one of three places: `later`, until a moment; `crowded`, until somebody leaves the
+/// same neighbourhood; or `ready`, in the order of arrival, until there is a slot and a token. Nobody waits behind
+/// somebody who waits for something else.
+#[derive(Debug)]
+pub(super) struct Admission<W> {
+    rate: Rate,
+    subnet: Subnet,
+    hosts: HostGate,
+    backoff: LocalBackoff,
+    in_flight: usize,
+    ready: VecDeque<Waiting<W>>,
+    later: BinaryHeap<Later<W>>,
+    crowded: HashMap<IpAddr, VecDeque<Waiting<W>>>,
+    arrivals: u64,
+    /// The next token comes at this moment, and somebody waits for it.
+    token: Option<Moment>,
+}
+
+#[derive(Debug)]
+struct Waiting<W> {
+    who: W,
+    addr: IpAddr,
+}
+
+#[derive(Debug)]
+struct Later<W> {
+    at: Moment,
+    arrival: u64,
+    waiting: Waiting<W>,
+}
+
+impl<W> Admission<W> {
+    pub(super) fn new(rate: Rate, subnet: Subnet, hosts: HostGate, backoff: LocalBackoff) -> Self {
+        Self {
+            rate,
+            subnet,
+            hosts,
+            backoff,
+            in_flight: 0,
+            ready: VecDeque::new(),
+            later: BinaryHeap::new(),
+            crowded: HashMap::new(),
+            arrivals: 0,
+            token: None,
+        }
+    }
+
+    /// `who` wants a connection to `addr`, not before `at`.
+    pub(super) fn want(&mut self, who: W, addr: IpAddr, at: Moment) {
+        self.postpone(Waiting { who, addr }, at);
+    }
+
+    /// The next who may go, with the address. Ask until there is none; whoever goes has to [`Self::leave`] again.
+    pub(super) fn admit(&mut self, now: Moment) -> Option<(W, IpAddr)> {
+        while self.later.peek().is_some_and(|first| first.at <= now) {
+            let Some(first) = self.later.pop() else { break };
+            self.ready.push_back(first.waiting);
+        }
+        self.token = None;
+        while self.in_flight < self.backoff.allowed() {
+            let waiting = self.ready.pop_front()?;
+            if let Err(again) = self.hosts.may_start(waiting.addr, now) {
+                // A place in its neighbourhood that it may have been called up for is somebody else's now.
+                self.call(waiting.addr);
+                // Never before `now`, or this loop would not end.
+                self.postpone(waiting, again.max(now + Duration::from_micros(1)));
+                continue;
+            }
+            if !self.subnet.enter(waiting.addr) {
+                self.crowded.entry(neighbourhood(waiting.addr)).or_default().push_back(waiting);
+                continue;
+            }
+            if let Err(again) = self.rate.permit(now) {
+                self.subnet.leave(waiting.addr);
+                self.ready.push_front(waiting);
+                self.token = Some(again);
+                return None;
+            }
+            self.hosts.started(waiting.addr);
+            self.in_flight += 1;
+            return Some((waiting.who, waiting.addr));
+        }
+        None
+    }
+
+    /// When to ask again, if nobody leaves and nobody comes before.
+    pub(super) fn wake_at(&self) -> Option<Moment> {
+        let later = self.later.peek().map(|first| first.at);
+        later.into_iter().chain(self.token).min()
+    }
+
+    /// A connection to `addr` is over.
+    pub(super) fn leave(&mut self, addr: IpAddr, now: Moment) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.hosts.ended(addr, now);
+        self.subnet.leave(addr);
+        self.call(addr);
+    }
+
+    /// Makes the first of those who wait for a place in the neighbourhood of `addr` ready.
+    fn call(&mut self, addr: IpAddr) {
+        let key = neighbourhood(addr);
+        if let Some(queue) = self.crowded.get_mut(&key) {
+            // It has waited longest of all who are ready.
+            if let Some(next) = queue.pop_front() {
+                self.ready.push_front(next);
+            }
+            if queue.is_empty() {
+                self.crowded.remove(&key);
+            }
+        }
+    }
+
+    /// A connection could not be opened for want of something of ours: when to try it again.
+    pub(super) fn trouble(&mut self, now: Moment) -> Moment {
+        // The one that ran into it is still counted, and was not possible.
+        self.backoff.note(self.in_flight.saturating_sub(1), now)
+    }
+
+    /// A connection could be opened.
+    pub(super) fn recovered(&mut self, now: Moment) {
+        self.backoff.recovered(now);
+    }
+
+    fn postpone(&mut self, waiting: Waiting<W>, at: Moment) {
+        self.arrivals += 1;
+        self.later.push(Later { at, arrival: self.arrivals, waiting });
+    }
+}
+
+/// The /24 or /64 of an address, as [`Subnet`] counts.
+fn neighbourhood(addr: IpAddr) -> IpAddr {
+    match addr.to_canonical() {
+        IpAddr::V4(addr) => Ipv4Addr::from_bits(addr.to_bits() & 0xffff_ff00).into(),
+        IpAddr::V6(addr) => Ipv6Addr::from_bits(addr.to_bits() & (u128::MAX << 64)).into(),
+    }
+}
+
+// The earliest first, and of those the one that came first: the reverse of what a heap of maxima does.
+impl<W> Ord for Later<W> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.arrival).cmp(&(self.at, self.arrival))
+    }
+}
+
+impl<W> PartialOrd for Later<W> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<W> PartialEq for Later<W> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl<W> Eq for Later<W> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn at(millis: u64) -> Moment {
+        Moment::from_micros(millis * 1000)
+    }
+
+    fn addr(net: u8, host: u8) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(10, 0, net, host))
+    }
+
+    fn admission(rate: u32, subnet: u32, spacing: u64, slots: usize) -> Admission<u32> {
+        Admission::new(
+            Rate::new(rate, Moment::START),
+            Subnet::new(subnet),
+            HostGate::new(Duration::from_millis(spacing)),
+            LocalBackoff::new(slots),
+        )
+    }
+
+    fn all(admission: &mut Admission<u32>, now: Moment) -> Vec<u32> {
+        std::iter::from_fn(|| admission.admit(now).map(|(who, _)| who)).collect()
+    }
+
+    #[test]
+    fn slots_are_given_in_the_order_of_arrival() {
+        let mut admission = admission(0, 0, 0, 2);
+        for who in 0..4 {
+            admission.want(who, addr(0, 1), at(0));
+        }
+        assert_eq!(all(&mut admission, at(0)), [0, 1]);
+        assert_eq!(admission.wake_at(), None, "only a leaver can change that");
+        admission.leave(addr(0, 1), at(5));
+        assert_eq!(all(&mut admission, at(5)), [2]);
+    }
+
+    #[test]
+    fn who_waits_for_a_moment_holds_nobody_up() {
+        let mut admission = admission(0, 0, 0, 1);
+        admission.want(0, addr(0, 1), at(5000));
+        admission.want(1, addr(0, 2), at(0));
+        assert_eq!(all(&mut admission, at(0)), [1]);
+        assert_eq!(admission.wake_at(), Some(at(5000)));
+        admission.leave(addr(0, 2), at(10));
+        assert_eq!(all(&mut admission, at(4999)), [0u32; 0]);
+        assert_eq!(all(&mut admission, at(5000)), [0]);
+    }
+
+    #[test]
+    fn a_crowded_neighbourhood_holds_nobody_else_up() {
+        let mut admission = admission(0, 1, 0, 10);
+        admission.want(0, addr(0, 1), at(0));
+        admission.want(1, addr(0, 2), at(0));
+        admission.want(2, addr(0, 3), at(0));
+        admission.want(3, addr(1, 1), at(0));
+        assert_eq!(all(&mut admission, at(0)), [0, 3]);
+        admission.leave(addr(1, 1), at(1));
+        assert_eq!(all(&mut admission, at(1)), [0u32; 0], "somebody left another one");
+        admission.leave(addr(0, 1), at(1));
+        assert_eq!(all(&mut admission, at(1)), [1]);
+        admission.leave(addr(0, 2), at(1));
+        assert_eq!(all(&mut admission, at(1)), [2]);
+        assert!(admission.crowded.is_empty());
+    }
+
+    #[test]
+    fn one_host_is_left_alone_for_its_spacing() {
+        let mut admission = admission(0, 0, 1200, 10);
+        admission.want(0, addr(0, 1), at(0));
+        admission.want(1, addr(0, 1), at(0));
+        assert_eq!(all(&mut admission, at(0)), [0]);
+        admission.leave(addr(0, 1), at(100));
+        let mut now = at(100);
+        let mut admitted = Vec::new();
+        while admitted.is_empty() {
+            now = admission.wake_at().expect("a moment to ask again").max(now);
+            admitted = all(&mut admission, now);
+        }
+        assert_eq!((admitted, now), (vec![1], at(1300)));
+    }
+
+    #[test]
+    fn a_place_that_the_first_in_line_cannot_use_yet_goes_to_the_next() {
+        let mut admission = admission(0, 1, 1200, 10);
+        admission.want(0, addr(0, 1), at(0));
+        admission.want(1, addr(0, 2), at(0));
+        admission.want(2, addr(0, 3), at(0));
+        assert_eq!(all(&mut admission, at(0)), [0]);
+        admission.leave(addr(0, 1), at(1));
+        assert_eq!(all(&mut admission, at(1)), [1]);
+        admission.want(3, addr(0, 1), at(2));
+        assert_eq!(all(&mut admission, at(2)), [0u32; 0], "the host of 3 has not had its rest, and 2 finds no place");
+        admission.leave(addr(0, 2), at(3));
+        assert_eq!(all(&mut admission, at(3)), [2]);
+    }
+
+    #[test]
+    fn the_rate_is_waited_for_without_losing_a_place_in_the_subnet() {
+        let mut admission = admission(10, 1, 0, 10);
+        admission.want(0, addr(0, 1), at(0));
+        assert_eq!(all(&mut admission, at(0)), [0]);
+        admission.leave(addr(0, 1), at(0));
+        admission.want(1, addr(0, 1), at(0));
+        assert_eq!(all(&mut admission, at(0)), [0u32; 0]);
+        let token = admission.wake_at().expect("a token comes");
+        assert!(token > at(0));
+        assert_eq!(all(&mut admission, token), [1]);
+    }
+
+    #[test]
+    fn trouble_leaves_fewer_slots() {
+        let mut admission = admission(0, 0, 0, 30);
+        for who in 0..60 {
+            admission.want(who, addr(0, 1), at(0));
+        }
+        assert_eq!(all(&mut admission, at(0)).len(), 30);
+        let again = admission.trouble(at(1));
+        assert!(again > at(1));
+        for _ in 0..15 {
+            admission.leave(addr(0, 1), at(2));
+        }
+        assert_eq!(all(&mut admission, at(2)).len(), 4, "19 of 29 may be up");
+    }
+
+    proptest! {
+        #[test]
+        fn everybody_goes_in_the_end_and_no_limit_is_ever_broken(
+            rate in prop_oneof![Just(0u32), 50u32..2000],
+            per_subnet in 0u32..4,
+            spacing in prop_oneof![Just(0u64), 1u64..50],
+            slots in 1usize..6,
+            wants in proptest::collection::vec((0u8..3, 0u8..4, 0u64..200, 1u64..40), 1..60),
+        ) {
+            let mut admission = admission(rate, per_subnet, spacing, slots);
+            for (who, (net, host, when, _)) in wants.iter().enumerate() {
+                admission.want(u32::try_from(who).unwrap(), addr(*net, *host), at(*when));
+            }
+            let mut now = at(0);
+            let mut up: Vec<(Moment, IpAddr)> = Vec::new();
+            let mut gone = BTreeSet::new();
+            while gone.len() < wants.len() || !up.is_empty() {
+                while let Some((who, to)) = admission.admit(now) {
+                    let (.., when, lasts) = wants[who as usize];
+                    prop_assert!(at(when) <= now);
+                    prop_assert!(gone.insert(who), "admitted twice");
+                    up.push((now + Duration::from_millis(lasts), to));
+                    prop_assert!(up.len() <= slots);
+                    let near = up.iter().filter(|(_, other)| neighbourhood(*other) == neighbourhood(to)).count();
+                    prop_assert!(per_subnet == 0 || near <= per_subnet as usize);
+                    prop_assert!(spacing == 0 || up.iter().filter(|(_, other)| *other == to).count() == 1);
+                }
+                let ends = up.iter().map(|(end, _)| *end).min();
+                let next = ends.into_iter().chain(admission.wake_at()).min();
+                prop_assert!(next.is_some() || gone.len() == wants.len(), "nobody would ever be woken");
+                let Some(next) = next else { break };
+                now = next.max(now);
+                up.sort_unstable();
+                while up.first().is_some_and(|(end, _)| *end <= now) {
+                    let (_, to) = up.remove(0);
+                    admission.leave(to, now);
+                }
+            }
+            prop_assert!(admission.crowded.is_empty() && admission.later.is_empty() && admission.ready.is_empty());
+            prop_assert_eq!(admission.in_flight, 0);
+        }
+    }
+}

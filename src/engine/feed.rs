@@ -1,0 +1,40 @@
+//! Targets come from a blocking iterator on a thread of its own: stdin may keep it waiting as long as it likes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use sshprobe_probes::target::Target;
+use tokio::sync::mpsc;
+
+/// Targets read ahead. Few: they are made faster than probed, and whoever interrupts stdin wants no backlog.
+const AHEAD: usize = 64;
+
+/// What the thread hands over.
+#[derive(Debug)]
+pub(super) enum Fed {
+    /// The next target.
+    Target(Target),
+    /// The source panicked: our bug, and there is no next target.
+    Broken,
+}
+
+/// Starts the thread. It ends with its source, or at the first target after the receiver was dropped.
+///
+/// # Errors
+/// When the machine has no thread left.
+pub(super) fn start(targets: impl Iterator<Item = Target> + Send + 'static) -> std::io::Result<mpsc::Receiver<Fed>> {
+    let (ahead, fed) = mpsc::channel(AHEAD);
+    thread::Builder::new().name(String::from("targets")).spawn(move || {
+        let walk = AssertUnwindSafe(|| {
+            for target in targets {
+                if ahead.blocking_send(Fed::Target(target)).is_err() {
+                    return;
+                }
+            }
+        });
+        if catch_unwind(walk).is_err() {
+            let _ = ahead.blocking_send(Fed::Broken);
+        }
+    })?;
+    Ok(fed)
+}

@@ -1,0 +1,207 @@
+//! Admission with waiting: a task asks for a pass, and holds it while its connection is up.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sshprobe_probes::time::Moment;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::sleep_until;
+
+use super::admission::Admission;
+use super::stats::Stats;
+use crate::sys::clock::Clock;
+
+/// Lets tasks through as the governors allow.
+#[derive(Debug)]
+pub(super) struct Gate {
+    state: Mutex<State>,
+    clock: Clock,
+    stats: Arc<Stats>,
+    /// The moment to wake at has come nearer.
+    sooner: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    admission: Admission<oneshot::Sender<Pass>>,
+    /// The moment that [`Gate::attend`] sleeps towards.
+    awaited: Option<Moment>,
+}
+
+/// The right to have one connection up. Given back when dropped, whatever happened.
+#[derive(Debug)]
+pub(super) struct Pass {
+    gate: Option<Arc<Gate>>,
+    addr: IpAddr,
+}
+
+impl Gate {
+    pub(super) fn new(admission: Admission<oneshot::Sender<Pass>>, clock: Clock, stats: Arc<Stats>) -> Self {
+        Self { state: Mutex::new(State { admission, awaited: None }), clock, stats, sooner: Notify::new() }
+    }
+
+    /// Waits until a connection to `addr` may be opened, and not before `not_before`.
+    pub(super) async fn pass(self: &Arc<Self>, addr: IpAddr, not_before: Moment) -> Pass {
+        loop {
+            let (who, admitted) = oneshot::channel();
+            self.lock().admission.want(who, addr, not_before);
+            self.open();
+            if let Ok(pass) = admitted.await {
+                return pass;
+            }
+        }
+    }
+
+    /// Opens the gate whenever time alone makes room. Never ends: to be polled beside the run.
+    pub(super) async fn attend(self: &Arc<Self>) {
+        loop {
+            self.open();
+            let awaited = self.lock().awaited;
+            let moment = async {
+                match awaited {
+                    Some(moment) => sleep_until(self.clock.instant(moment)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = moment => {}
+                () = self.sooner.notified() => {}
+            }
+        }
+    }
+
+    /// A connection could not be opened for want of something of ours: when to try it again.
+    pub(super) fn trouble(&self) -> Moment {
+        self.stats.trouble();
+        self.lock().admission.trouble(self.clock.now())
+    }
+
+    /// A connection could be opened.
+    pub(super) fn recovered(&self) {
+        self.lock().admission.recovered(self.clock.now());
+    }
+
+    /// Lets through all who may go now.
+    fn open(self: &Arc<Self>) {
+        let mut state = self.lock();
+        loop {
+            let now = self.clock.now();
+            let Some((who, addr)) = state.admission.admit(now) else { break };
+            self.stats.enter();
+            let pass = Pass { gate: Some(Arc::clone(self)), addr };
+            if let Err(mut pass) = who.send(pass) {
+                // Whoever asked was cancelled meanwhile. Dropped as it is, the pass would take the lock that is held here.
+                pass.gate = None;
+                self.stats.exit();
+                state.admission.leave(addr, now);
+            }
+        }
+        let next = state.admission.wake_at();
+        let sooner = next.is_some_and(|next| state.awaited.is_none_or(|awaited| next < awaited));
+        state.awaited = next;
+        drop(state);
+        if sooner {
+            self.sooner.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that holds the lock runs foreign code: a state left behind by a panic is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if let Some(gate) = self.gate.take() {
+            gate.stats.exit();
+            gate.lock().admission.leave(self.addr, gate.clock.now());
+            gate.open();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sshprobe_probes::govern::host::HostGate;
+    use sshprobe_probes::govern::rate::Rate;
+    use sshprobe_probes::govern::subnet::Subnet;
+    use sshprobe_probes::govern::trouble::LocalBackoff;
+    use std::time::Duration;
+
+    const ADDR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn gate(slots: usize) -> (Arc<Gate>, Arc<Stats>) {
+        let stats = Arc::<Stats>::default();
+        let admission = Admission::new(
+            Rate::new(0, Moment::START),
+            Subnet::new(0),
+            HostGate::new(Duration::ZERO),
+            LocalBackoff::new(slots),
+        );
+        (Arc::new(Gate::new(admission, Clock::start(), Arc::clone(&stats))), stats)
+    }
+
+    async fn attended<T>(gate: &Arc<Gate>, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            () = gate.attend() => unreachable!(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pass_given_back_lets_the_next_one_through() {
+        let (gate, stats) = gate(1);
+        attended(&gate, async {
+            let first = gate.pass(ADDR, Moment::START).await;
+            assert_eq!(stats.in_flight(), 1);
+            let second = tokio::spawn({
+                let gate = Arc::clone(&gate);
+                async move { drop(gate.pass(ADDR, Moment::START).await) }
+            });
+            tokio::task::yield_now().await;
+            assert!(!second.is_finished());
+            drop(first);
+            second.await.unwrap();
+            assert_eq!((stats.in_flight(), stats.opened()), (0, 2));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn whoever_was_cancelled_while_waiting_takes_no_slot() {
+        let (gate, stats) = gate(1);
+        attended(&gate, async {
+            let first = gate.pass(ADDR, Moment::START).await;
+            let waiting: Vec<_> = (0..5000)
+                .map(|_| {
+                    let gate = Arc::clone(&gate);
+                    tokio::spawn(async move { gate.pass(ADDR, Moment::START).await })
+                })
+                .collect();
+            tokio::task::yield_now().await;
+            for task in &waiting {
+                task.abort();
+            }
+            for task in waiting {
+                assert!(task.await.is_err());
+            }
+            drop(first);
+            drop(gate.pass(ADDR, Moment::START).await);
+            assert_eq!(stats.in_flight(), 0);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_moment_in_the_future_is_waited_for() {
+        let (gate, _) = gate(1);
+        let then = gate.clock.now() + Duration::from_millis(20);
+        attended(&gate, async {
+            drop(gate.pass(ADDR, then).await);
+            assert!(gate.clock.now() >= then);
+        })
+        .await;
+    }
+}

@@ -1,0 +1,207 @@
+//! What standard error shows while a run goes on, and the one way to write lines there without tearing them apart.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::report::span::{count, show};
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Targets with a record.
+    pub done: u64,
+    /// Targets in all, where that can be known before the end.
+    pub total: Option<u64>,
+    /// Connections open now.
+    pub in_flight: u64,
+}
+
+/// Progress on standard error. Everything else that goes to the same terminal passes through it too.
+#[derive(Debug)]
+pub struct Progress {
+    face: Face,
+    pace: Mutex<Pace>,
+    started: Instant,
+}
+
+#[derive(Debug)]
+enum Face {
+    /// Nothing is shown.
+    None,
+    /// A bar that is redrawn in place.
+    Bar(ProgressBar),
+    /// A line now and then, where standard error is no terminal and progress was asked for all the same.
+    Lines(Mutex<Option<Instant>>),
+}
+
+/// Between two lines where there is no terminal to redraw on.
+const LINE_EVERY: Duration = Duration::from_secs(2);
+
+impl Progress {
+    /// Progress that shows nothing.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::with(Face::None)
+    }
+
+    /// Progress as a bar on a terminal, as lines elsewhere.
+    #[must_use]
+    pub fn shown() -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::with(Face::Lines(Mutex::new(None)));
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        bar.set_style(style(false));
+        Self::with(Face::Bar(bar))
+    }
+
+    fn with(face: Face) -> Self {
+        Self { face, pace: Mutex::new(Pace::default()), started: Instant::now() }
+    }
+
+    /// Shows how far the run is. Meant to be called a few times a second.
+    pub fn update(&self, at: Snapshot) {
+        let now = self.started.elapsed();
+        let line = {
+            let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.observe(now, at.done);
+            describe(at, &pace)
+        };
+        match &self.face {
+            Face::None => {}
+            Face::Bar(bar) => {
+                if bar.length() != at.total {
+                    match at.total {
+                        Some(total) => bar.set_length(total),
+                        None => bar.unset_length(),
+                    }
+                    bar.set_style(style(at.total.is_some()));
+                }
+                bar.set_message(line);
+                bar.set_position(at.done);
+                bar.tick();
+            }
+            Face::Lines(last) => {
+                let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+                    *last = Some(Instant::now());
+                    let _ = writeln!(io::stderr(), "sshprobe: {line}");
+                }
+            }
+        }
+    }
+
+    /// Runs `write` while the bar is off the terminal.
+    pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.face {
+            Face::Bar(bar) => bar.suspend(write),
+            _ => write(),
+        }
+    }
+
+    /// Writes a whole line (or several) to standard error. That it may be closed is no reason to stop.
+    pub fn say(&self, text: &str) {
+        self.suspend(|| {
+            let mut stderr = io::stderr().lock();
+            let _ = stderr
+                .write_all(text.as_bytes())
+                .and_then(|()| if text.ends_with('\n') { Ok(()) } else { stderr.write_all(b"\n") });
+        });
+    }
+
+    /// Takes the bar off the terminal for good.
+    pub fn finish(&self) {
+        if let Face::Bar(bar) = &self.face {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style(bounded: bool) -> ProgressStyle {
+    let template = if bounded { "[{bar:24}] {msg}" } else { "{spinner} {msg}" };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+fn describe(at: Snapshot, pace: &Pace) -> String {
+    let mut line = match at.total {
+        Some(total) => format!("{}/{} done", count(at.done), count(total)),
+        None => format!("{} done", count(at.done)),
+    };
+    line += &format!(", {} in flight", count(at.in_flight));
+    if let Some(rate) = pace.per_second {
+        line += &format!(", {rate:.0}/s");
+    }
+    if let Some(left) = at.total.and_then(|total| pace.time_for(total.saturating_sub(at.done))) {
+        line += &format!(", ETA {}", show(left));
+    }
+    line
+}
+
+/// Targets a second, smoothed over about ten seconds, so that a burst of silent addresses does not make the forecast jump.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<(Duration, u64)>,
+    per_second: Option<f64>,
+}
+
+/// The time over which a change of pace is believed.
+const SMOOTHING: f64 = 10.0;
+
+impl Pace {
+    fn observe(&mut self, now: Duration, done: u64) {
+        let Some((then, before)) = self.last else {
+            self.last = Some((now, done));
+            return;
+        };
+        let span = now.saturating_sub(then).as_secs_f64();
+        if span < 0.05 {
+            return;
+        }
+        let rate = done.saturating_sub(before) as f64 / span;
+        let weight = 1.0 - (-span / SMOOTHING).exp();
+        self.per_second = Some(self.per_second.map_or(rate, |old| old + weight * (rate - old)));
+        self.last = Some((now, done));
+    }
+
+    /// How long `left` more targets will take; `None` while nothing can be said.
+    fn time_for(&self, left: u64) -> Option<Duration> {
+        let rate = self.per_second.filter(|rate| *rate > 0.01)?;
+        let span = Duration::try_from_secs_f64(left as f64 / rate).ok()?;
+        // Tenths of a second would only flicker.
+        Some(Duration::from_secs(span.as_secs() + u64::from(left > 0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_follows_and_forecasts() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.time_for(5), None);
+        for second in 0..60 {
+            pace.observe(Duration::from_secs(second), second * 100);
+        }
+        assert_eq!(pace.per_second.map(f64::round), Some(100.0));
+        assert_eq!(pace.time_for(1_000), Some(Duration::from_secs(11)));
+        assert_eq!(pace.time_for(0), Some(Duration::ZERO));
+        for second in 60..120 {
+            pace.observe(Duration::from_secs(second), 6_000);
+        }
+        assert!(pace.per_second.is_some_and(|rate| rate < 1.0), "{pace:?}");
+    }
+
+    #[test]
+    fn a_line_says_what_is_known_and_no_more() {
+        let mut pace = Pace::default();
+        assert_eq!(describe(Snapshot { done: 0, total: None, in_flight: 0 }, &pace), "0 done, 0 in flight");
+        pace.observe(Duration::ZERO, 0);
+        pace.observe(Duration::from_secs(1), 1_000);
+        let at = Snapshot { done: 1_000, total: Some(4_096), in_flight: 256 };
+        assert_eq!(describe(at, &pace), "1,000/4,096 done, 256 in flight, 1000/s, ETA 4s");
+    }
+}

@@ -1,0 +1,63 @@
+//! What every way to a target has in common: it opens, carries bytes, and says how it ended.
+//!
+//! A new one (a proxy, a relay, a program's pipes) is one file that implements [`Transport`] and [`Stream`].
+
+use std::future::Future;
+use std::io;
+
+use sshprobe_probes::case::Connect;
+use sshprobe_probes::evidence::{Errno, Evidence, Icmp};
+use sshprobe_probes::probe::Leave;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// Opens byte streams.
+pub trait Transport: Send + Sync + 'static {
+    /// What carries the bytes.
+    type Stream: Stream;
+
+    /// Opens one connection.
+    ///
+    /// Ends by itself: a transport keeps its own deadline. Dropped before it ends, it leaves nothing open.
+    fn open(&self, connect: &Connect) -> impl Future<Output = Opening<Self::Stream>> + Send;
+}
+
+/// What became of an attempt to open a connection.
+#[derive(Debug)]
+pub enum Opening<S> {
+    /// Bytes can flow. The evidence says how it came about.
+    Up(S, Evidence),
+    /// The target or the network did not let us: the evidence's fault says how.
+    Down(Evidence),
+    /// This machine lacks something (descriptors, ports, buffers, memory). That says nothing about the target: try later.
+    Short(Errno),
+}
+
+/// A connection that is up.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
+    /// What `error`, which read or write gave, means if the connection has outlived it; `None` if it is over.
+    fn outlived(&self, error: &io::Error) -> Option<SoftError>;
+
+    /// An error that the network reported while nothing was read or written. Taken once.
+    fn pending(&self) -> Option<SoftError>;
+
+    /// Closes the connection as told, and resolves to what the way to the target knows about its end. Resolves soon, and
+    /// need not be waited for where nobody asks why.
+    fn leave(self, how: Leave) -> impl Future<Output = PathEnd> + Send;
+}
+
+/// The network complained about a connection that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SoftError {
+    /// The error number.
+    pub errno: Errno,
+    /// The ICMP message behind it, where it is known.
+    pub icmp: Option<Icmp>,
+}
+
+/// How the way to the target ended: what an end of file alone does not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PathEnd {
+    /// An ICMP error that was waiting to be read.
+    pub icmp: Option<Icmp>,
+}

@@ -1,0 +1,165 @@
+//! Short of descriptors, of memory and of a reader: nothing is lost, and nobody is blamed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use serde_json::Value;
+use sshprobe_probes::responder::Script;
+
+use crate::support::guard::lab;
+use crate::support::responder::Crowd;
+use crate::support::run::{Run, parse, run, sshprobe};
+use crate::support::topology::{PROBER_V4, Topology};
+
+/// 4,096 addresses behind one listener.
+const NETWORK: &str = "10.1.0.0/20";
+
+/// Deadlines no slow machine meets by accident: what is tested is that nothing is lost, not how fast it goes.
+const PATIENT: [&str; 4] = ["--connect-timeout", "60s", "--timeout", "120s"];
+
+struct Town {
+    _crowd: Crowd,
+    topology: Topology,
+}
+
+impl Town {
+    fn build() -> Self {
+        // Both ends of 4,096 connections are descriptors; this is the servers' end.
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit of descriptors");
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("raising the soft limit to the hard one");
+        let topology = Topology::new(NETWORK);
+        topology.fleet.sysctl("net/core/somaxconn", "8192");
+        topology.fleet.sysctl("net/ipv4/tcp_max_syn_backlog", "8192");
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 22));
+        let crowd = Crowd::start(&topology.fleet, any, Script::healthy(&[7; 32]), 2);
+        Self { _crowd: crowd, topology }
+    }
+
+    fn address(number: u32) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 1, 0, 0)) + number)
+    }
+}
+
+/// How many records there are of each code, every address once.
+fn codes(records: &[Value]) -> BTreeMap<&str, usize> {
+    let addresses: std::collections::BTreeSet<_> = records.iter().map(|it| it["target"]["addr"].as_str()).collect();
+    assert_eq!(addresses.len(), records.len(), "an address has two records");
+    let mut codes = BTreeMap::new();
+    for record in records {
+        *codes.entry(record["code"].as_str().expect("a code")).or_default() += 1;
+    }
+    codes
+}
+
+fn assert_all_ok(records: &[Value], stderr: &str) {
+    let strange = records.iter().find(|record| record["code"] != "ok");
+    assert_eq!(codes(records), BTreeMap::from([("ok", 4096)]), "for example {strange:?}\n{stderr}");
+}
+
+#[test]
+fn limits_of_64_descriptors_blame_nobody() {
+    let Some(_lab) = lab() else { return };
+    let town = Town::build();
+    let mut rules = String::new();
+    let mut expected = BTreeMap::new();
+    for number in 0..2000 {
+        let (code, action) = match number % 50 {
+            7 => ("refused", "reject with tcp reset"),
+            23 => ("admin-prohibited", "reject with icmp type admin-prohibited"),
+            _ => ("ok", ""),
+        };
+        *expected.entry(code).or_default() += 1;
+        if !action.is_empty() {
+            writeln!(rules, "ip daddr {} tcp dport 22 {action}", Town::address(number)).expect("a string");
+        }
+    }
+    let chain = format!("table ip lab {{\n chain forward {{\n type filter hook forward priority 0\n {rules} }}\n}}\n");
+    town.topology.router.nft(&chain);
+    let mut command = sshprobe(&town.topology.prober, &["--nofile=64:64"]);
+    command.args(["-f", "-", "--rate", "0", "--per-subnet", "4096", "--format", "jsonl"]).args(PATIENT);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a start");
+    let mut stdin = child.stdin.take().expect("piped");
+    let feeder = thread::spawn(move || (0..2000).try_for_each(|number| writeln!(stdin, "{}", Town::address(number))));
+    let output = child.wait_with_output().expect("its end");
+    feeder.join().expect("no panic").expect("all targets were read");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let records = parse(&output.stdout, &stderr);
+    let strange = records.iter().find(|it| !expected.contains_key(it["code"].as_str().unwrap_or_default()));
+    assert_eq!(codes(&records), expected, "for example {strange:?}\n{stderr}");
+    for record in &records {
+        let address: Ipv4Addr = record["target"]["addr"].as_str().and_then(|it| it.parse().ok()).expect("an address");
+        let code = match (u32::from(address) - u32::from(Town::address(0))) % 50 {
+            7 => "refused",
+            23 => "admin-prohibited",
+            _ => "ok",
+        };
+        assert_eq!(record["code"], code, "{record}");
+    }
+}
+
+fn all_at_once(town: &Town, limits: &[&str]) -> Run {
+    let mut command = sshprobe(&town.topology.prober, limits);
+    command.args([NETWORK, "-c", "5000", "--rate", "0", "--per-subnet", "4096", "--format", "jsonl"]).args(PATIENT);
+    run(command)
+}
+
+#[test]
+fn limits_lifted_4096_at_once_are_all_ok() {
+    let Some(_lab) = lab() else { return };
+    let town = Town::build();
+    let run = all_at_once(&town, &[]);
+    assert_all_ok(&run.records, &run.stderr);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+}
+
+#[test]
+fn limits_of_one_gigabyte_of_addresses_are_enough() {
+    let Some(_lab) = lab() else { return };
+    let town = Town::build();
+    let run = all_at_once(&town, &["--as=1073741824"]);
+    assert_all_ok(&run.records, &run.stderr);
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+}
+
+/// A port taken by bind() serves one connection alone; one that connect() chooses can serve each of many destinations.
+#[test]
+fn limits_of_64_local_ports_blame_nobody() {
+    let Some(_lab) = lab() else { return };
+    let town = Town::build();
+    town.topology.prober.sysctl("net/ipv4/ip_local_port_range", "40000 40063");
+    let mut command = sshprobe(&town.topology.prober, &[]);
+    command.args([NETWORK, "-c", "1000", "--rate", "0", "--per-subnet", "4096", "--source", PROBER_V4]);
+    command.args(["--format", "jsonl"]).args(PATIENT);
+    let run = run(command);
+    assert_all_ok(&run.records, &run.stderr);
+}
+
+#[test]
+fn limits_of_a_reader_that_stalls_ten_seconds_lose_nothing() {
+    let Some(_lab) = lab() else { return };
+    let town = Town::build();
+    let mut command = sshprobe(&town.topology.prober, &[]);
+    command.args([NETWORK, "-c", "5000", "--rate", "0", "--per-subnet", "4096", "--format", "jsonl"]).args(PATIENT);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a start");
+    let mut stderr = child.stderr.take().expect("piped");
+    let complaints = thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).map(|_| text)
+    });
+    // The stall itself: a pipe holds 64 KiB, about twenty records.
+    thread::sleep(Duration::from_secs(10));
+    assert!(child.try_wait().expect("its state").is_none(), "it ended though nobody read its records");
+    let mut stdout = Vec::new();
+    child.stdout.take().expect("piped").read_to_end(&mut stdout).expect("the records");
+    let status = child.wait().expect("its end");
+    let stderr = complaints.join().expect("no panic").expect("text");
+    assert_all_ok(&parse(&stdout, &stderr), &stderr);
+    assert_eq!(status.code(), Some(0), "{stderr}");
+}

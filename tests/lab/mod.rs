@@ -1,0 +1,10 @@
+//! Sweeps of fleets in network namespaces made by the test. They need root and are skipped, loudly, without it.
+
+mod ground;
+mod interrupt;
+mod limits;
+mod names;
+mod path;
+mod suites;
+mod sweep;
+mod truth;

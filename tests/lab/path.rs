@@ -1,0 +1,90 @@
+//! Trouble on the way: a dead neighbour is the network's, a missing route is our own.
+
+use serde_json::Value;
+
+use crate::support::fleet::Fleet;
+use crate::support::guard::lab;
+use crate::support::run::{run, sshprobe};
+use crate::support::topology::{Family, PROBER_DEVICE, PROBER_V4, PROBER_V6, ROUTER_V4, ROUTER_V6};
+
+const STOCK: &str = "* openssh ok ok - auth ident=SSH-2.0-OpenSSH_ kexinit key=ssh-ed25519 methods=publickey,password";
+
+fn probe(fleet: &Fleet, targets: &[&str]) -> Vec<Value> {
+    let mut command = sshprobe(&fleet.topology.prober, &[]);
+    command.args(targets).args(["--format", "jsonl"]);
+    let mut run = run(command);
+    assert_eq!(run.records.len(), targets.len(), "{}", run.stderr);
+    run.records.sort_by_key(|record| record["target"]["index"].as_u64());
+    run.records
+}
+
+fn expect(record: &Value, status: &str, code: &str, errno: &str) {
+    assert_eq!(record["status"], status, "{record}");
+    assert_eq!(record["code"], code, "{record}");
+    assert_eq!(record["stage"], "connect", "{record}");
+    assert_eq!(record["net"]["errno"], errno, "{record}");
+}
+
+/// Linux asks three times for a neighbour's link-layer address, a second apart, before it gives up: a connect deadline that
+/// comes sooner would take this for silence.
+#[test]
+fn path_to_a_dead_neighbour_is_unreachable() {
+    let Some(_lab) = lab() else { return };
+    for family in [Family::V4, Family::V6] {
+        let fleet = Fleet::of(STOCK, family);
+        let (ours, behind, own, router) = match family {
+            Family::V4 => ("192.0.2.99", "203.0.113.9", PROBER_V4, ROUTER_V4),
+            Family::V6 => ("fd00:0:0:a::99", "fd00:0:0:d::9", PROBER_V6, ROUTER_V6),
+        };
+        fleet.topology.router.ip("link add stub0 type bridge");
+        // A bridge without ports has no carrier, and an address on it would be of no use.
+        fleet.topology.router.ip("link add stub1 type veth peer name stub2");
+        for words in ["set dev stub2 master stub0", "set dev stub0 up", "set dev stub1 up", "set dev stub2 up"] {
+            fleet.topology.router.ip(&format!("link {words}"));
+        }
+        fleet.topology.router.ip("addr add 203.0.113.1/24 dev stub0");
+        fleet.topology.router.ip("addr add fd00:0:0:d::1/64 dev stub0 nodad");
+        let healthy = family.address(9).to_string();
+        let records = probe(&fleet, &[ours, behind, &healthy]);
+        expect(&records[0], "unreachable", "unreachable-host", "EHOSTUNREACH");
+        expect(&records[1], "unreachable", "unreachable-host", "EHOSTUNREACH");
+        // The first error is made by our own kernel, so a sender, if any is told, is ourselves.
+        let said =
+            |record: &Value| record["net"]["icmp"]["from"].as_str().map(|from| from.parse().expect("an address"));
+        let address = |text: &str| text.parse::<std::net::IpAddr>().expect("an address");
+        assert!(said(&records[0]).is_none_or(|from| from == address(own)), "{}", records[0]);
+        assert_eq!(said(&records[1]), Some(address(router)), "{}", records[1]);
+        assert_eq!(records[2]["code"], "ok", "{}", records[2]);
+    }
+}
+
+#[test]
+fn path_that_we_do_not_have_is_our_own_trouble() {
+    let Some(_lab) = lab() else { return };
+    for family in [Family::V4, Family::V6] {
+        let fleet = Fleet::of(STOCK, family);
+        let prober = &fleet.topology.prober;
+        let (flag, network, router, elsewhere) = match family {
+            Family::V4 => ("", "10.0.0.0/24", ROUTER_V4, "203.0.113.9"),
+            Family::V6 => ("-6", "fd00:0:0:1::/120", ROUTER_V6, "2001:db8::9"),
+        };
+        prober.ip(&format!("{flag} route del default"));
+        prober.ip(&format!("{flag} route add {network} via {router}"));
+        let address = |octet| family.address(octet).to_string();
+        prober.ip(&format!("{flag} route add prohibit {}", address(6)));
+        prober.ip(&format!("{flag} route add blackhole {}", address(7)));
+        prober.ip(&format!("{flag} route add unreachable {}", address(8)));
+        let records = probe(&fleet, &[elsewhere, &address(6), &address(7), &address(8), &address(9)]);
+        expect(&records[0], "local-error", "local-no-route", "ENETUNREACH");
+        expect(&records[1], "local-error", "local-policy", "EACCES");
+        expect(&records[2], "local-error", "local-policy", "EINVAL");
+        assert_eq!(records[3]["status"], "local-error", "a route of our own says no: {}", records[3]);
+        assert_eq!(records[4]["code"], "ok", "{}", records[4]);
+
+        // The whole interface gone: nobody out there is to blame.
+        prober.ip(&format!("link set dev {PROBER_DEVICE} down"));
+        for record in probe(&fleet, &[&address(9), &address(10)]) {
+            expect(&record, "local-error", "local-no-route", "ENETUNREACH");
+        }
+    }
+}

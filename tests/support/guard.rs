@@ -1,0 +1,71 @@
+//! Whether the lab can be had here, and to oneself.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use super::netns::sweep_leftovers;
+
+/// What the lab calls, by the Debian package that has it.
+const TOOLS: [(&str, &str); 13] = [
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("sshd", "openssh-server"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+    ("dropbear", "dropbear-bin"),
+    ("dropbearkey", "dropbear-bin"),
+    ("tinysshd", "tinysshd"),
+    ("tinysshd-makekey", "tinysshd"),
+    ("tinysshd-printkey", "tinysshd"),
+    ("setpriv", "util-linux"),
+    ("prlimit", "util-linux"),
+    ("timeout", "coreutils"),
+];
+
+/// The right to use the lab until dropped. Fleets would slow each other down, so there is one at a time.
+pub(crate) struct Lab {
+    _lock: File,
+}
+
+/// The lab, or `None` after a loud word where it cannot be had. For root on a CI machine (`CI` is set) that is a failure.
+pub(crate) fn lab() -> Option<Lab> {
+    if let Some(reason) = obstacle() {
+        assert!(
+            !(nix::unistd::geteuid().is_root() && std::env::var_os("CI").is_some()),
+            "the lab must run here and cannot: {reason}"
+        );
+        let test = std::thread::current().name().unwrap_or("a lab test").to_owned();
+        // Not eprintln!, which the test harness would swallow.
+        let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {test}: {reason}\n");
+        return None;
+    }
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab.lock");
+    let lock = File::create(path).expect("the lock file");
+    lock.lock().expect("locking a file of our own");
+    sweep_leftovers();
+    Some(Lab { _lock: lock })
+}
+
+fn obstacle() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("network namespaces need root".to_owned());
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let there = |tool: &str| {
+        std::env::split_paths(&paths).chain(["/usr/sbin".into(), "/sbin".into()]).any(|dir| dir.join(tool).exists())
+    };
+    let missing: Vec<String> =
+        TOOLS.iter().filter(|(tool, _)| !there(tool)).map(|(tool, package)| format!("{tool} ({package})")).collect();
+    if !missing.is_empty() {
+        return Some(format!("not installed: {}", missing.join(", ")));
+    }
+    let trial = format!("sshprobe-lab-{}-trial", std::process::id());
+    let made = std::process::Command::new("ip").args(["netns", "add", &trial]).output();
+    let _ = std::process::Command::new("ip").args(["netns", "del", &trial]).output();
+    match made {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(format!("ip netns add: {}", String::from_utf8_lossy(&output.stderr).trim())),
+        Err(error) => Some(format!("ip netns add: {error}")),
+    }
+}

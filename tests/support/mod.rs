@@ -1,0 +1,13 @@
+//! What the integration tests share: a lab of network namespaces with real and scripted servers.
+
+pub(crate) mod dns;
+pub(crate) mod fleet;
+pub(crate) mod guard;
+pub(crate) mod netns;
+pub(crate) mod responder;
+pub(crate) mod run;
+pub(crate) mod scenario;
+pub(crate) mod scripted;
+pub(crate) mod servers;
+pub(crate) mod tools;
+pub(crate) mod topology;

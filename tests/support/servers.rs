@@ -1,0 +1,204 @@
+//! Real servers: OpenSSH, Dropbear and tinysshd, each with keys made for the occasion.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::netns::{Netns, shell};
+use super::scripted::Acceptor;
+
+/// Host keys of the three types that OpenSSH makes by default.
+pub(crate) struct HostKeys {
+    dir: TempDir,
+}
+
+impl HostKeys {
+    /// The types, as `ssh-keygen -t` calls them.
+    pub(crate) const TYPES: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
+
+    /// Makes one key of each type.
+    pub(crate) fn generate() -> Self {
+        let keys = Self { dir: TempDir::new().expect("a temporary directory") };
+        for kind in Self::TYPES {
+            keys.add(kind, kind, &[]);
+        }
+        keys
+    }
+
+    /// Makes another key: of this ssh-keygen type with these further options, to be known as `name`.
+    pub(crate) fn add(&self, name: &str, kind: &str, options: &[&str]) {
+        let path = self.path(name);
+        let mut args = vec!["-q", "-t", kind, "-N", "", "-C", "lab", "-f", path.to_str().expect("printable")];
+        args.extend(options);
+        shell("ssh-keygen", &args);
+    }
+
+    /// Where the private key of this type lies.
+    pub(crate) fn path(&self, kind: &str) -> PathBuf {
+        self.dir.path().join(kind)
+    }
+
+    /// What `ssh-keygen -lf` calls the key of this type.
+    pub(crate) fn fingerprint(&self, kind: &str) -> String {
+        fingerprint(&self.path(kind).with_extension("pub"))
+    }
+}
+
+/// The SHA256 fingerprint that `ssh-keygen -lf` prints of a public key file.
+pub(crate) fn fingerprint(public_key: &Path) -> String {
+    let printed = shell("ssh-keygen", &["-l", "-f", public_key.to_str().expect("printable")]);
+    printed.split_whitespace().nth(1).expect("bits, fingerprint, comment, type").to_owned()
+}
+
+/// A server that runs until dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    _dir: Option<TempDir>,
+}
+
+impl Daemon {
+    /// Starts a server and waits until its standard error has a line with `ready` in it.
+    fn start(mut command: Command, ready: &str, dir: Option<TempDir>) -> Self {
+        let name = format!("{command:?}");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+        let mut said = String::new();
+        let up = lines.by_ref().any(|line| {
+            said.push_str(&line);
+            said.push('\n');
+            line.contains(ready)
+        });
+        assert!(up, "{name} ended without saying {ready:?}:\n{said}");
+        let log = Arc::new(Mutex::new(said));
+        let keeper = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in lines {
+                let mut log = keeper.lock().expect("no panic while locked");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        Self { child, log, _dir: dir }
+    }
+
+    /// What the server wrote to its standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("no panic while locked").clone()
+    }
+
+    /// Stops the process without ending it: the kernel goes on accepting for it.
+    pub(crate) fn freeze(&self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a process id"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).expect("stopping our own child");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What an sshd is to be like, beyond its address: `stock` is Debian's configuration without PAM, which the lab has no use for.
+pub(crate) struct Sshd<'a> {
+    /// Which of the keys it has; all where empty.
+    pub(crate) key_types: &'a [&'a str],
+    /// Lines of sshd_config that come first and so win.
+    pub(crate) config: &'a str,
+}
+
+impl Sshd<'_> {
+    /// Debian's defaults.
+    pub(crate) const STOCK: Sshd<'static> = Sshd { key_types: &[], config: "" };
+
+    /// Starts `sshd -D -e` on the address (the wildcard serves every address of the namespace).
+    pub(crate) fn start(&self, netns: &Netns, listen: IpAddr, keys: &HostKeys) -> Daemon {
+        // Debian's sshd refuses to start without its privilege separation directory.
+        fs::create_dir_all("/run/sshd").expect("making /run/sshd");
+        let dir = TempDir::new().expect("a temporary directory");
+        let mut config =
+            format!("{}\nListenAddress {listen}\nPort 22\nPidFile none\nUsePAM no\nStrictModes no\n", self.config);
+        config.push_str("KbdInteractiveAuthentication no\n");
+        // Of this one the last line wins, not the first.
+        if !config.contains("MaxStartups") {
+            config.push_str("MaxStartups 1000:30:2000\n");
+        }
+        let types = if self.key_types.is_empty() { &HostKeys::TYPES } else { self.key_types };
+        for kind in types {
+            config.push_str(&format!("HostKey {}\n", keys.path(kind).display()));
+        }
+        let path = dir.path().join("sshd_config");
+        fs::write(&path, config).expect("writing sshd_config");
+        // Two hundred key exchanges at once are hard on a small machine. They may wait; scripted servers keep time.
+        let mut command = netns.command("nice");
+        // sshd insists on its full path, for it executes itself again.
+        command.args(["/usr/sbin/sshd", "-D", "-e", "-f"]).arg(&path);
+        Daemon::start(command, "Server listening on", Some(dir))
+    }
+}
+
+/// Starts Dropbear with an Ed25519 key of its own; also returns the key's fingerprint.
+pub(crate) fn dropbear(netns: &Netns, listen: SocketAddr) -> (Daemon, String) {
+    let dir = TempDir::new().expect("a temporary directory");
+    let key = dir.path().join("key");
+    let made = shell("dropbearkey", &["-t", "ed25519", "-f", key.to_str().expect("printable")]);
+    let public = made.lines().find(|line| line.starts_with("ssh-ed25519 ")).expect("the public key");
+    let file = dir.path().join("key.pub");
+    fs::write(&file, format!("{public}\n")).expect("writing the public key");
+    let fingerprint = fingerprint(&file);
+    let mut command = netns.command("dropbear");
+    command.args(["-F", "-E", "-r"]).arg(&key).arg("-P").arg(dir.path().join("pid")).arg("-p").arg(listen.to_string());
+    let daemon = Daemon::start(command, "Not backgrounding", Some(dir));
+    await_listener(netns, listen);
+    (daemon, fingerprint)
+}
+
+/// Starts tinysshd, one process a connection as from inetd, with a key of its own; also returns the key's fingerprint.
+pub(crate) fn tinysshd(netns: &Netns, listen: SocketAddr) -> (Acceptor, String) {
+    let dir = TempDir::new().expect("a temporary directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("own directory");
+    let keys = dir.path().join("keys");
+    let path = keys.to_str().expect("printable").to_owned();
+    shell("tinysshd-makekey", &["-q", &path]);
+    let file = dir.path().join("key.pub");
+    fs::write(&file, shell("tinysshd-printkey", &[&path])).expect("writing the public key");
+    let fingerprint = fingerprint(&file);
+    let acceptor = Acceptor::start(netns, listen, move |stream| {
+        let input = OwnedFd::from(stream.try_clone()?);
+        let mut child = Command::new("tinysshd")
+            .arg(dir.path().join("keys"))
+            .stdin(Stdio::from(input))
+            .stdout(Stdio::from(OwnedFd::from(stream)))
+            .stderr(Stdio::null())
+            .spawn()?;
+        child.wait().map(drop)
+    });
+    (acceptor, fingerprint)
+}
+
+/// For servers that do not tell when they listen.
+fn await_listener(netns: &Netns, addr: SocketAddr) {
+    netns.enter(|| {
+        let give_up = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = TcpStream::connect(addr) {
+            assert!(Instant::now() < give_up, "{addr}: {error}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
+}
