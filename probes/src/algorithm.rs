@@ -18,7 +18,7 @@ use crate::wire::cipher::{
 
 pub use crate::negotiate::{Agreed, NoCommon, Offer, UnknownAlgorithm, negotiate};
 
-/// Verifies a bare signature: key blob, signature, message.
+/// Verifies a signature: plain key blob, what stands behind the algorithm's name in the signature blob, message.
 pub type Verify = fn(&[u8], &[u8], &[u8]) -> Result<(), VerifyFault>;
 
 /// Makes a transform from key and IV.
@@ -40,10 +40,12 @@ pub struct KexAlgorithm {
 
 /// A host-key (signature) algorithm.
 pub struct HostKeyAlgorithm {
-    /// Its name on the wire, which is also the one in the signature.
+    /// Its name on the wire.
     pub name: &'static str,
     /// The type its key blobs name.
     pub key_type: &'static str,
+    /// The name its signatures carry: with a certificate, that of the certified key's algorithm.
+    pub signature: &'static str,
     /// Verifies its signatures.
     pub verify: Verify,
 }
@@ -114,15 +116,30 @@ pub static KEX: &[KexAlgorithm] = &[
     KexAlgorithm { name: "diffie-hellman-group1-sha1", hash: &SHA1, post_quantum: false, begin: |r| finite_field::begin(&GROUP1, &SHA1, r), serve: |r| finite_field::serve(&GROUP1, &SHA1, r) },
 ];
 
-/// Host-key algorithms, in the order in which they are offered by default.
+/// Host-key algorithms, in the order in which they are offered by default: certificates behind plain keys, so that plain
+/// keys are seen unless certificates are asked for; what is rare behind both, and what is broken last.
 #[rustfmt::skip]
 pub static HOST_KEY: &[HostKeyAlgorithm] = &[
-    HostKeyAlgorithm { name: "ssh-ed25519", key_type: "ssh-ed25519", verify: hostkey::verify_ed25519 },
-    HostKeyAlgorithm { name: "ecdsa-sha2-nistp256", key_type: "ecdsa-sha2-nistp256", verify: hostkey::verify_nistp256 },
-    HostKeyAlgorithm { name: "ecdsa-sha2-nistp384", key_type: "ecdsa-sha2-nistp384", verify: hostkey::verify_nistp384 },
-    HostKeyAlgorithm { name: "ecdsa-sha2-nistp521", key_type: "ecdsa-sha2-nistp521", verify: hostkey::verify_nistp521 },
-    HostKeyAlgorithm { name: "rsa-sha2-512", key_type: "ssh-rsa", verify: hostkey::verify_rsa_sha2_512 },
-    HostKeyAlgorithm { name: "rsa-sha2-256", key_type: "ssh-rsa", verify: hostkey::verify_rsa_sha2_256 },
+    HostKeyAlgorithm { name: "ssh-ed25519", key_type: "ssh-ed25519", signature: "ssh-ed25519", verify: hostkey::verify_ed25519 },
+    HostKeyAlgorithm { name: "ecdsa-sha2-nistp256", key_type: "ecdsa-sha2-nistp256", signature: "ecdsa-sha2-nistp256", verify: hostkey::verify_nistp256 },
+    HostKeyAlgorithm { name: "ecdsa-sha2-nistp384", key_type: "ecdsa-sha2-nistp384", signature: "ecdsa-sha2-nistp384", verify: hostkey::verify_nistp384 },
+    HostKeyAlgorithm { name: "ecdsa-sha2-nistp521", key_type: "ecdsa-sha2-nistp521", signature: "ecdsa-sha2-nistp521", verify: hostkey::verify_nistp521 },
+    HostKeyAlgorithm { name: "rsa-sha2-512", key_type: "ssh-rsa", signature: "rsa-sha2-512", verify: hostkey::verify_rsa_sha2_512 },
+    HostKeyAlgorithm { name: "rsa-sha2-256", key_type: "ssh-rsa", signature: "rsa-sha2-256", verify: hostkey::verify_rsa_sha2_256 },
+    HostKeyAlgorithm { name: "ssh-ed25519-cert-v01@openssh.com", key_type: "ssh-ed25519-cert-v01@openssh.com", signature: "ssh-ed25519", verify: hostkey::verify_ed25519 },
+    HostKeyAlgorithm { name: "ecdsa-sha2-nistp256-cert-v01@openssh.com", key_type: "ecdsa-sha2-nistp256-cert-v01@openssh.com", signature: "ecdsa-sha2-nistp256", verify: hostkey::verify_nistp256 },
+    HostKeyAlgorithm { name: "ecdsa-sha2-nistp384-cert-v01@openssh.com", key_type: "ecdsa-sha2-nistp384-cert-v01@openssh.com", signature: "ecdsa-sha2-nistp384", verify: hostkey::verify_nistp384 },
+    HostKeyAlgorithm { name: "ecdsa-sha2-nistp521-cert-v01@openssh.com", key_type: "ecdsa-sha2-nistp521-cert-v01@openssh.com", signature: "ecdsa-sha2-nistp521", verify: hostkey::verify_nistp521 },
+    HostKeyAlgorithm { name: "rsa-sha2-512-cert-v01@openssh.com", key_type: "ssh-rsa-cert-v01@openssh.com", signature: "rsa-sha2-512", verify: hostkey::verify_rsa_sha2_512 },
+    HostKeyAlgorithm { name: "rsa-sha2-256-cert-v01@openssh.com", key_type: "ssh-rsa-cert-v01@openssh.com", signature: "rsa-sha2-256", verify: hostkey::verify_rsa_sha2_256 },
+    HostKeyAlgorithm { name: "sk-ssh-ed25519@openssh.com", key_type: "sk-ssh-ed25519@openssh.com", signature: "sk-ssh-ed25519@openssh.com", verify: hostkey::verify_sk_ed25519 },
+    HostKeyAlgorithm { name: "sk-ecdsa-sha2-nistp256@openssh.com", key_type: "sk-ecdsa-sha2-nistp256@openssh.com", signature: "sk-ecdsa-sha2-nistp256@openssh.com", verify: hostkey::verify_sk_nistp256 },
+    HostKeyAlgorithm { name: "sk-ssh-ed25519-cert-v01@openssh.com", key_type: "sk-ssh-ed25519-cert-v01@openssh.com", signature: "sk-ssh-ed25519@openssh.com", verify: hostkey::verify_sk_ed25519 },
+    HostKeyAlgorithm { name: "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", key_type: "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", signature: "sk-ecdsa-sha2-nistp256@openssh.com", verify: hostkey::verify_sk_nistp256 },
+    HostKeyAlgorithm { name: "ssh-rsa", key_type: "ssh-rsa", signature: "ssh-rsa", verify: hostkey::verify_rsa_sha1 },
+    HostKeyAlgorithm { name: "ssh-rsa-cert-v01@openssh.com", key_type: "ssh-rsa-cert-v01@openssh.com", signature: "ssh-rsa", verify: hostkey::verify_rsa_sha1 },
+    HostKeyAlgorithm { name: "ssh-dss", key_type: "ssh-dss", signature: "ssh-dss", verify: hostkey::verify_dss },
+    HostKeyAlgorithm { name: "ssh-dss-cert-v01@openssh.com", key_type: "ssh-dss-cert-v01@openssh.com", signature: "ssh-dss", verify: hostkey::verify_dss },
 ];
 
 const CHACHA20_POLY1305: CipherMode =
@@ -152,6 +169,14 @@ pub static MAC: &[MacAlgorithm] = &[
 
 /// Compression methods. Compressing is never worth a prober's while, and every server takes `none`.
 pub static COMPRESSION: &[&str] = &["none"];
+
+impl HostKeyAlgorithm {
+    /// Its keys come with a certificate.
+    #[must_use]
+    pub fn is_certificate(&self) -> bool {
+        hostkey::is_certificate(self.key_type)
+    }
+}
 
 impl CipherAlgorithm {
     /// It authenticates by itself.
@@ -303,6 +328,15 @@ mod tests {
         unique(CIPHER.iter().map(|each| each.name).collect());
         unique(MAC.iter().map(|each| each.name).collect());
         unique(COMPRESSION.to_vec());
+    }
+
+    #[test]
+    fn certificates_are_signed_for_with_a_plain_algorithm() {
+        for algorithm in HOST_KEY {
+            let plain = HOST_KEY.iter().find(|plain| plain.name == algorithm.signature).unwrap();
+            assert!(!plain.is_certificate() && plain.signature == plain.name, "{algorithm:?}");
+            assert_eq!(algorithm.is_certificate(), algorithm.name.ends_with("-cert-v01@openssh.com"));
+        }
     }
 
     #[test]

@@ -5,8 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::algorithm::HOST_KEY;
 use crate::diagnose;
 use crate::evidence::{Evidence, Fault};
+use crate::hostkey::{Certificate, key_info, key_type, plain_key, verify};
 use crate::plan::Plan;
 use crate::probe::{End, Probe};
 use crate::random::Seed;
@@ -14,6 +16,7 @@ use crate::stage::ident::{AwaitIdent, Step};
 use crate::time::Moment;
 use crate::wire::kexinit::KexInit;
 use crate::wire::packet::Inbound;
+use crate::wire::read::Reader;
 
 /// The moment at which everything happens in a replay.
 const NOW: Moment = Moment::from_micros(1_000);
@@ -102,6 +105,23 @@ pub fn packet(data: &[u8]) {
         (packets, None)
     };
     assert_eq!(run(&mut std::iter::once(data)), run(&mut data.chunks(1)));
+}
+
+/// A host key or certificate as a `string`, a signature as another, and what was signed.
+pub fn host_key(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let (blob, signature) = (reader.string().unwrap_or(data), reader.string().unwrap_or(data));
+    if let Ok(info) = key_info(blob) {
+        assert_eq!(key_type(blob), Some(info.kind));
+        assert!(plain_key(blob).is_ok_and(|plain| key_info(&plain).is_ok_and(|plain| plain.bits == info.bits)));
+    }
+    if let Ok(certificate) = Certificate::parse(blob) {
+        assert!(blob.starts_with(certificate.signed) && certificate.signed.len() < blob.len());
+        let _ = certificate.verify_ca();
+    }
+    for algorithm in HOST_KEY {
+        let _ = verify(algorithm, blob, signature, reader.rest());
+    }
 }
 
 /// A whole probe against whatever a server may send: it ends, and what it saw does not depend on how the bytes came.

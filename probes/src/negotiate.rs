@@ -111,6 +111,15 @@ impl Offer {
         self
     }
 
+    /// Certificates before plain keys, each kind in the order it has now: a server shows one only where its name stands
+    /// before the plain key's, and ssh(1) puts it there only for a host whose authority it knows.
+    #[must_use]
+    pub fn with_certificates_first(mut self) -> Self {
+        self.host_key.sort_by_key(|host_key| !host_key.is_certificate());
+        self.join();
+        self
+    }
+
     /// With or without the marker that offers strict key exchange.
     #[must_use]
     pub fn with_strict_kex(mut self, strict_kex: bool) -> Self {
@@ -500,6 +509,22 @@ mod tests {
         assert_eq!(preferred.last().map(String::as_str), Some(KEX_STRICT_C));
         let agreed = negotiate(&Offer::modern().prefer_pq(), &server(SERVER, false)).unwrap();
         assert_eq!(agreed.kex.name, "sntrup761x25519-sha512");
+    }
+
+    #[test]
+    fn certificates_come_first_only_on_demand_and_broken_keys_last() {
+        let names = |offer: &Offer| offer.host_key().split(',').map(str::to_owned).collect::<Vec<_>>();
+        let usual = names(&Offer::modern());
+        let certificate = |name: &String| name.ends_with("-cert-v01@openssh.com");
+        assert_eq!(usual.iter().position(certificate), Some(6));
+        assert_eq!(usual[usual.len() - 4..][..1], ["ssh-rsa"]);
+        let first = names(&Offer::modern().with_certificates_first());
+        assert_eq!(first[0], "ssh-ed25519-cert-v01@openssh.com");
+        assert_eq!(
+            first.iter().rposition(certificate).unwrap() + 1,
+            first.iter().filter(|name| certificate(name)).count()
+        );
+        assert_eq!(first.len(), usual.len());
     }
 
     #[test]
