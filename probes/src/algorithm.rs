@@ -12,8 +12,10 @@ use crate::kex::{
 };
 use crate::random::Randomness;
 use crate::wire::cipher::{
-    Authenticate, CipherFault, Keys, Opener, Sealer, Transform, aes_ctr, aes_gcm_opener, aes_gcm_sealer,
-    chacha20_poly1305_opener, chacha20_poly1305_sealer, composed_opener, composed_sealer, hmac_sha2_256, hmac_sha2_512,
+    Authenticate, CipherFault, Keys, Opener, Sealer, Transform, aes_cbc_decryptor, aes_cbc_encryptor, aes_ctr,
+    aes_gcm_opener, aes_gcm_sealer, chacha20_poly1305_opener, chacha20_poly1305_sealer, composed_opener,
+    composed_sealer, hmac_md5, hmac_md5_96, hmac_sha1, hmac_sha1_96, hmac_sha2_256, hmac_sha2_512,
+    triple_des_cbc_decryptor, triple_des_cbc_encryptor,
 };
 
 pub use crate::negotiate::{Agreed, NoCommon, Offer, UnknownAlgorithm, negotiate};
@@ -146,8 +148,11 @@ const CHACHA20_POLY1305: CipherMode =
     CipherMode::Aead { opener: chacha20_poly1305_opener, sealer: chacha20_poly1305_sealer };
 const AES_GCM: CipherMode = CipherMode::Aead { opener: aes_gcm_opener, sealer: aes_gcm_sealer };
 const AES_CTR: CipherMode = CipherMode::Mac { decrypt: aes_ctr, encrypt: aes_ctr };
+const AES_CBC: CipherMode = CipherMode::Mac { decrypt: aes_cbc_decryptor, encrypt: aes_cbc_encryptor };
+const TRIPLE_DES_CBC: CipherMode =
+    CipherMode::Mac { decrypt: triple_des_cbc_decryptor, encrypt: triple_des_cbc_encryptor };
 
-/// Ciphers, in the order in which they are offered by default.
+/// Ciphers, in the order in which they are offered by default: weak ones last.
 #[rustfmt::skip]
 pub static CIPHER: &[CipherAlgorithm] = &[
     CipherAlgorithm { name: "chacha20-poly1305@openssh.com", key: 64, iv: 0, mode: CHACHA20_POLY1305 },
@@ -156,15 +161,31 @@ pub static CIPHER: &[CipherAlgorithm] = &[
     CipherAlgorithm { name: "aes128-ctr", key: 16, iv: 16, mode: AES_CTR },
     CipherAlgorithm { name: "aes192-ctr", key: 24, iv: 16, mode: AES_CTR },
     CipherAlgorithm { name: "aes256-ctr", key: 32, iv: 16, mode: AES_CTR },
+    CipherAlgorithm { name: "aes128-gcm", key: 16, iv: 12, mode: AES_GCM },
+    CipherAlgorithm { name: "aes256-gcm", key: 32, iv: 12, mode: AES_GCM },
+    CipherAlgorithm { name: "aes128-cbc", key: 16, iv: 16, mode: AES_CBC },
+    CipherAlgorithm { name: "aes192-cbc", key: 24, iv: 16, mode: AES_CBC },
+    CipherAlgorithm { name: "aes256-cbc", key: 32, iv: 16, mode: AES_CBC },
+    CipherAlgorithm { name: "rijndael-cbc@lysator.liu.se", key: 32, iv: 16, mode: AES_CBC },
+    CipherAlgorithm { name: "3des-cbc", key: 24, iv: 8, mode: TRIPLE_DES_CBC },
 ];
 
-/// MACs, in the order in which they are offered by default.
+/// MACs, in the order in which they are offered by default: weak ones last. UMAC is missing, as no crate that could be
+/// relied on has it; a server that has it has an HMAC beside it.
 #[rustfmt::skip]
 pub static MAC: &[MacAlgorithm] = &[
     MacAlgorithm { name: "hmac-sha2-256-etm@openssh.com", key: 32, etm: true, begin: hmac_sha2_256 },
     MacAlgorithm { name: "hmac-sha2-512-etm@openssh.com", key: 64, etm: true, begin: hmac_sha2_512 },
     MacAlgorithm { name: "hmac-sha2-256", key: 32, etm: false, begin: hmac_sha2_256 },
     MacAlgorithm { name: "hmac-sha2-512", key: 64, etm: false, begin: hmac_sha2_512 },
+    MacAlgorithm { name: "hmac-sha1-etm@openssh.com", key: 20, etm: true, begin: hmac_sha1 },
+    MacAlgorithm { name: "hmac-sha1", key: 20, etm: false, begin: hmac_sha1 },
+    MacAlgorithm { name: "hmac-sha1-96-etm@openssh.com", key: 20, etm: true, begin: hmac_sha1_96 },
+    MacAlgorithm { name: "hmac-sha1-96", key: 20, etm: false, begin: hmac_sha1_96 },
+    MacAlgorithm { name: "hmac-md5-etm@openssh.com", key: 16, etm: true, begin: hmac_md5 },
+    MacAlgorithm { name: "hmac-md5", key: 16, etm: false, begin: hmac_md5 },
+    MacAlgorithm { name: "hmac-md5-96-etm@openssh.com", key: 16, etm: true, begin: hmac_md5_96 },
+    MacAlgorithm { name: "hmac-md5-96", key: 16, etm: false, begin: hmac_md5_96 },
 ];
 
 /// Compression methods. Compressing is never worth a prober's while, and every server takes `none`.

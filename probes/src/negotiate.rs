@@ -436,7 +436,7 @@ mod tests {
             (6, Slot::Compression),
             (7, Slot::Compression),
         ] {
-            for nothing in ["", "hmac-md5,foo", ","] {
+            for nothing in ["", "hmac-ripemd160,foo", ","] {
                 let mut lists = SERVER;
                 lists[at] = nothing;
                 assert_eq!(
