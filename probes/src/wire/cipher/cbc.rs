@@ -3,8 +3,6 @@
 
 use std::fmt;
 
-#[allow(deprecated, reason = "to speak with what offers nothing else")]
-use aws_lc_rs::cipher::DES_EDE3_FOR_LEGACY_USE_ONLY as TRIPLE_DES;
 use aws_lc_rs::cipher::{
     AES_128, AES_192, AES_256, Algorithm, DecryptingKey, DecryptionContext, EncryptingKey, EncryptionContext,
     UnboundCipherKey,
@@ -12,6 +10,10 @@ use aws_lc_rs::cipher::{
 use aws_lc_rs::iv::FixedLength;
 
 use super::{CipherFault, Transform};
+
+/// The library marks it as what it is; some peers offer nothing else.
+#[allow(deprecated)]
+static TRIPLE_DES: &Algorithm = &aws_lc_rs::cipher::DES_EDE3_FOR_LEGACY_USE_ONLY;
 
 /// The last block of ciphertext, which the next block is mixed with; at first the IV.
 #[derive(Clone, Copy)]
@@ -90,12 +92,12 @@ pub fn aes_cbc_decryptor(key: &[u8], iv: &[u8]) -> Result<Box<dyn Transform>, Ci
 
 /// Encrypts with 24 bytes of key and 8 of IV. The library refuses keys that make it single DES; no key derivation hits one.
 pub fn triple_des_cbc_encryptor(key: &[u8], iv: &[u8]) -> Result<Box<dyn Transform>, CipherFault> {
-    encryptor(&TRIPLE_DES, key, iv)
+    encryptor(TRIPLE_DES, key, iv)
 }
 
 /// Decrypts with 24 bytes of key and 8 of IV.
 pub fn triple_des_cbc_decryptor(key: &[u8], iv: &[u8]) -> Result<Box<dyn Transform>, CipherFault> {
-    decryptor(&TRIPLE_DES, key, iv)
+    decryptor(TRIPLE_DES, key, iv)
 }
 
 impl Transform for Encryptor {
