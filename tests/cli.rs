@@ -138,8 +138,9 @@ fn bad_files_are_refused_with_file_and_line_before_anything_is_sent() {
     ] {
         let output = sshprobe().args(["-f", file]).output().expect("runs");
         assert_refused(&output, words);
-        let output = sshprobe().args(["--exclude-file", file, &good]).output().expect("runs");
+        // A list of exceptions may have none left.
         if file != &empty && file != &comments {
+            let output = sshprobe().args(["--exclude-file", file, &good]).output().expect("runs");
             assert_refused(&output, words);
         }
     }
@@ -147,6 +148,7 @@ fn bad_files_are_refused_with_file_and_line_before_anything_is_sent() {
     assert_refused(&all, &["excluded"]);
     let listed = sshprobe().args(["-f", &late, "--max-targets", "1"]).output().expect("runs");
     assert_refused(&listed, &["late:3"]);
+    bystander.assert_unbothered();
 }
 
 #[test]

@@ -112,3 +112,6 @@ fn read<S: Stream>(cx: &mut Context<'_>, stream: &mut S, probe: &mut Probe, cloc
 fn errno(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EPIPE, Errno)
 }
+
+#[cfg(test)]
+mod tests;

@@ -407,3 +407,6 @@ fn words(panic: &(dyn Any + Send)) -> &str {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a panic without words")
 }
+
+#[cfg(test)]
+mod tests;

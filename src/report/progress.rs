@@ -143,6 +143,8 @@ fn describe(at: Snapshot, pace: &Pace) -> String {
 /// Targets a second, smoothed over about ten seconds, so that a burst of silent addresses does not make the forecast jump.
 #[derive(Debug, Default)]
 struct Pace {
+    /// When the first target was counted from.
+    began: Duration,
     last: Option<(Duration, u64)>,
     per_second: Option<f64>,
 }
@@ -153,7 +155,7 @@ const SMOOTHING: f64 = 10.0;
 impl Pace {
     fn observe(&mut self, now: Duration, done: u64) {
         let Some((then, before)) = self.last else {
-            self.last = Some((now, done));
+            (self.began, self.last) = (now, Some((now, done)));
             return;
         };
         let span = now.saturating_sub(then).as_secs_f64();
@@ -161,7 +163,9 @@ impl Pace {
             return;
         }
         let rate = done.saturating_sub(before) as f64 / span;
-        let weight = 1.0 - (-span / SMOOTHING).exp();
+        // In the beginning it is the plain average: one early sample must not stand for ten seconds.
+        let share = span / now.saturating_sub(self.began).as_secs_f64();
+        let weight = share.max(1.0 - (-span / SMOOTHING).exp());
         self.per_second = Some(self.per_second.map_or(rate, |old| old + weight * (rate - old)));
         self.last = Some((now, done));
     }
@@ -189,6 +193,11 @@ mod tests {
         assert_eq!(pace.per_second.map(f64::round), Some(100.0));
         assert_eq!(pace.time_for(1_000), Some(Duration::from_secs(11)));
         assert_eq!(pace.time_for(0), Some(Duration::ZERO));
+        let mut ramped = Pace::default();
+        for (tenth, done) in [(0, 0), (1, 0), (2, 10), (10, 100)] {
+            ramped.observe(Duration::from_millis(100 * tenth), done);
+        }
+        assert_eq!(ramped.per_second.map(f64::round), Some(100.0), "the average since the start");
         for second in 60..120 {
             pace.observe(Duration::from_secs(second), 6_000);
         }

@@ -317,3 +317,6 @@ fn short(errno: Errno) -> bool {
             | Errno::EAGAIN
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,402 @@
+//! Whole runs over loopback, where 127.0.0.0/8 is as many hosts as needed behind one listening socket.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::process::Command;
+use std::sync::atomic::AtomicUsize;
+use std::task::{self, Poll};
+use std::{env, io};
+
+use nix::sys::resource::{Resource, setrlimit};
+use sshprobe_probes::diagnose::Code;
+use sshprobe_probes::plan::Plan;
+use sshprobe_probes::probe::Leave;
+use sshprobe_probes::responder::{Script, Step};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+use super::*;
+use crate::demo::serve;
+use crate::transport::tcp::TcpPath;
+use crate::transport::{PathEnd, SoftError, Stream};
+
+/// Long enough for anything that is going to happen; a test that waits for it has failed.
+const NEVER: Duration = Duration::from_secs(60);
+
+fn host(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(0x7f01_0000 + number).into()
+}
+
+fn target(index: u64, host: Host, port: u16) -> Target {
+    Target { input: "test".into(), index, host, port, user: None, from_range: true }
+}
+
+fn targets(count: u32, port: u16) -> impl Iterator<Item = Target> + Send + 'static {
+    (0..count).map(move |number| target(number.into(), Host::Addr(host(number), 0), port))
+}
+
+/// A server of that script on every address of 127.0.0.0/8: its port.
+async fn server(script: Script) -> u16 {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(serve(listener, Arc::new(script)));
+    port
+}
+
+async fn healthy() -> u16 {
+    server(Script::healthy(&[1; 32])).await
+}
+
+fn options() -> Options {
+    Options { rate: 0, per_subnet: 0, ..Options::default() }
+}
+
+/// Names that behave as their first letter says.
+struct Names;
+
+impl Resolve for Names {
+    async fn resolve(&self, name: &str) -> Result<Vec<IpAddr>, ResolveFault> {
+        match name.as_bytes() {
+            [b'h', ..] => std::future::pending().await,
+            [b'n', ..] => Err(ResolveFault::NxDomain),
+            [b'p', ..] => panic!("a resolver's bug"),
+            [b'x', ..] => Ok(vec![host(66)]),
+            _ => Ok(vec![host(1), host(2)]),
+        }
+    }
+}
+
+struct Running {
+    records: mpsc::Receiver<Box<Record>>,
+    stats: Arc<Stats>,
+    cancel: CancellationToken,
+    done: tokio::task::JoinHandle<Outcome>,
+}
+
+fn start<T: Transport>(
+    engine: Engine<T>,
+    targets: impl Iterator<Item = Target> + Send + 'static,
+    sink: usize,
+) -> Running {
+    let (sink, records) = mpsc::channel(sink);
+    let stats = Arc::<Stats>::default();
+    let cancel = CancellationToken::new();
+    let run = engine.run(targets, Names, sink, cancel.clone(), Arc::clone(&stats));
+    let done = tokio::spawn(async move { run.await.unwrap() });
+    Running { records, stats, cancel, done }
+}
+
+impl Running {
+    /// All records by code, and how it ended. Every target has one.
+    async fn finish(mut self) -> (BTreeMap<&'static str, Vec<u64>>, Outcome) {
+        let mut codes = BTreeMap::<_, Vec<u64>>::new();
+        let all = async {
+            while let Some(record) = self.records.recv().await {
+                codes.entry(record.code.name()).or_default().push(record.target.index);
+            }
+        };
+        timeout(NEVER, all).await.expect("the run ends");
+        codes.values_mut().for_each(|indices| indices.sort_unstable());
+        (codes, self.done.await.unwrap())
+    }
+
+    async fn until(&self, what: impl Fn(&Stats) -> bool) {
+        let happens = async {
+            while !what(&self.stats) {
+                sleep(Duration::from_millis(2)).await;
+            }
+        };
+        timeout(NEVER, happens).await.expect("it happens");
+    }
+}
+
+fn prepared(options: Options) -> Engine {
+    Engine::prepare(options).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_target_has_one_record() {
+    let port = healthy().await;
+    let (codes, outcome) = start(prepared(options()), targets(200, port), 8).finish().await;
+    assert_eq!(codes, BTreeMap::from([("ok", (0..200).collect())]));
+    assert_eq!(outcome, Outcome::default());
+}
+
+#[tokio::test]
+async fn one_thread_is_enough() {
+    let port = healthy().await;
+    let (codes, _) = start(prepared(options()), targets(50, port), 8).finish().await;
+    assert_eq!(codes["ok"].len(), 50);
+}
+
+#[tokio::test]
+async fn a_sink_that_stalls_stops_the_feed_and_loses_nothing() {
+    let port = healthy().await;
+    let engine = prepared(Options { concurrency: 4, ..options() });
+    let cases = engine.shares.cases as u64;
+    let running = start(engine, targets(1000, port), 1);
+    // One record lies in the channel, each case holds one that nobody takes, and one more target waits for a place.
+    running.until(|stats| stats.fed() == cases + 2 && stats.in_flight() == 0).await;
+    assert_eq!(running.stats.done(), 1);
+    let (codes, _) = running.finish().await;
+    assert_eq!(codes, BTreeMap::from([("ok", (0..1000).collect())]));
+}
+
+#[tokio::test]
+async fn cancelled_it_drops_what_is_in_flight_and_hands_out_what_is_done() {
+    let mute = server(Script::steps(vec![Step::Mute])).await;
+    let (refused, _kept) = refusing();
+    let few = targets(5, refused).chain((5..).map(move |n| target(n, Host::Addr(host(n as u32), 0), mute)));
+    let running = start(prepared(Options { concurrency: 20, ..options() }), few, 1);
+    running.until(|stats| stats.in_flight() == 20 && stats.opened() == 25).await;
+    running.cancel.cancel();
+    let stats = Arc::clone(&running.stats);
+    let (codes, outcome) = running.finish().await;
+    assert_eq!(codes, BTreeMap::from([("refused", (0..5).collect())]));
+    assert_eq!(outcome, Outcome { cancelled: true, ..Outcome::default() });
+    assert_eq!(stats.in_flight(), 0);
+}
+
+/// A port where connections are refused as long as the socket lives.
+fn refusing() -> (u16, socket2::Socket) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into()).unwrap();
+    (socket.local_addr().unwrap().as_socket().unwrap().port(), socket)
+}
+
+#[tokio::test]
+async fn without_a_sink_there_is_no_run() {
+    let port = healthy().await;
+    let mut running = start(prepared(options()), (0..).map(move |n| target(n, Host::Addr(host(1), 0), port)), 1);
+    running.records.close();
+    let (_, outcome) = running.finish().await;
+    assert_eq!(outcome, Outcome { sink_closed: true, ..Outcome::default() });
+}
+
+#[tokio::test]
+async fn a_dropped_run_ends_its_tasks() {
+    let mute = server(Script::steps(vec![Step::Mute])).await;
+    let running = start(prepared(options()), targets(10, mute), 1);
+    running.until(|stats| stats.in_flight() == 10).await;
+    running.done.abort();
+    running.until(|stats| stats.in_flight() == 0).await;
+}
+
+#[tokio::test]
+async fn names_that_hang_hold_nobody_up() {
+    let port = healthy().await;
+    let name = |index, name: &str| target(index, Host::Name(name.into()), port);
+    let first: Vec<_> = (0..500).map(|n| name(n, "hangs")).collect();
+    // Names stand in line for the resolver: those that are to be answered come first.
+    let all = [name(500, "nowhere"), name(501, "two"), name(502, "panics")].into_iter().chain(first);
+    let all = all.chain((503..600).map(move |n| target(n, Host::Addr(host(n as u32), 0), port)));
+    let mut running = start(prepared(options()), all, 1000);
+    running.until(|stats| stats.done() == 100).await;
+    running.cancel.cancel();
+    let mut internal = 0;
+    while let Some(record) = running.records.recv().await {
+        match record.target.index {
+            500 => assert_eq!(record.code, Code::DnsNxdomain),
+            502 => {
+                assert_eq!(record.code, Code::Internal);
+                assert!(record.detail.contains("a resolver's bug"), "{}", record.detail);
+                internal += 1;
+            }
+            _ => assert_eq!(record.code, Code::Ok, "{}", record.detail),
+        }
+    }
+    assert_eq!(internal, 1);
+    assert!(running.done.await.unwrap().internal_fault);
+}
+
+#[tokio::test]
+async fn each_address_of_a_name_can_be_a_target() {
+    let port = healthy().await;
+    let all = || [target(0, Host::Name("two".into()), port)].into_iter();
+    let (codes, _) = start(prepared(options()), all(), 8).finish().await;
+    assert_eq!(codes["ok"], [0]);
+    let (codes, _) = start(prepared(Options { all_addresses: true, ..options() }), all(), 8).finish().await;
+    assert_eq!(codes["ok"], [0, 0]);
+}
+
+#[tokio::test]
+async fn an_excluded_address_is_not_probed_by_its_name() {
+    let port = healthy().await;
+    let mut exclusions = Exclusions::default();
+    exclusions.add(&crate::target::Expression::parse(&host(66).to_string()).unwrap());
+    let engine = prepared(Options { exclusions: Arc::new(exclusions), ..options() });
+    let running = start(engine, [target(0, Host::Name("x".into()), port)].into_iter(), 8);
+    let stats = Arc::clone(&running.stats);
+    let (codes, _) = running.finish().await;
+    assert_eq!(codes, BTreeMap::from([("local-policy", vec![0])]));
+    assert_eq!(stats.opened(), 0);
+}
+
+#[tokio::test]
+async fn a_source_that_panics_is_our_fault_and_said_so() {
+    let port = healthy().await;
+    let broken = targets(3, port).chain(std::iter::once_with(|| panic!("a source's bug")));
+    let (codes, outcome) = start(prepared(options()), broken, 8).finish().await;
+    assert_eq!(codes["ok"], [0, 1, 2]);
+    assert!(outcome.internal_fault);
+}
+
+/// TCP, but for what a test needs to go wrong.
+struct Faulty {
+    tcp: Tcp,
+    /// Reading from this host panics.
+    cursed: Option<IpAddr>,
+    /// So many attempts find this machine short of descriptors.
+    short: AtomicUsize,
+}
+
+struct FaultyPath {
+    path: TcpPath,
+    cursed: bool,
+}
+
+impl Transport for Faulty {
+    type Stream = FaultyPath;
+
+    async fn open(&self, connect: &Connect) -> Opening<FaultyPath> {
+        let shorter = self.short.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if shorter.is_ok() {
+            return Opening::Short(Errno::EMFILE);
+        }
+        match self.tcp.open(connect).await {
+            Opening::Up(path, evidence) => {
+                Opening::Up(FaultyPath { path, cursed: self.cursed == Some(connect.addr.ip()) }, evidence)
+            }
+            Opening::Down(evidence) => Opening::Down(evidence),
+            Opening::Short(errno) => Opening::Short(errno),
+        }
+    }
+}
+
+impl AsyncRead for FaultyPath {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        assert!(!self.cursed, "a probe's bug");
+        Pin::new(&mut self.path).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for FaultyPath {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.path).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.path).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.path).poll_shutdown(cx)
+    }
+}
+
+impl Stream for FaultyPath {
+    fn outlived(&self, error: &io::Error) -> Option<SoftError> {
+        self.path.outlived(error)
+    }
+
+    fn pending(&self) -> Option<SoftError> {
+        self.path.pending()
+    }
+
+    async fn leave(self, how: Leave) -> PathEnd {
+        self.path.leave(how).await
+    }
+}
+
+fn faulty(options: Options, cursed: Option<IpAddr>, short: usize) -> Engine<Faulty> {
+    let tcp = Tcp::new(options.clock, options.connect_timeout);
+    Engine::prepare_over(options, Faulty { tcp, cursed, short: short.into() }).unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_in_one_probe_is_that_targets_record_alone() {
+    let port = healthy().await;
+    let engine = faulty(options(), Some(host(7)), 0);
+    let running = start(engine, targets(20, port), 8);
+    let stats = Arc::clone(&running.stats);
+    let (codes, outcome) = running.finish().await;
+    assert_eq!(codes["internal"], [7]);
+    assert_eq!(codes["ok"].len(), 19);
+    assert_eq!(outcome, Outcome { internal_fault: true, ..Outcome::default() });
+    assert_eq!((stats.in_flight(), stats.done()), (0, 20), "its slot was given back");
+}
+
+#[tokio::test]
+async fn what_this_machine_lacks_for_a_while_is_waited_for() {
+    let port = healthy().await;
+    let settings = Settings { per_host: Duration::ZERO, ..Settings::clone(&options().settings) };
+    let engine = faulty(Options { settings: Arc::new(settings), ..options() }, None, 60);
+    let running = start(engine, targets(40, port), 8);
+    let stats = Arc::clone(&running.stats);
+    let (codes, _) = running.finish().await;
+    assert_eq!(codes, BTreeMap::from([("ok", (0..40).collect())]));
+    assert_eq!(stats.troubles(), 60);
+}
+
+const CHILD: &str = "SSHPROBE_TEST_PORT";
+
+/// Runs a test of this program once more, in a process of its own, with the port of a server in the environment.
+async fn in_a_child(test: &str, port: u16) {
+    let test = format!("{}::{test}", module_path!().split_once("::").unwrap().1);
+    let child = tokio::task::spawn_blocking(move || {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", &test, "--nocapture", "--test-threads=1"]).env(CHILD, port.to_string());
+        command.output().unwrap()
+    });
+    let output = child.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn few_descriptors_are_made_do_with_and_nobody_is_blamed() {
+    let Ok(port) = env::var(CHILD) else {
+        return in_a_child("few_descriptors_are_made_do_with_and_nobody_is_blamed", healthy().await).await;
+    };
+    setrlimit(Resource::RLIMIT_NOFILE, 64, 64).unwrap();
+    let engine = prepared(options());
+    assert!(engine.concurrency() < 64, "{}", engine.concurrency());
+    let [warning] = engine.warnings() else { panic!("{:?}", engine.warnings()) };
+    assert!(warning.starts_with("descriptors are short: "), "{warning}");
+    let running = start(engine, targets(300, port.parse().unwrap()), 8);
+    let stats = Arc::clone(&running.stats);
+    let (codes, _) = running.finish().await;
+    assert_eq!(codes, BTreeMap::from([("ok", (0..300).collect())]));
+    assert_eq!(stats.troubles(), 0, "it did not even come to that");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn descriptors_that_others_took_are_waited_for() {
+    let Ok(port) = env::var(CHILD) else {
+        return in_a_child("descriptors_that_others_took_are_waited_for", healthy().await).await;
+    };
+    setrlimit(Resource::RLIMIT_NOFILE, 128, 128).unwrap();
+    let engine = prepared(options());
+    // From here on the process has none left: socket() gives EMFILE.
+    let hoard: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    let running = start(engine, targets(50, port.parse().unwrap()), 8);
+    running.until(|stats| stats.troubles() > 3).await;
+    drop(hoard);
+    let (codes, _) = running.finish().await;
+    assert_eq!(codes, BTreeMap::from([("ok", (0..50).collect())]));
+}
+
+#[tokio::test]
+async fn a_silent_server_keeps_its_slot_no_longer_than_its_own_deadline() {
+    let mute = server(Script::steps(vec![Step::Mute])).await;
+    let plan = Plan { timeout: Duration::from_millis(200), ..Plan::default() };
+    let options = Options { concurrency: 1, rate: 0, ..Options::new(plan) };
+    let (codes, _) = start(prepared(options), targets(3, mute), 8).finish().await;
+    assert_eq!(codes, BTreeMap::from([("connected-no-ident", vec![0, 1, 2])]));
+}

@@ -1,0 +1,333 @@
+//! Whole runs of the program against servers on loopback: outputs, exit codes, interruptions.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use sshprobe::demo::serve;
+use sshprobe_probes::responder::Script;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Servers on loopback for as long as it lives.
+struct Loopback {
+    runtime: Runtime,
+}
+
+impl Loopback {
+    fn new() -> Self {
+        Self { runtime: Runtime::new().expect("a runtime") }
+    }
+
+    fn server(&self, script: Script) -> SocketAddr {
+        let listener = self.runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let addr = listener.local_addr().expect("an address");
+        self.runtime.spawn(serve(listener, Arc::new(script)));
+        addr
+    }
+
+    fn healthy(&self) -> SocketAddr {
+        self.server(Script::healthy(&[7; 32]))
+    }
+}
+
+/// A port of all of 127.0.0.0/8 where nobody listens while it lives: it is bound on one address, and not listened on.
+struct Nobody(nix::sys::socket::SockaddrIn, #[allow(dead_code)] std::os::fd::OwnedFd);
+
+impl Nobody {
+    fn new() -> Self {
+        use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
+        use std::os::fd::AsRawFd;
+        let fd = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+        bind(fd.as_raw_fd(), &SockaddrIn::new(0, 0, 0, 0, 0)).expect("bound");
+        Self(getsockname(fd.as_raw_fd()).expect("a name"), fd)
+    }
+
+    fn port(&self) -> u16 {
+        self.0.port()
+    }
+}
+
+fn sshprobe(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command.args(args).env_remove("NO_COLOR").env_remove("COLUMNS").stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    sshprobe(args).output().expect("runs")
+}
+
+fn piped(mut command: Command) -> Child {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+fn records(bytes: &[u8]) -> Vec<Value> {
+    text(bytes).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("no exit code: {}", text(&output.stderr)))
+}
+
+#[test]
+fn a_healthy_host_is_told_on_standard_output_and_counted_on_standard_error() {
+    let loopback = Loopback::new();
+    let target = loopback.healthy().to_string();
+    let output = run(&[&target]);
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(code(&output), 0, "{stdout}{stderr}");
+    assert_eq!(stdout.lines().count(), 2, "{stdout}");
+    let row = stdout.lines().last().unwrap_or_default();
+    for word in ["ok ", &target, "OpenSSH_", "ed25519 SHA256:", "publickey,password"] {
+        assert!(row.contains(word), "{word} is not in {row}");
+    }
+    assert!(stderr.starts_with("1 target in ") && stderr.contains(", 1 connection\n"), "{stderr}");
+    assert!(stderr.contains("  ok                          1\n") && stderr.contains("p99"), "{stderr}");
+
+    let quiet = run(&["-q", &target]);
+    assert_eq!((code(&quiet), text(&quiet.stderr).as_str()), (0, ""));
+}
+
+#[test]
+fn json_lines_go_where_they_were_asked_for() {
+    let loopback = Loopback::new();
+    let (one, two) = (loopback.healthy().to_string(), loopback.healthy().to_string());
+    let output = run(&["--format", "jsonl", &one, &two]);
+    let mut indices: Vec<u64> =
+        records(&output.stdout).iter().map(|record| record["target"]["index"].as_u64().expect("a number")).collect();
+    indices.sort_unstable();
+    assert_eq!((code(&output), indices), (0, vec![0, 1]));
+
+    let home = TempDir::new().expect("a folder");
+    let file = home.path().join("out.jsonl");
+    std::fs::write(&file, "what was there before\n".repeat(10_000)).expect("written");
+    let output = run(&["-o", &file.display().to_string(), &one, &two]);
+    assert_eq!(text(&output.stdout).lines().count(), 3, "the terminal keeps the table");
+    assert_eq!(records(&std::fs::read(&file).expect("read")).len(), 2);
+
+    let file = home.path().join("out.txt");
+    let output = run(&["--format", "jsonl", "-o", &file.display().to_string(), &one]);
+    assert_eq!(records(&output.stdout).len(), 1);
+    assert!(std::fs::read_to_string(&file).expect("read").starts_with("STATUS "));
+}
+
+#[test]
+fn the_depth_asked_for_is_the_depth_reached() {
+    let loopback = Loopback::new();
+    let target = loopback.healthy().to_string();
+    for (depth, has, has_not) in [
+        ("connect", "net", "ident"),
+        ("ident", "ident", "kexinit"),
+        ("kexinit", "kexinit", "host_keys"),
+        ("kex", "host_keys", "auth"),
+        ("auth", "auth", "disconnect"),
+    ] {
+        let output = run(&["--format=jsonl", "-q", "--depth", depth, "-l", "alice", &target]);
+        let records = records(&output.stdout);
+        let [record] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!((record["code"].as_str(), record["stage"].as_str()), (Some("ok"), Some(depth)));
+        assert!(record.get(has).is_some() && record.get(has_not).is_none(), "{depth}: {record}");
+        if depth == "auth" {
+            assert_eq!(record["auth"]["user"], "alice");
+        }
+    }
+}
+
+#[test]
+fn exit_codes_tell_named_targets_from_empty_addresses_of_ranges() {
+    let nobody = Nobody::new();
+    let port = nobody.port();
+    let (named, range) = (format!("127.0.9.1:{port}"), format!("127.0.9.0/29:{port}"));
+    for (args, exit, rows) in [
+        (&[named.as_str()][..], 1, 2),
+        (&[range.as_str()], 0, 0),
+        (&[range.as_str(), "--show", "all"], 0, 9),
+        (&[range.as_str(), "--format=jsonl"], 0, 8),
+        (&[range.as_str(), "--format=jsonl", "--records=answered"], 0, 0),
+        (&[range.as_str(), &named, "--format=jsonl", "--records=answered"], 1, 1),
+        (&[range.as_str(), "--fail-on", "any"], 1, 0),
+        (&[range.as_str(), "--fail-on", "refused,timeout"], 1, 0),
+        (&[range.as_str(), "--fail-on", "timeout"], 0, 0),
+        (&[named.as_str(), "--fail-on", "none"], 0, 2),
+    ] {
+        let output = run(args);
+        assert_eq!(
+            (code(&output), text(&output.stdout).lines().count()),
+            (exit, rows),
+            "{args:?} {}",
+            text(&output.stderr)
+        );
+        assert!(text(&output.stderr).contains("  refused "), "the summary counts them all");
+    }
+}
+
+/// A name server on loopback that answers SERVFAIL to everything, once for each query, until the test ends.
+fn broken_name_server() -> SocketAddr {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let addr = socket.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut message = [0; 512];
+        while let Ok((len, from)) = socket.recv_from(&mut message) {
+            // QR, RD and RA set, RCODE 2 (RFC 1035 section 4.1.1).
+            message[2..4].copy_from_slice(&[0x81, 0x82]);
+            let _ = socket.send_to(&message[..len], from);
+        }
+    });
+    addr
+}
+
+#[test]
+fn a_name_that_cannot_be_resolved_is_a_record() {
+    let resolver = broken_name_server().to_string();
+    let output = run(&["--resolver", &resolver, "--format=jsonl", "--", "demo"]);
+    let records = records(&output.stdout);
+    let [record] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((record["target"]["host"].as_str(), record["code"].as_str()), (Some("demo"), Some("dns-servfail")));
+    assert_eq!(code(&output), 1);
+}
+
+#[test]
+fn a_bad_line_on_stdin_is_told_and_the_rest_goes_on() {
+    let loopback = Loopback::new();
+    let target = loopback.healthy();
+    let mut child = piped(sshprobe(&["-f", "-", "--format=jsonl", "-q"]));
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    // The first record comes while stdin is still open.
+    writeln!(stdin, "{target}").expect("written");
+    let mut first = String::new();
+    out.read_line(&mut first).expect("a line");
+    assert_eq!(serde_json::from_str::<Value>(&first).expect("JSON")["status"], "ok");
+    writeln!(stdin, "host:0\n127.0.0.1:{}", loopback.healthy().port()).expect("written");
+    drop(stdin);
+    let mut rest = Vec::new();
+    out.read_to_end(&mut rest).expect("read");
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(records(&rest).len(), 1);
+    let stderr = text(&output.stderr);
+    assert!(stderr.starts_with("sshprobe: error: stdin line 2: ") && stderr.lines().count() == 1, "{stderr}");
+    assert_eq!(code(&output), 2);
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_run_quietly() {
+    let nobody = Nobody::new();
+    // Slow enough that the run cannot be over before its reader is gone.
+    let range = format!("127.0.0.0/16:{}", nobody.port());
+    let mut child = piped(sshprobe(&["--format=jsonl", "--rate=500", &range]));
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut first = String::new();
+    out.read_line(&mut first).expect("a line");
+    drop(out);
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((code(&output), text(&output.stderr).as_str()), (0, ""));
+    assert_eq!(serde_json::from_str::<Value>(&first).expect("JSON")["status"], "refused");
+}
+
+#[test]
+fn a_reader_that_leaves_does_not_end_a_run_with_a_file() {
+    let nobody = Nobody::new();
+    let home = TempDir::new().expect("a folder");
+    let file = home.path().join("out.jsonl");
+    let range = format!("127.0.0.0/23:{}", nobody.port());
+    let mut child = piped(sshprobe(&["--format=jsonl", "-o", &file.display().to_string(), &range]));
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert_eq!(records(&std::fs::read(&file).expect("read")).len(), 512);
+    assert!(text(&output.stderr).starts_with("512 targets in "));
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_stops_the_run() {
+    let nobody = Nobody::new();
+    let range = format!("127.0.0.0/16:{}", nobody.port());
+    let output = run(&["-o", "/dev/full", "-q", "--rate=500", &range]);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 2, "{stderr}");
+    assert!(stderr.starts_with("sshprobe: error: cannot write to /dev/full: No space left on device"), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_it_has() {
+    let nobody = Nobody::new();
+    let range = format!("127.0.0.0/16:{}", nobody.port());
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let mut child = piped(sshprobe(&["--format=jsonl", "--rate=500", &range]));
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut first = String::new();
+        out.read_line(&mut first).expect("a line");
+        kill(Pid::from_raw(child.id().cast_signed()), signal).expect("sent");
+        let mut rest = Vec::new();
+        out.read_to_end(&mut rest).expect("read");
+        let output = child.wait_with_output().expect("ends");
+        assert_eq!(code(&output), 130);
+        let whole = [first.as_bytes(), &rest].concat();
+        let (told, stderr) = (records(&whole).len(), text(&output.stderr));
+        let counted = stderr.split(' ').next().unwrap_or_default().replace(',', "");
+        assert_eq!(counted.parse(), Ok(told), "{stderr}");
+        assert!(
+            stderr.lines().next().is_some_and(|line| line.ends_with("; interrupted, the rest was not probed")),
+            "{stderr}"
+        );
+    }
+}
+
+/// Nobody reads standard output and nobody will: the first signal cannot end the run in good order, the second ends it.
+#[test]
+fn a_second_signal_ends_even_a_stalled_run() {
+    let nobody = Nobody::new();
+    let range = format!("127.0.0.0/16:{}", nobody.port());
+    let mut child = piped(sshprobe(&["--format=jsonl", "--rate=0", "--progress=always", &range]));
+    // Progress is drawn from the start, when signals are already watched.
+    let mut err = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    err.read_line(&mut line).expect("a line");
+    assert!(line.starts_with("sshprobe: ") && line.contains(" in flight"), "{line}");
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let status = loop {
+        kill(pid, Signal::SIGINT).expect("sent");
+        if let Some(status) = child.try_wait().expect("waited") {
+            break status;
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(130));
+}
+
+#[test]
+fn a_short_connect_timeout_is_obeyed_with_one_warning() {
+    let loopback = Loopback::new();
+    let target = loopback.healthy().to_string();
+    let output = run(&["--connect-timeout", "1s", &target]);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 0);
+    assert_eq!(stderr.matches("sshprobe: warning: ").count(), 1, "{stderr}");
+    assert!(stderr.starts_with("sshprobe: warning: --connect-timeout 1s is short"), "{stderr}");
+    assert_eq!(text(&run(&["-q", "--connect-timeout", "1s", &target]).stderr), "");
+}
+
+#[test]
+fn an_address_that_is_not_ours_is_refused_before_anything_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = listener.local_addr().expect("an address").to_string();
+    let home = TempDir::new().expect("a folder");
+    let file = home.path().join("out.jsonl");
+    let output = run(&["--source", "192.0.2.7", "-o", &file.display().to_string(), &target]);
+    let stderr = text(&output.stderr);
+    assert_eq!((code(&output), stderr.lines().count()), (2, 1), "{stderr}");
+    assert!(stderr.starts_with("sshprobe: error: cannot send from 192.0.2.7: "), "{stderr}");
+    assert!(!file.exists());
+    listener.set_nonblocking(true).expect("set");
+    assert!(listener.accept().is_err());
+}
