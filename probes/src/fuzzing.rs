@@ -9,6 +9,7 @@ use crate::algorithm::HOST_KEY;
 use crate::diagnose;
 use crate::evidence::{Evidence, Fault};
 use crate::hostkey::{Certificate, key_info, key_type, plain_key, verify};
+use crate::negotiate::{Offer, UnknownAlgorithm};
 use crate::plan::Plan;
 use crate::probe::{End, Probe};
 use crate::random::Seed;
@@ -23,6 +24,24 @@ const NOW: Moment = Moment::from_micros(1_000);
 
 /// The seed of every replayed probe: a transcript recorded with it can be opened again.
 pub const SEED: Seed = Seed([7; 32]);
+
+/// The plan of a recorded conversation: one algorithm in one of the lists `kex`, `host_key`, `cipher` and `mac`, plain and
+/// cheap ones in the others. Nothing in it depends on defaults or on a version, as all of it enters the exchange hash.
+///
+/// # Errors
+/// A name that stands in no table. Another list changes nothing.
+pub fn transcript_plan(list: &str, name: &str) -> Result<Plan, UnknownAlgorithm> {
+    let offer = Offer::modern().with_kex(&["curve25519-sha256"])?.with_host_key(&["ssh-ed25519"])?;
+    let offer = offer.with_cipher(&["aes128-ctr"])?.with_mac(&["hmac-sha2-256"])?;
+    let offer = match list {
+        "kex" => offer.with_kex(&[name])?,
+        "host_key" => offer.with_host_key(&[name])?,
+        "cipher" => offer.with_cipher(&[name])?,
+        "mac" => offer.with_mac(&[name])?,
+        _ => offer,
+    };
+    Ok(Plan { ident: b"SSH-2.0-sshprobe".to_vec(), offer: Arc::new(offer), ..Plan::default() })
+}
 
 fn blank() -> Evidence {
     Evidence::new(([127, 0, 0, 1], 22).into(), Moment::START)
