@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::algorithm::{Agreed, CIPHER, KEX, MAC, Offer, negotiate};
-use crate::hostkey::{VerifyFault, fingerprint_sha256, verify};
+use crate::hostkey::{Certificate, CertificateRole, VerifyFault, fingerprint_sha256, plain_key, verify};
 use crate::kex::{Direction, Exchange, ExchangeHash, Exchanged, Preface, Progress};
 use crate::negotiate::NoCommon;
 use crate::random::{Randomness, Seed};
@@ -26,6 +26,7 @@ struct Seen {
     agreed: Option<Result<Agreed, NoCommon>>,
     signature: Option<Result<(), VerifyFault>>,
     fingerprint: Option<String>,
+    host_key: Vec<u8>,
     /// The numbers of all messages, in order.
     messages: Vec<u8>,
     ext_info: Vec<(String, String)>,
@@ -149,6 +150,7 @@ impl Client {
                         let Exchanged { host_key, signature, hash, .. } = &*exchanged;
                         self.seen.signature = Some(verify(algorithm, host_key, signature, hash.bytes()));
                         self.seen.fingerprint = Some(fingerprint_sha256(host_key));
+                        self.seen.host_key.clone_from(host_key);
                         self.exchanged = Some(exchanged);
                     }
                     other => self.seen.fault = Some(format!("{other:?}")),
@@ -280,6 +282,45 @@ fn every_key_exchange_method_serves() {
         assert!(fine(&seen), "{kex:?}: {seen:?}");
         assert_eq!(seen.agreed.unwrap().unwrap().kex.name, kex.name);
     }
+}
+
+/// Every host-key algorithm the responder can do, with a method of each family.
+#[test]
+fn every_kind_of_host_key_serves() {
+    let authority = HostKeyPair::from_seed(&[0x11; 32]);
+    let terms = CertificateTerms::host(&["host.example"]);
+    let keys = || [HostKeyPair::from_seed(&HOST_KEY), HostKeyPair::security_key(&HOST_KEY)];
+    let mut verified = Vec::new();
+    for kex in ["curve25519-sha256", "diffie-hellman-group14-sha256", "mlkem768x25519-sha256"] {
+        for key in keys().into_iter().chain(keys().map(|key| key.certified(&authority, &terms))) {
+            let script = healthy().with_host_key(key);
+            for offer in [Offer::modern(), Offer::modern().with_certificates_first()] {
+                let seen =
+                    drive(&script, Client::new(offer.with_kex(&[kex]).unwrap(), true), usize::MAX, Duration::ZERO);
+                assert!(fine(&seen), "{kex} {:?}: {seen:?}", script.host_key());
+                verified.push(seen.agreed.unwrap().unwrap().host_key.name);
+                let plain = plain_key(&seen.host_key).unwrap();
+                assert_eq!(plain, script.host_key().blob());
+                if seen.host_key != *plain {
+                    let certificate = Certificate::parse(&seen.host_key).unwrap();
+                    assert_eq!(certificate.verify_ca().map(|algorithm| algorithm.name), Ok("ssh-ed25519"));
+                    assert_eq!((certificate.ca_key, certificate.role), (authority.blob(), CertificateRole::Host));
+                    assert_eq!(certificate.principals, [b"host.example"]);
+                }
+            }
+        }
+    }
+    verified.sort_unstable();
+    verified.dedup();
+    assert_eq!(
+        verified,
+        [
+            "sk-ssh-ed25519-cert-v01@openssh.com",
+            "sk-ssh-ed25519@openssh.com",
+            "ssh-ed25519",
+            "ssh-ed25519-cert-v01@openssh.com"
+        ]
+    );
 }
 
 #[test]

@@ -210,11 +210,11 @@ impl Transport {
         };
         let preface = Preface { v_c: &self.v_c, v_s: &self.v_s, i_c: i_c.payload(), i_s: &self.i_s };
         let sign = |hash: &[u8]| match script.signing {
-            Signing::Right => script.host_key.sign(agreed.host_key.name, hash),
-            Signing::Wrong => script.host_key.sign(agreed.host_key.name, b"another exchange"),
+            Signing::Right => script.host_key.sign(agreed.host_key.signature, hash),
+            Signing::Wrong => script.host_key.sign(agreed.host_key.signature, b"another exchange"),
             Signing::OtherName => script.host_key.sign("rsa-sha2-512", hash),
         };
-        let signer = Signer { host_key: script.host_key.blob(), sign: &sign };
+        let signer = Signer { host_key: script.host_key.blob_for(agreed.host_key), sign: &sign };
         let answer = match server.receive(payload, &preface, &signer).map_err(|_| Break)? {
             Served::Done(answer) => answer,
             Served::Send(payload) => {
