@@ -195,6 +195,19 @@ fn a_name_that_cannot_be_resolved_is_a_record() {
     assert_eq!(code(&output), 1);
 }
 
+/// Excluded is excluded, by whatever name: `localhost` is known without any name server.
+#[test]
+fn a_name_of_an_excluded_address_is_not_probed() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = format!("localhost:{}", listener.local_addr().expect("an address").port());
+    let output = run(&["-4", "--exclude", "127.0.0.0/8", "--format=jsonl", &target]);
+    let records = records(&output.stdout);
+    let [record] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((record["code"].as_str(), record["connections"].as_u64()), (Some("local-policy"), Some(0)));
+    listener.set_nonblocking(true).expect("set");
+    assert!(listener.accept().is_err());
+}
+
 #[test]
 fn a_bad_line_on_stdin_is_told_and_the_rest_goes_on() {
     let loopback = Loopback::new();

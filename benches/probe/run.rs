@@ -1,15 +1,182 @@
 //! The measurement itself.
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read};
+use std::net::Ipv4Addr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::floor::Floor;
+use sshprobe::demo::serve;
+use sshprobe::engine::{self, Options, Stats};
+use sshprobe::resolve::{Resolver, ResolverOptions};
+use sshprobe::target::Sources;
+use sshprobe_probes::plan::Plan;
+use sshprobe_probes::responder::{Action, Point, Script};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-pub(crate) fn responder() {}
+use crate::floor::{Floor, cpu};
+
+/// Probes of one measurement: a /20 of loopback.
+const PROBES: u32 = 4096;
+
+/// Connections in flight while CPU is measured: enough to keep both sides busy.
+const IN_FLIGHT: usize = 128;
+
+/// Rounds of the whole measurement; the median counts.
+const ROUNDS: usize = 5;
+
+/// The responder's process: prints the ports of a healthy server and of one that falls silent at userauth.
+pub(crate) fn responder() {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let healthy = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.expect("a port");
+        let mute = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.expect("a port");
+        let ports = [&healthy, &mute].map(|listener| listener.local_addr().expect("its address").port());
+        println!("{} {}", ports[0], ports[1]);
+        let script = Script::healthy(&[7; 32]);
+        tokio::spawn(serve(mute, Arc::new(script.clone().on(Point::Userauth, Action::Mute))));
+        tokio::spawn(serve(healthy, Arc::new(script)));
+        // The bench holds the other end of standard input: it ends when the bench does.
+        tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.ok();
+        std::process::exit(0);
+    });
+}
+
+struct Responder {
+    child: Child,
+    healthy: u16,
+    mute: u16,
+}
+
+impl Responder {
+    fn start() -> Self {
+        let this = std::env::current_exe().expect("this program");
+        let mut child = Command::new(this)
+            .arg("--responder")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the responder");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its ports");
+        let mut ports = line.split_whitespace().map(|port| port.parse().expect("a port"));
+        let mut port = || ports.next().expect("two ports");
+        Self { healthy: port(), mute: port(), child }
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What one sweep cost.
+struct Cost {
+    cpu: Duration,
+    wall: Duration,
+    ok: u32,
+    /// Resident memory at its highest above where it began, in bytes.
+    memory: u64,
+}
+
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+fn sweep(runtime: &Runtime, port: u16, plan: Plan, in_flight: usize) -> Cost {
+    let mut options = Options::new(plan);
+    let settings = Arc::make_mut(&mut options.settings);
+    settings.per_host = Duration::ZERO;
+    settings.retries = 0;
+    options.rate = 0;
+    options.per_subnet = 0;
+    options.concurrency = in_flight;
+    let sources = Sources { targets: vec![format!("127.1.0.0/20:{port}")], ..Sources::default() };
+    let targets = sources.open().expect("targets").filter_map(Result::ok);
+    let resolver = Resolver::new(ResolverOptions::default());
+    let (sink, mut records) = mpsc::channel(1024);
+    let before = resident();
+    let (cpu_before, begun) = (cpu(), Instant::now());
+    let (ok, highest) = runtime.block_on(async {
+        let run = tokio::spawn(async move {
+            let stats = Arc::new(Stats::default());
+            engine::run(options, targets, resolver, sink, CancellationToken::new(), stats).await
+        });
+        let (mut ok, mut highest) = (0, before);
+        let mut every = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            tokio::select! {
+                record = records.recv() => match record {
+                    Some(record) => ok += u32::from(record.code == sshprobe_probes::diagnose::Code::Ok),
+                    None => break,
+                },
+                _ = every.tick() => highest = highest.max(resident()),
+            }
+        }
+        run.await.expect("the engine").expect("fit to run");
+        (ok, highest)
+    });
+    Cost { cpu: cpu() - cpu_before, wall: begun.elapsed(), ok, memory: highest.saturating_sub(before) }
+}
+
+fn micros(span: Duration) -> f64 {
+    span.as_secs_f64() * 1e6
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
 
 pub(crate) fn bench() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
-    let addr = listener.local_addr().expect("its address");
-    std::thread::spawn(move || listener.incoming().for_each(drop));
-    let floor = Floor::measure(addr);
-    println!("floor {:?}", floor.sum());
+    let responder = Responder::start();
+    let single = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let multi = Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    // The first random bytes of a process cost some 30 ms, and caches want to be warm.
+    sweep(&single, responder.healthy, Plan::default(), IN_FLIGHT);
+
+    let (mut floors, mut parts, mut ratios) =
+        (Vec::new(), [Vec::new(), Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let mut costs = [Vec::new(), Vec::new()];
+    let mut rates = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        let floor = Floor::measure(([127, 0, 0, 1], responder.healthy).into());
+        floors.push(micros(floor.sum()));
+        for (part, span) in parts.iter_mut().zip([floor.tcp, floor.x25519, floor.ed25519]) {
+            part.push(micros(span));
+        }
+        for (which, runtime) in [&single, &multi].into_iter().enumerate() {
+            let cost = sweep(runtime, responder.healthy, Plan::default(), IN_FLIGHT);
+            assert_eq!(cost.ok, PROBES, "every probe is complete");
+            let each = micros(cost.cpu) / f64::from(PROBES);
+            costs[which].push(each);
+            ratios[which].push(each / micros(floor.sum()));
+            rates[which].push(f64::from(PROBES) / cost.wall.as_secs_f64());
+        }
+    }
+    let [tcp, x25519, ed25519] = parts.map(median);
+    println!("median of {ROUNDS} rounds, {PROBES} complete probes each, {IN_FLIGHT} in flight, one process each side");
+    println!(
+        "floor per probe        {:7.1} us  (connect+close {tcp:.1}, X25519 {x25519:.1}, Ed25519 {ed25519:.1})",
+        median(floors)
+    );
+    for (name, which) in [("one thread", 0), ("all cores", 1)] {
+        println!(
+            "{name:<14} probe   {:7.1} us CPU, {:.2} times the floor, {:.0} probes/s",
+            median(costs[which].clone()),
+            median(ratios[which].clone()),
+            median(rates[which].clone())
+        );
+    }
+
+    let plan = Plan { timeout: Duration::from_secs(8), ..Plan::default() };
+    let cost = sweep(&single, responder.mute, plan, PROBES as usize);
+    let each = cost.memory as f64 / 1024.0 / f64::from(PROBES);
+    println!("memory in flight       {each:7.1} KiB resident, {PROBES} held at userauth, keys exchanged");
 }

@@ -95,7 +95,9 @@ pub(super) fn execute(
     targets: Targets,
     mut observe: impl FnMut(&Record) + Send,
 ) -> Result<Exit, Error> {
-    let engine = Engine::prepare(config.engine())?;
+    let mut options = config.engine();
+    options.exclusions = targets.exclusions();
+    let engine = Engine::prepare(options)?;
     let resolver = Resolver::new(config.resolver());
     let stop = Stop::watched_by(runtime)?;
     let views = config.output.open()?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sshprobe_probes::diagnose::{Code, Verdict};
+use sshprobe_probes::diagnose::{Code, Confidence, Verdict};
 use sshprobe_probes::evidence::{Signature, Stage};
 use sshprobe_probes::record::{Auth, AuthResult, HostKey, Ident, Record, Run, Trust};
 use sshprobe_probes::target::{Host, Target};
@@ -29,6 +29,12 @@ pub(super) fn healthy(host: &str) -> Record {
         proto: String::from("2.0"),
         software: String::from("OpenSSH_9.2p1"),
         comment: Some(String::from("Debian-2")),
+        product: Some(String::from("OpenSSH")),
+        version: Some(String::from("9.2p1")),
+        os: Some(String::from("Debian 12")),
+        device: None,
+        os_confidence: Some(Confidence::High),
+        package: Some(String::from("2")),
         preamble: Vec::new(),
         preamble_b64: Vec::new(),
     });

@@ -7,31 +7,31 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::support::fleet::Fleet;
-use crate::support::guard::lab;
+use crate::support::guard::shared_lab;
 use crate::support::run::{Run, run, sshprobe};
 use crate::support::scenario::address;
 use crate::support::topology::Family;
 
 #[test]
 fn sweep_of_a_v4_fleet_tells_the_truth() {
-    if let Some(_lab) = lab() {
+    if let Some(_lab) = shared_lab() {
         again_and_again(Family::V4);
     }
 }
 
 #[test]
 fn sweep_of_a_v6_fleet_tells_the_truth() {
-    if let Some(_lab) = lab() {
+    if let Some(_lab) = shared_lab() {
         again_and_again(Family::V6);
     }
 }
 
 /// One connection whole. More than the five seconds of TCP wrappers, less than a person's patience times ten runs.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The longest honest case: a connection to its deadline, a pause (up to ten seconds where a server throttles), and a second
 /// connection to its deadline. What comes on top is the machine's slowness.
-const LONGEST: Duration = Duration::from_secs(10 + 10 + 10);
+const LONGEST: Duration = Duration::from_secs(8 + 10 + 8);
 const SLACK: Duration = Duration::from_secs(20);
 
 /// How often the same sweep is made: SSHPROBE_LAB_RUNS, or ten times where CI is set and twice elsewhere.
@@ -47,7 +47,7 @@ fn again_and_again(family: Family) {
     let fleet = Fleet::build(family);
     for number in 1..=runs() {
         let mut command = sshprobe(&fleet.topology.prober, &[]);
-        command.args([family.target(), "--format", "jsonl", "--timeout", "10s", "--connect-timeout", "5s"]);
+        command.args([family.target(), "--format", "jsonl", "--timeout", "8s", "--connect-timeout", "5s"]);
         let run = run(command);
         if let Err(differences) = judge(&fleet, &run) {
             panic!("run {number}, {}:\n{differences}\n\nstderr:\n{}", run.status, run.stderr);

@@ -23,13 +23,23 @@ const TOOLS: [(&str, &str); 13] = [
     ("timeout", "coreutils"),
 ];
 
-/// The right to use the lab until dropped. Fleets would slow each other down, so there is one at a time.
+/// The right to use the lab until dropped.
 pub(crate) struct Lab {
     _lock: File,
 }
 
-/// The lab, or `None` after a loud word where it cannot be had. For root on a CI machine (`CI` is set) that is a failure.
+/// The lab for oneself, as most tests would slow each other down; `None` after a loud word where it cannot be had. For root on
+/// a CI machine (`CI` is set) that is a failure.
 pub(crate) fn lab() -> Option<Lab> {
+    open(File::lock)
+}
+
+/// The lab for tests that mostly wait for deadlines and can do so side by side.
+pub(crate) fn shared_lab() -> Option<Lab> {
+    open(File::lock_shared)
+}
+
+fn open(lock: fn(&File) -> std::io::Result<()>) -> Option<Lab> {
     if let Some(reason) = obstacle() {
         assert!(
             !(nix::unistd::geteuid().is_root() && std::env::var_os("CI").is_some()),
@@ -41,10 +51,10 @@ pub(crate) fn lab() -> Option<Lab> {
         return None;
     }
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab.lock");
-    let lock = File::create(path).expect("the lock file");
-    lock.lock().expect("locking a file of our own");
+    let file = File::create(path).expect("the lock file");
+    lock(&file).expect("locking a file of our own");
     sweep_leftovers();
-    Some(Lab { _lock: lock })
+    Some(Lab { _lock: file })
 }
 
 fn obstacle() -> Option<String> {

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sshprobe_probes::random::Seed;
-use sshprobe_probes::responder::{Action, Close, Point, Responder, Script, Signing, Userauth};
+use sshprobe_probes::responder::{Action, Close, Point, Responder, Script, Signing, Step, Userauth};
 use sshprobe_probes::time::Moment;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -31,7 +31,10 @@ pub(crate) fn responder(name: &str) -> Script {
         "close-on-none" => healthy().on(Point::Userauth, Action::Close(Close::Fin)),
         "silence-on-none" => healthy().on(Point::Userauth, Action::Mute),
         "none-accepted" => healthy().userauth(Userauth::Success),
-        "chokes-on-pipelining" => healthy().chokes_on_pipelining(),
+        // Under another name than OpenSSH's, which never does this and so gets no second chance.
+        "chokes-on-pipelining" => {
+            healthy().with_steps(vec![Script::ident("SSH-2.0-choker_1.0"), Step::Transport]).chokes_on_pipelining()
+        }
         "noise" => healthy().noise(Point::Service).noise(Point::Userauth),
         _ => panic!("no responder is called {name}"),
     }

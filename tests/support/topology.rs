@@ -104,8 +104,6 @@ impl Topology {
             SPECIAL_DEVICE,
             &["198.51.100.6/30", "fd00:0:0:c::2/64"],
         );
-        // IPv4 lets a socket bind to an AnyIP address as it is.
-        special.sysctl("net/ipv6/ip_nonlocal_bind", "1");
         for (netns, v4, v6) in [
             (prober, ROUTER_V4, ROUTER_V6),
             (fleet, "198.51.100.1", "fd00:0:0:b::1"),
@@ -120,11 +118,13 @@ impl Topology {
         topology
     }
 
-    /// Takes one address (or network) out of the fleet and gives it to the special namespace.
+    /// Takes one address out of the fleet and gives it to the special namespace.
     pub(crate) fn take_out(&self, address: impl std::fmt::Display) {
         let address = address.to_string();
         let via = if address.contains(':') { "fd00:0:0:c::2" } else { "198.51.100.6" };
         self.router.ip(&format!("route add {address} via {via}"));
-        self.special.ip(&format!("route add local {address} dev lo"));
+        // An address proper, not AnyIP: it is bound to without ado, and ICMP errors come from it.
+        let nodad = if address.contains(':') { "nodad" } else { "" };
+        self.special.ip(&format!("addr add {address} dev lo {nodad}"));
     }
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::code::Code;
-use super::finding::{Finding, FindingId};
+use super::finding::Finding;
 use super::verdict::{Answer, Verdict};
 use super::{connect, disconnect, ident, session};
-use crate::escape::{escape, quote};
+use crate::escape::escape;
 use crate::evidence::{Evidence, Fault, Stage};
+use crate::findings::findings;
+use crate::hostkey::{key_info, key_type};
 use crate::plan::Depth;
 
 /// How much of a server's text a sentence quotes, in characters.
@@ -18,7 +20,7 @@ pub(super) const QUOTED: usize = 120;
 pub fn classify(evidence: &Evidence, asked: Depth) -> Verdict {
     let verdict = outcome(evidence, asked);
     let answers = vec![Answer { code: verdict.code, stage: verdict.stage }];
-    Verdict { findings: findings(evidence), answers, ..verdict }
+    Verdict { findings: noticed(evidence), answers, ..verdict }
 }
 
 fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {
@@ -156,38 +158,9 @@ pub(super) fn seconds(span: Duration) -> String {
     }
 }
 
-fn findings(evidence: &Evidence) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut add = |id, detail: String| findings.push(Finding::new(id, detail));
-    if let Some(auth) = evidence.auth.as_ref().filter(|auth| auth.none_accepted) {
-        add(
-            FindingId::AuthNoneAccepted,
-            format!("the server let user {} in without a credential", quote(&auth.user, QUOTED)),
-        );
-    }
-    if let Some(ident) = &evidence.ident {
-        if evidence.spoke_first {
-            let detail = "the server stayed silent until our identification had come".to_owned();
-            add(FindingId::IdentAfterClient, detail);
-        }
-        if evidence.preamble.count > 0 {
-            let first = evidence.preamble.lines.first().map(|line| quote(&line.bytes, QUOTED)).unwrap_or_default();
-            let count = evidence.preamble.count;
-            let lines = if count == 1 { "line" } else { "lines" };
-            add(
-                FindingId::PreIdentLines,
-                format!("{count} {lines} came before the identification, the first: {first}"),
-            );
-        }
-        if ident.proto() == b"1.99" {
-            let detail = format!("{} offers SSH 1 beside SSH 2", quote(&ident.raw, QUOTED));
-            add(FindingId::Ssh1Compat, detail);
-        }
-        // RFC 4253 section 4.2 counts CR and LF.
-        let length = ident.raw.len().saturating_add(2);
-        if length > 255 {
-            add(FindingId::IdentTooLong, format!("the identification has {length} bytes with CR LF, 255 are allowed"));
-        }
-    }
-    findings
+/// Beside the outcome. Only RSA keys come in sizes that can be too small.
+fn noticed(evidence: &Evidence) -> Vec<Finding> {
+    let blob = evidence.host_key.as_ref().map(|key| key.blob.as_slice());
+    let rsa = blob.filter(|blob| key_type(blob) == Some("ssh-rsa"));
+    findings(evidence, rsa.and_then(|blob| key_info(blob).ok()))
 }

@@ -17,10 +17,11 @@ pub(crate) mod tests;
 mod text;
 mod verdict;
 
+pub use crate::findings::{FINDINGS, FindingText};
 pub use classify::classify;
 pub use code::{Code, Status, UnknownName};
 pub(crate) use connect::local_verdict;
-pub use finding::{FINDINGS, Finding, FindingId, FindingText};
+pub use finding::{Finding, FindingId};
 pub use judge::judge;
 pub use table::{DIAGNOSES, Diagnosis};
 pub use verdict::{Answer, Confidence, Verdict};

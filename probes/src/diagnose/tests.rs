@@ -105,11 +105,28 @@ fn at_auth(accepted: bool, fault: Fault) -> Evidence {
     evidence
 }
 
+/// Lists with nothing to be noticed about them.
+fn sound_kexinit() -> KexInit {
+    let lists: [&[u8]; 10] = [
+        b"mlkem768x25519-sha256,curve25519-sha256,ext-info-s,kex-strict-s-v00@openssh.com",
+        b"ssh-ed25519",
+        b"aes128-ctr",
+        b"aes128-ctr",
+        b"hmac-sha2-256",
+        b"hmac-sha2-256",
+        b"none",
+        b"none",
+        b"",
+        b"",
+    ];
+    KexInit::parse(&KexInit::build([0; 16], lists, false)).unwrap()
+}
+
 /// Everything went well and these methods were listed.
 fn listed(methods: &[&str]) -> Evidence {
     let mut evidence = at_auth(true, Fault::Eof);
     evidence.fault = None;
-    evidence.kexinit = Some(kexinit());
+    evidence.kexinit = Some(sound_kexinit());
     evidence.host_key = Some(HostKey { blob: b"\0\0\0\x0bssh-ed25519".to_vec(), signature: Signature::Verified });
     evidence.negotiated = Some(Negotiated {
         kex: "curve25519-sha256",
@@ -505,6 +522,13 @@ fn findings_ride_along() {
     assert_eq!(verdict.findings.len(), 1);
     assert_eq!(verdict.findings[0].id, FindingId::PreIdentLines);
     assert_eq!(verdict.findings[0].detail, "2 lines came before the identification, the first: \"Keep out\"");
+    // What is offered counts, agreed on or not; so does the size of the key that was presented.
+    assert_eq!(ids(&no_common(Slot::Kex)), ["no-pq-kex", "weak-kex", "weak-cipher", "weak-mac", "sha1-hostkey-only"]);
+    let mut small = listed(&["password"]);
+    let modulus = [[0, 0, 0, 65, 0, 0x80].as_slice(), &[1; 63]].concat();
+    let blob = [b"\0\0\0\x07ssh-rsa\0\0\0\x03\x01\0\x01".as_slice(), &modulus].concat();
+    small.host_key = Some(HostKey { blob, signature: Signature::Verified });
+    assert_eq!(ids(&small), ["password-auth-offered", "rsa-key-too-small"]);
 }
 
 fn outcome(connections: &[Evidence]) -> (Code, usize, Vec<&'static str>) {

@@ -16,6 +16,7 @@ use crate::case::ResolveFault;
 use crate::diagnose::{Answer, Code, Verdict, local_verdict};
 use crate::escape::escape;
 use crate::evidence::{self, Errno, Evidence, LocalTrouble, Signature, Stage};
+use crate::fingerprint::{Software, identify};
 use crate::hassh::hassh_server;
 use crate::hostkey::{fingerprint_sha256, key_info, key_type};
 use crate::target::{Host, Target};
@@ -227,12 +228,19 @@ fn ident(ident: &evidence::Identification, before: &evidence::Preamble) -> Ident
     let (raw, raw_b64) = text(&ident.raw);
     let (preamble, preamble_b64) = texts(lines(before));
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let Software { product, version, os, device, os_confidence, package, .. } = identify(ident);
     Ident {
         raw,
         raw_b64,
         proto: lossy(ident.proto()),
         software: lossy(ident.software()),
         comment: ident.comment().map(lossy),
+        product: product.map(str::to_owned),
+        version,
+        os,
+        device: device.map(str::to_owned),
+        os_confidence,
+        package,
         preamble,
         preamble_b64,
     }

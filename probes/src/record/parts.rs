@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::diagnose::Code;
+use crate::diagnose::{Code, Confidence};
 use crate::evidence::{Signature, Stage};
 
 /// What was probed.
@@ -103,6 +103,24 @@ pub struct Ident {
     /// What follows the software's first blank.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
+    /// The program the line names, for example `OpenSSH`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// Its version as reported: no proof of what is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The system, for example `Debian 12`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
+    /// The family of devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// How far `os` and `device` can be trusted: `low` is a guess.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_confidence: Option<Confidence>,
+    /// The revision of the distribution's package, for example `2+deb12u10`: the only thing that tells a patch level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// The lines before it.
     pub preamble: Vec<String>,
     /// The same as bytes, if not all of them are UTF-8.

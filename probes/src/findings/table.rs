@@ -1,0 +1,278 @@
+//! The one table of findings: what `explain` and the documentation say about each.
+
+use crate::diagnose::FindingId;
+
+/// How much a finding matters to whoever runs the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// To be put right with the next change.
+    Low,
+    /// To be planned.
+    Medium,
+    /// To be put right now.
+    High,
+}
+
+/// What a finding means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FindingText {
+    /// Which one.
+    pub id: FindingId,
+    /// How much it matters.
+    pub severity: Severity,
+    /// One short sentence.
+    pub title: &'static str,
+    /// What was seen and what follows from it.
+    pub meaning: &'static str,
+    /// Where it comes from, likeliest first; may be empty.
+    pub causes: &'static [&'static str],
+    /// What to do about it; may be empty.
+    pub remedy: &'static [&'static str],
+}
+
+/// Every finding explained, in the order of [`FindingId::ALL`].
+pub static FINDINGS: &[FindingText] = &[
+    FindingText {
+        id: FindingId::AuthNoneAccepted,
+        severity: Severity::High,
+        title: "The server let us in without any credential",
+        meaning: "SSH_MSG_USERAUTH_SUCCESS came in answer to the method `none`: whoever knows the user name is in. \
+                  Nothing was done in the session; it was left at once.",
+        causes: &[
+            "an account with an empty password (PermitEmptyPasswords yes, dropbear -B)",
+            "an appliance that asks for the password in its own shell",
+            "a honeypot",
+        ],
+        remedy: &["set a password or lock the account: passwd -l USER", "sshd_config: PermitEmptyPasswords no"],
+    },
+    FindingText {
+        id: FindingId::Incomplete,
+        severity: Severity::Info,
+        title: "A further connection to the target failed",
+        meaning: "One connection yielded what was asked for, but another one planned for the same target failed, so \
+                  the record holds less than it could; `tried` lists every connection.",
+        causes: &["the server limits connections per source", "the network was lost for a moment"],
+        remedy: &["probe the target again, alone and later"],
+    },
+    FindingText {
+        id: FindingId::IdentAfterClient,
+        severity: Severity::Info,
+        title: "The server identified itself only after we had",
+        meaning: "OpenSSH and most others send their identification at once. This one stayed silent until ours came, \
+                  as RFC 4253 section 4.2 allows; clients that wait for the server first take seconds to connect.",
+        causes: &[
+            "a port multiplexer that waits to see which protocol the client speaks (sslh, HAProxy content switching)",
+            "an embedded SSH stack",
+        ],
+        remedy: &["if no multiplexer is meant to stand there, find out what listens: ss -ltnp on the host"],
+    },
+    FindingText {
+        id: FindingId::PreIdentLines,
+        severity: Severity::Info,
+        title: "Lines came before the identification",
+        meaning: "RFC 4253 section 4.2 allows them, but not every client copes: dropbear's stops after 50 lines, \
+                  paramiko after 100.",
+        causes: &[
+            "a warning or a banner put there on purpose (lshd --banner-file, TCP wrappers' banners)",
+            "an error message of a program that starts sshd with its output on the connection",
+        ],
+        remedy: &["use sshd's Banner option instead: it is sent during authentication and every client expects it"],
+    },
+    FindingText {
+        id: FindingId::Ssh1Compat,
+        severity: Severity::Medium,
+        title: "The server still speaks SSH 1 too",
+        meaning: "The identification says 1.99 (RFC 4253 section 5.1): protocol 1, broken since 2001, is offered beside \
+                  protocol 2.",
+        causes: &["an old device, or one configured for old clients"],
+        remedy: &["switch protocol 1 off, on Cisco IOS: ip ssh version 2"],
+    },
+    FindingText {
+        id: FindingId::IdentTooLong,
+        severity: Severity::Low,
+        title: "The identification is longer than RFC 4253 allows",
+        meaning: "More than 255 bytes with CR LF. OpenSSH takes up to 8192, but dropbear and tinyssh hang up on it.",
+        causes: &["a text in VersionAddendum"],
+        remedy: &["shorten VersionAddendum; for legal texts there is Banner"],
+    },
+    FindingText {
+        id: FindingId::SlowIdent,
+        severity: Severity::Low,
+        title: "The identification came late",
+        meaning: "sshd sends its identification as soon as it has accepted a connection and looks nothing up before. More \
+                  than a second over the round trip is somebody's waiting: every login pays it.",
+        causes: &[
+            "multiples of 5 s: TCP wrappers look up the client's name and the resolver is dead",
+            "only the first connection: systemd starts sshd through its socket, or the machine was asleep",
+            "changing from one connection to the next: the machine is overloaded, or short of memory",
+            "2 to 5 s, gone when the client speaks first: a port multiplexer",
+        ],
+        remedy: &[
+            "probe again and compare: a constant delay is a timeout, a changing one is load",
+            "on the host: look for names in /etc/hosts.allow and /etc/hosts.deny, and time getent hosts CLIENT-ADDRESS",
+        ],
+    },
+    FindingText {
+        id: FindingId::LikelyHoneypot,
+        severity: Severity::Medium,
+        title: "Probably not the server it says it is",
+        meaning: "The identification is OpenSSH's, but two or more signs that OpenSSH cannot give came with it. Honeypots such \
+                  as Cowrie copy the line of a real server and speak through another library. No sign counts alone, and the \
+                  line itself does not count at all: real servers send the same.",
+        causes: &[
+            "a honeypot",
+            "a firewall that opens SSH connections and speaks in the server's place",
+            "an appliance that hides behind OpenSSH's name",
+        ],
+        remedy: &[
+            "ask whoever runs the address before touching it again: a honeypot may have put this machine on a list",
+            "compare the host key with what is known of the host; one key on many hosts points to a firewall",
+        ],
+    },
+    FindingText {
+        id: FindingId::TerrapinVulnerableOffer,
+        severity: Severity::Medium,
+        title: "Open to Terrapin (CVE-2023-48795) by what it offers",
+        meaning: "The server does not offer strict key exchange, and in one direction it offers chacha20-poly1305@openssh.com or \
+                  a CBC cipher together with an -etm MAC. Somebody who can change packets on the way can then cut off the \
+                  first messages of a session unnoticed, such as the list of signature algorithms. Judged by the offer, not \
+                  by the version: distributions carried strict key exchange back.",
+        causes: &[
+            "a server from before December 2023 without its distribution's fix",
+            "an implementation that has no strict key exchange yet",
+        ],
+        remedy: &[
+            "update: OpenSSH 9.6 or the distribution's fixed package (Debian 12: deb12u2), dropbear 2024.84",
+            "until then switch off what is open to it, in sshd_config: \
+             Ciphers -chacha20-poly1305@openssh.com,*-cbc or MACs -*-etm@openssh.com where CBC has to stay",
+        ],
+    },
+    FindingText {
+        id: FindingId::NoPqKex,
+        severity: Severity::Info,
+        title: "No post-quantum key exchange on offer",
+        meaning: "None of mlkem768x25519-sha256, sntrup761x25519-sha512 (both names), mlkem768nistp256-sha256 and \
+                  mlkem1024nistp384-sha384 is offered. What is recorded today can be opened once there is a quantum computer. \
+                  OpenSSH's client warns of it since 10.1.",
+        causes: &[
+            "OpenSSH before 8.9, dropbear before 2025.87, network gear",
+            "KexAlgorithms set to a list from before there was one",
+            "a system policy, for example FIPS",
+        ],
+        remedy: &[
+            "update, and take an old KexAlgorithms line out of sshd_config",
+            "look what is in force: sshd -T | grep -i kexalgorithms",
+        ],
+    },
+    FindingText {
+        id: FindingId::WeakKex,
+        severity: Severity::Medium,
+        title: "Weak key exchanges on offer",
+        meaning: "At least one method rests on SHA-1 or on a group of 1024 bits. A current client does not choose it, but one \
+                  that knows nothing better does, and traffic recorded with a 1024-bit group can be opened.",
+        causes: &[
+            "an old server or network device",
+            "methods added by hand for old clients",
+            "dropbear before 2025.89, by default",
+        ],
+        remedy: &[
+            "sshd_config: take the names out of KexAlgorithms, or remove that line altogether; sshd -t, then reload",
+            "Cisco IOS XE: ip ssh server algorithm kex, with the methods that shall stay",
+        ],
+    },
+    FindingText {
+        id: FindingId::WeakCipher,
+        severity: Severity::Medium,
+        title: "Weak ciphers on offer",
+        meaning: "At least one cipher is in CBC mode, has 64-bit blocks, is RC4, or is none at all. A current client does not \
+                  choose it, but one that knows nothing better does.",
+        causes: &[
+            "an old server or network device",
+            "ciphers added by hand for old clients",
+            "Red Hat's system policy LEGACY",
+        ],
+        remedy: &[
+            "sshd_config: take the names out of Ciphers, or remove that line altogether; sshd -t, then reload",
+            "Red Hat family: update-crypto-policies --show",
+        ],
+    },
+    FindingText {
+        id: FindingId::WeakMac,
+        severity: Severity::Low,
+        title: "Weak MACs on offer",
+        meaning: "At least one MAC rests on MD5 or RIPEMD-160, is cut to 96 bits over SHA-1, or is none at all. hmac-sha1 and \
+                  64-bit UMAC are not meant: they are defaults of current software.",
+        causes: &[
+            "an old server or network device",
+            "MACs added by hand for old clients",
+            "lshd and Paramiko servers, by default",
+        ],
+        remedy: &["sshd_config: take the names out of MACs, or remove that line altogether; sshd -t, then reload"],
+    },
+    FindingText {
+        id: FindingId::Sha1HostkeyOnly,
+        severity: Severity::Medium,
+        title: "Host keys with SHA-1 signatures only",
+        meaning: "The server can prove its identity only by ssh-rsa or ssh-dss, which sign SHA-1 hashes. OpenSSH's client \
+                  refuses both since 8.8: `no matching host key type found`.",
+        causes: &["a server from before 2016 (OpenSSH 7.2), or network gear", "HostKeyAlgorithms set to ssh-rsa"],
+        remedy: &[
+            "update the server; an RSA key needs no replacement, the same key serves rsa-sha2-256 and rsa-sha2-512",
+            "add an Ed25519 key: ssh-keygen -A, then restart sshd",
+            "until then, for this host alone: ssh -o HostKeyAlgorithms=+ssh-rsa HOST",
+        ],
+    },
+    FindingText {
+        id: FindingId::RsaKeyTooSmall,
+        severity: Severity::High,
+        title: "The RSA host key is too small",
+        meaning: "Under 2048 bits. Keys of 1024 bits are within reach of those who can spend much, smaller ones of anybody. \
+                  OpenSSH refuses under 1024 (RequiredRSASize), under Red Hat's policies under 2048.",
+        causes: &["a key as old as the machine, or copied from an image", "firmware with a small built-in key"],
+        remedy: &[
+            "make a new key: ssh-keygen -t ed25519 -f /etc/ssh/ssh_host_ed25519_key -N '', name it in sshd_config (HostKey), restart",
+            "tell those who know the old key: the new one has to reach their known_hosts",
+            "network gear: crypto key generate rsa modulus 3072",
+        ],
+    },
+    FindingText {
+        id: FindingId::GexGroupWeak,
+        severity: Severity::High,
+        title: "The server picked a small Diffie-Hellman group",
+        meaning: "Asked for a group by diffie-hellman-group-exchange, the server answered with one under 2048 bits, which \
+                  the method's name does not show. Groups of 1024 bits are within reach of precomputation (Logjam).",
+        causes: &["small groups in the server's moduli file", "an implementation with built-in small groups"],
+        remedy: &[
+            "keep groups of 3072 bits and more only: awk '$5 >= 3071' /etc/ssh/moduli > moduli.new, then put it in place",
+            "or take diffie-hellman-group-exchange-* out of KexAlgorithms",
+        ],
+    },
+    FindingText {
+        id: FindingId::PasswordAuthOffered,
+        severity: Severity::Info,
+        title: "Passwords are accepted, as far as the list goes",
+        meaning: "The methods listed for the user named hold `password`, so passwords can be guessed at. The list is what could \
+                  go on, not what would succeed: OpenSSH lists it for root although PermitRootLogin prohibit-password \
+                  refuses every one.",
+        causes: &["the default of OpenSSH, dropbear and most appliances"],
+        remedy: &[
+            "sshd_config: PasswordAuthentication no, and KbdInteractiveAuthentication no where it is not needed; reload",
+            "look what is in force for a user: sshd -T -C user=USER | grep -i authentication",
+        ],
+    },
+    FindingText {
+        id: FindingId::EmptyNameInList,
+        severity: Severity::Info,
+        title: "An empty name in an algorithm list",
+        meaning: "RFC 4251 section 5 forbids names of length zero. Most clients skip them, a strict one hangs up.",
+        causes: &[
+            "libssh 0.10 ends its cipher list with a comma",
+            "Windows builds of OpenSSH, in their MAC list",
+            "a list edited by hand",
+        ],
+        remedy: &["nothing, unless a client fails; else update the server or set the list by hand"],
+    },
+];
