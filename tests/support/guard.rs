@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::netns::sweep_leftovers;
 
@@ -71,7 +72,9 @@ fn obstacle() -> Option<String> {
     if !missing.is_empty() {
         return Some(format!("not installed: {}", missing.join(", ")));
     }
-    let trial = format!("sshprobe-lab-{}-trial", std::process::id());
+    // Tests of one process may ask at the same time: a name for each.
+    static TRIALS: AtomicU32 = AtomicU32::new(0);
+    let trial = format!("sshprobe-lab-{}-trial{}", std::process::id(), TRIALS.fetch_add(1, Ordering::Relaxed));
     let made = std::process::Command::new("ip").args(["netns", "add", &trial]).output();
     let _ = std::process::Command::new("ip").args(["netns", "del", &trial]).output();
     match made {

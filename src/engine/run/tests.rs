@@ -377,7 +377,6 @@ async fn silence_while_our_own_connection_tracking_is_full_blames_nobody() {
 }
 
 #[tokio::test]
-#[ignore = "takes the half minute for which a connection is put off"]
 async fn what_this_machine_lacks_for_good_is_its_own_error() {
     let port = healthy().await;
     let engine = faulty(unspaced(options()), None, usize::MAX);
