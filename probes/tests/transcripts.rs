@@ -18,6 +18,8 @@ use sshprobe_probes::random::Seed;
 use sshprobe_probes::responder::{Action, Close, LineEnd, List, Point, Responder, Script, Signing, Step, Userauth};
 use sshprobe_probes::time::Moment;
 use sshprobe_probes::wire::kexinit::KexInit;
+use sshprobe_probes::wire::message::UserauthFailure;
+use sshprobe_probes::wire::read::NameList;
 
 const KEY: &[u8; 32] = &[0x11; 32];
 const NOW: Moment = Moment::from_micros(1_000);
@@ -186,6 +188,19 @@ fn a_silent_server_is_spoken_to_once_and_a_failed_write_still_reads() {
     let seen = probe.into_evidence(late);
     assert_eq!(seen.preamble.lines[0].bytes, b"Exceeded MaxStartups");
     assert_eq!(classify(&seen, plan.depth).code, Code::ThrottledMaxstartups);
+}
+
+#[test]
+fn an_answer_to_a_request_that_was_never_sent_is_no_answer() {
+    let apart = Arc::new(Plan { step_by_step: true, ..Plan::default() });
+    let failure = UserauthFailure { methods: NameList(b"password"), partial_success: false }.build();
+    for unasked in [vec![52], failure] {
+        // Before SERVICE_ACCEPT, and so before `none`.
+        let (_, seen) = converse(&apart, healthy().on(Point::Service, Action::Payload(unasked)));
+        assert!(matches!(seen.fault, Some(Fault::Protocol(_))), "{:?}", seen.fault);
+        let auth = seen.auth.unwrap();
+        assert!(!auth.none_sent && !auth.none_accepted && auth.methods.is_none());
+    }
 }
 
 #[test]

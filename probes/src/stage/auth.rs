@@ -44,6 +44,10 @@ impl AwaitAnswer {
                     send_none(conversation);
                 }
             }
+            // What was not asked cannot be answered: it would pass for a list, or for a login, that `none` never got.
+            Some(SSH_MSG_USERAUTH_FAILURE | SSH_MSG_USERAUTH_SUCCESS) if !asked(conversation) => {
+                return Err(super::unexpected(payload, "before the `none` request was sent"));
+            }
             // Some servers answer the pipelined `none` without ever accepting the service; their word counts.
             Some(SSH_MSG_USERAUTH_FAILURE) => {
                 let failure = UserauthFailure::parse(payload).map_err(broken("USERAUTH_FAILURE"))?;
@@ -75,6 +79,10 @@ impl AwaitAnswer {
         }
         Ok(Turn::Next(State::Auth(self)))
     }
+}
+
+fn asked(conversation: &Conversation) -> bool {
+    conversation.evidence.auth.as_ref().is_some_and(|auth| auth.none_sent)
 }
 
 fn send_none(conversation: &mut Conversation) {
