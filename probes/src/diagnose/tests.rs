@@ -486,6 +486,16 @@ fn details_hold_the_evidence() {
 }
 
 #[test]
+fn a_key_whose_signature_was_not_checked_is_not_called_proven() {
+    let mut evidence = listed(&["publickey"]);
+    assert!(classify(&evidence, Depth::Auth).detail.contains("host key proven with ssh-ed25519"));
+    evidence.host_key.as_mut().unwrap().signature = Signature::Unchecked;
+    let verdict = classify(&evidence, Depth::Auth);
+    assert_eq!(verdict.code, Code::Ok);
+    assert!(verdict.detail.contains("host key not proven"), "{}", verdict.detail);
+}
+
+#[test]
 fn details_stay_short_whatever_the_server_sends() {
     let long = "x".repeat(100_000);
     let mut evidence = listed(&[&long, &long]);
