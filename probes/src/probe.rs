@@ -15,7 +15,7 @@
 
 use std::sync::Arc;
 
-use crate::evidence::{Disconnect, Errno, Evidence, Fault, Icmp, Stage};
+use crate::evidence::{Disconnect, Errno, Evidence, Fault, Icmp, LocalTrouble, Stage};
 use crate::plan::{Depth, Plan};
 use crate::random::{Randomness, Seed};
 use crate::stage::auth::AwaitAnswer;
@@ -213,7 +213,13 @@ impl Probe {
         let ended = match errno {
             Some(errno) => {
                 self.conversation.evidence.path.errno = Some(errno);
-                if torn(errno) { Fault::Reset } else { Fault::Lost }
+                match errno {
+                    // Whatever the server did, this machine could not go on.
+                    Errno::ENOBUFS | Errno::ENOMEM => Fault::Local(LocalTrouble::ResourceLimit),
+                    Errno::ENETDOWN | Errno::ENODEV => Fault::Local(LocalTrouble::NoRoute),
+                    errno if torn(errno) => Fault::Reset,
+                    _ => Fault::Lost,
+                }
             }
             None => Fault::Eof,
         };

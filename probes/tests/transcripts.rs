@@ -204,6 +204,33 @@ fn an_answer_to_a_request_that_was_never_sent_is_no_answer() {
 }
 
 #[test]
+fn what_this_machine_lacks_in_the_middle_is_not_the_servers_fault() {
+    use sshprobe_probes::evidence::{Errno, LocalTrouble};
+    let plan = Arc::new(Plan::default());
+    for (errno, code) in [
+        (Errno::ENOBUFS, Code::LocalResourceLimit),
+        (Errno::ENOMEM, Code::LocalResourceLimit),
+        (Errno::ENETDOWN, Code::LocalNoRoute),
+    ] {
+        for writing in [true, false] {
+            let evidence = Evidence::new(([127, 0, 0, 1], 22).into(), Moment::START);
+            let mut probe = Probe::new(Arc::clone(&plan), SEED, evidence, NOW);
+            probe.input(NOW, b"SSH-2.0-x\r\n");
+            if writing {
+                probe.write_failed(NOW, errno);
+                probe.wake(NOW + plan.drain);
+            } else {
+                probe.input_end(NOW, End::Failed(errno));
+            }
+            let seen = probe.into_evidence(NOW);
+            assert!(matches!(seen.fault, Some(Fault::Local(LocalTrouble::ResourceLimit | LocalTrouble::NoRoute))));
+            assert_eq!(classify(&seen, plan.depth).code, code);
+            assert!(seen.ident.is_some(), "what was learned is kept");
+        }
+    }
+}
+
+#[test]
 fn step_by_step_waits_for_the_accept() {
     let together = Arc::new(Plan::default());
     let apart = Arc::new(Plan { step_by_step: true, ..Plan::default() });
