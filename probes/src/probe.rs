@@ -171,7 +171,7 @@ impl Probe {
 
     /// Feeds bytes read from the connection, in whatever pieces they came.
     pub fn input(&mut self, now: Moment, bytes: &[u8]) {
-        self.wake(now);
+        self.expire(now);
         if matches!(self.state, State::Over(_)) {
             return;
         }
@@ -182,6 +182,8 @@ impl Probe {
             self.uncount(rest.len());
             return;
         }
+        // Only now: where this machine was late, what had come by then was not an answer to us.
+        self.speak();
         if let State::LastWords(_) = self.state {
             self.last_words(rest);
             return;
@@ -277,6 +279,12 @@ impl Probe {
 
     /// Time has passed.
     pub fn wake(&mut self, now: Moment) {
+        self.expire(now);
+        self.speak();
+    }
+
+    /// Ends what has lasted too long.
+    fn expire(&mut self, now: Moment) {
         self.conversation.now = now;
         if matches!(self.state, State::Over(_)) {
             return;
@@ -300,9 +308,12 @@ impl Probe {
                 _ => self.keep_unparsed(),
             }
             self.over(Some(if self.soft { Fault::Lost } else { Fault::Timeout }));
-            return;
         }
-        if self.speaks() && now >= self.connected + self.conversation.plan.speak_after {
+    }
+
+    /// Speaks first if the server has been silent for long enough.
+    fn speak(&mut self) {
+        if self.speaks() && self.conversation.now >= self.connected + self.conversation.plan.speak_after {
             self.introduce();
             self.conversation.evidence.spoke_first = true;
         }

@@ -191,6 +191,18 @@ fn a_silent_server_is_spoken_to_once_and_a_failed_write_still_reads() {
 }
 
 #[test]
+fn what_had_come_before_we_would_have_spoken_is_read_before_we_speak() {
+    let plan = Arc::new(Plan::default());
+    let evidence = Evidence::new(([127, 0, 0, 1], 22).into(), Moment::START);
+    let mut probe = Probe::new(Arc::clone(&plan), SEED, evidence, NOW);
+    // This machine was busy: the bytes wait since long ago, and so does the alarm.
+    let late = NOW + plan.speak_after + Duration::from_secs(1);
+    probe.input(late, b"SSH-2.0-x\r\n");
+    assert!(probe.output().starts_with(&[&plan.ident[..], b"\r\n\0"].concat()), "identification and KEXINIT at once");
+    assert!(!probe.into_evidence(late).spoke_first);
+}
+
+#[test]
 fn an_answer_to_a_request_that_was_never_sent_is_no_answer() {
     let apart = Arc::new(Plan { step_by_step: true, ..Plan::default() });
     let failure = UserauthFailure { methods: NameList(b"password"), partial_success: false }.build();
