@@ -63,7 +63,7 @@ pub struct Probe {
     introduced: bool,
     /// A write failed with this, and until then what can be read is still read.
     draining: Option<(Errno, Moment)>,
-    /// ICMP complained while the connection was up.
+    /// ICMP complained while the connection was up, and nothing has come since.
     soft: bool,
 }
 
@@ -175,6 +175,7 @@ impl Probe {
         if matches!(self.state, State::Over(_)) {
             return;
         }
+        self.soft &= bytes.is_empty();
         let received = &mut self.conversation.evidence.received;
         *received = received.saturating_add(bytes.len() as u64);
         let rest = if let State::Ident(_) = self.state { self.identify(bytes) } else { bytes };

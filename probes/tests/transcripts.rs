@@ -243,6 +243,25 @@ fn what_this_machine_lacks_in_the_middle_is_not_the_servers_fault() {
 }
 
 #[test]
+fn an_icmp_error_that_passed_is_not_what_a_later_silence_is_blamed_on() {
+    use sshprobe_probes::evidence::Errno;
+    let plan = Arc::new(Plan::default());
+    let silent = |passed: bool| {
+        let evidence = Evidence::new(([127, 0, 0, 1], 22).into(), Moment::START);
+        let mut probe = Probe::new(Arc::clone(&plan), SEED, evidence, NOW);
+        probe.soft_error(Errno::EHOSTUNREACH, None);
+        if passed {
+            probe.input(NOW, b"SSH-2.0-x\r\n");
+        }
+        let limit = Moment::START + plan.timeout;
+        probe.wake(limit);
+        classify(&probe.into_evidence(limit), plan.depth).code
+    };
+    assert_eq!(silent(false), Code::LostMidway);
+    assert_eq!(silent(true), Code::KexinitTimeout);
+}
+
+#[test]
 fn step_by_step_waits_for_the_accept() {
     let together = Arc::new(Plan::default());
     let apart = Arc::new(Plan { step_by_step: true, ..Plan::default() });
