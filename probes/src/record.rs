@@ -62,7 +62,7 @@ pub struct Record {
     pub detail: String,
     /// How specific the evidence is.
     pub confidence: Confidence,
-    /// TCP connections (or tunnels) tried.
+    /// TCP connections (or tunnels) opened to the target; `tried` lists those that could not be opened too.
     pub connections: u32,
     /// 1 and the tries after a transient answer.
     pub attempts: u32,

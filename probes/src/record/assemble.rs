@@ -41,7 +41,8 @@ impl Record {
         let mut record = Self::bare(target, verdict, run, started);
         record.tried = tried;
         record.learn(&best);
-        record.connections = u32::try_from(connections.len()).unwrap_or(u32::MAX);
+        let made = connections.iter().filter(|each| each.connected()).count();
+        record.connections = u32::try_from(made).unwrap_or(u32::MAX);
         record.attempts = attempts;
         record.timing_us.resolve = resolve.map(micros);
         // The driver's pauses are no time of the target's.
