@@ -18,7 +18,7 @@ use sshprobe_probes::random::Seed;
 use sshprobe_probes::responder::{Action, Close, LineEnd, List, Point, Responder, Script, Signing, Step, Userauth};
 use sshprobe_probes::time::Moment;
 use sshprobe_probes::wire::kexinit::KexInit;
-use sshprobe_probes::wire::message::UserauthFailure;
+use sshprobe_probes::wire::message::{ExtInfo, UserauthFailure};
 use sshprobe_probes::wire::read::NameList;
 
 const KEY: &[u8; 32] = &[0x11; 32];
@@ -259,6 +259,19 @@ fn an_icmp_error_that_passed_is_not_what_a_later_silence_is_blamed_on() {
     };
     assert_eq!(silent(false), Code::LostMidway);
     assert_eq!(silent(true), Code::KexinitTimeout);
+}
+
+#[test]
+fn extensions_without_end_are_not_kept_without_end() {
+    let value = vec![b'x'; 100_000];
+    let flood = ExtInfo::build(&[(b"a", &value), (b"b", b"small")]);
+    let script = (0..20).fold(healthy(), |script, _| script.on(Point::Newkeys, Action::Payload(flood.clone())));
+    let (_, seen) = converse(&Arc::new(Plan::default()), script);
+    assert_eq!(seen.fault, None);
+    let kept: usize = seen.ext_info.iter().map(|(name, value)| name.len() + value.len()).sum();
+    assert!(kept <= 64 * 1024, "{kept} bytes");
+    assert_eq!(seen.extension(b"b"), Some(&b"small"[..]));
+    assert!(seen.extension(b"server-sig-algs").is_some(), "what comes in between is kept");
 }
 
 #[test]
