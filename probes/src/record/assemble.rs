@@ -112,6 +112,7 @@ impl Record {
             host_keys: Vec::new(),
             ext_info: BTreeMap::new(),
             ext_info_b64: BTreeMap::new(),
+            ext_info_raw_b64: Vec::new(),
             server_sig_algs: None,
             auth: None,
             disconnect: None,
@@ -161,6 +162,10 @@ impl Record {
                 None => self.ext_info_b64.remove(&name),
             };
             self.ext_info.insert(name, value);
+        }
+        if evidence.ext_info.iter().any(|(name, _)| std::str::from_utf8(name).is_err()) {
+            let pairs = evidence.ext_info.iter();
+            self.ext_info_raw_b64 = pairs.map(|(name, value)| (BASE64.encode(name), BASE64.encode(value))).collect();
         }
         self.server_sig_algs = evidence.extension(b"server-sig-algs").map(|list| names(NameList(list)));
     }

@@ -337,3 +337,12 @@ fn connections_count_those_that_were_made() {
     // Accepted, then reset before connect() returned.
     assert_eq!(count(&[failed(Fault::Connect, Some(Errno::ECONNRESET))], Depth::Auth), 1);
 }
+
+#[test]
+fn extensions_whose_names_are_no_text_are_not_lost_in_each_other() {
+    let mut evidence = complete();
+    evidence.ext_info = vec![(b"\xff".to_vec(), b"one".to_vec()), (b"\xfe".to_vec(), b"two".to_vec())];
+    let json = json_of(&record(&[evidence]));
+    assert_eq!(json["ext_info_raw_b64"], json!([["/w==", "b25l"], ["/g==", "dHdv"]]));
+    assert_eq!(json_of(&record(&[complete()])).get("ext_info_raw_b64"), None);
+}
