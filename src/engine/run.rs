@@ -17,6 +17,7 @@ use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
 use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::{Host, Target};
+use sshprobe_probes::time::Moment;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -340,7 +341,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Ok(evidence) => return evidence,
                 Err(shortage) => shortage,
             };
-            not_before = self.gate.trouble();
+            not_before = self.put_off(&shortage);
             drop(pass);
             let now = self.clock.now();
             if patience.exhausted(now) {
@@ -350,6 +351,18 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 return evidence;
             }
         }
+    }
+
+    /// When a connection that ran into a shortage may be tried again.
+    ///
+    /// connect() says EADDRNOTAVAIL where no local port, or no local address at all, is left towards that one destination:
+    /// others lack nothing, and lose no slot by it.
+    fn put_off(&self, shortage: &Shortage) -> Moment {
+        if shortage.0 == Some(Errno::EADDRNOTAVAIL) {
+            self.stats.trouble();
+            return self.clock.now() + LocalBackoff::LONGEST_WAIT;
+        }
+        self.gate.trouble()
     }
 
     /// Opens a connection and converses.

@@ -250,6 +250,8 @@ struct Faulty {
     cursed: Option<IpAddr>,
     /// So many attempts find this machine short of descriptors.
     short: AtomicUsize,
+    /// There is no local port left towards this host.
+    portless: Option<IpAddr>,
 }
 
 struct FaultyPath {
@@ -264,6 +266,9 @@ impl Transport for Faulty {
         let shorter = self.short.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if shorter.is_ok() {
             return Opening::Short(Errno::EMFILE);
+        }
+        if self.portless == Some(connect.addr.ip()) {
+            return Opening::Short(Errno::EADDRNOTAVAIL);
         }
         match self.tcp.open(connect).await {
             Opening::Up(path, evidence) => {
@@ -312,7 +317,7 @@ impl Stream for FaultyPath {
 
 fn faulty(options: Options, cursed: Option<IpAddr>, short: usize) -> Engine<Faulty> {
     let tcp = Tcp::new(options.clock, options.connect_timeout);
-    Engine::prepare_over(options, Faulty { tcp, cursed, short: short.into() }).unwrap()
+    Engine::prepare_over(options, Faulty { tcp, cursed, short: short.into(), portless: None }).unwrap()
 }
 
 #[tokio::test]
@@ -338,6 +343,18 @@ async fn what_this_machine_lacks_for_a_while_is_waited_for() {
     let (codes, _) = running.finish().await;
     assert_eq!(codes, BTreeMap::from([("ok", (0..40).collect())]));
     assert_eq!(stats.troubles(), 60);
+}
+
+#[tokio::test]
+async fn no_local_port_towards_one_host_costs_the_others_no_slot() {
+    let mute = server(Script::steps(vec![Step::Mute])).await;
+    let options = Options { concurrency: 20, ..options() };
+    let tcp = Tcp::new(options.clock, options.connect_timeout);
+    let transport = Faulty { tcp, cursed: None, short: 0.into(), portless: Some(host(0)) };
+    let running = start(Engine::prepare_over(options, transport).unwrap(), targets(100, mute), 8);
+    running.until(|stats| stats.troubles() > 0 && stats.in_flight() == 20).await;
+    running.cancel.cancel();
+    running.finish().await;
 }
 
 const CHILD: &str = "SSHPROBE_TEST_PORT";
