@@ -246,7 +246,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         if addrs.is_empty() && found > 0 {
             // Excluded is excluded, by whatever name.
             let (run, now) = (&self.settings.run, self.clock.now());
-            return self.hand_on(Box::new(Record::local(&target, LocalTrouble::Policy, None, run, now))).await;
+            let mut record = Record::local(&target, LocalTrouble::Policy, None, run, now);
+            record.detail = String::from("not probed: every address of the name is excluded");
+            return self.hand_on(Box::new(record)).await;
         }
         if !self.all_addresses || addrs.len() < 2 {
             drop(room);

@@ -227,11 +227,15 @@ async fn an_excluded_address_is_not_probed_by_its_name() {
     let mut exclusions = Exclusions::default();
     exclusions.add(&crate::target::Expression::parse(&host(66).to_string()).unwrap());
     let engine = prepared(Options { exclusions: Arc::new(exclusions), ..options() });
-    let running = start(engine, [target(0, Host::Name("x".into()), port)].into_iter(), 8);
+    let mut running = start(engine, [target(0, Host::Name("x".into()), port)].into_iter(), 8);
     let stats = Arc::clone(&running.stats);
-    let (codes, _) = running.finish().await;
-    assert_eq!(codes, BTreeMap::from([("local-policy", vec![0])]));
-    assert_eq!(stats.opened(), 0);
+    let record = running.records.recv().await.unwrap();
+    assert_eq!(
+        (record.code, record.detail.as_str()),
+        (Code::LocalPolicy, "not probed: every address of the name is excluded")
+    );
+    let (others, _) = running.finish().await;
+    assert_eq!((others.len(), stats.opened()), (0, 0));
 }
 
 #[tokio::test]
