@@ -38,6 +38,9 @@ use crate::transport::{Opening, Tcp, Transport};
 /// A resolver keeps its own time; this is for one that does not.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A deadline that is noticed this much later than it passed was missed by us: the process was stopped, or had no CPU.
+const LATE: Duration = Duration::from_secs(1);
+
 /// A run that can start.
 #[derive(Debug)]
 pub struct Engine<T = Tcp> {
@@ -146,6 +149,7 @@ impl<T: Transport> Engine<T> {
             transport,
             resolver,
             settings: options.settings,
+            connect_timeout: options.connect_timeout,
             all_addresses: options.all_addresses,
             exclusions: options.exclusions,
             clock,
@@ -186,6 +190,7 @@ struct Works<T, R> {
     transport: T,
     resolver: R,
     settings: Arc<Settings>,
+    connect_timeout: Duration,
     all_addresses: bool,
     exclusions: Arc<Exclusions>,
     clock: Clock,
@@ -374,6 +379,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             Opening::Short(errno) => Err(Shortage(Some(errno))),
             Opening::Down(evidence) => {
                 if evidence.fault == Some(Fault::ConnectTimeout) {
+                    if overslept(&evidence, self.connect_timeout.min(connect.plan.timeout)) {
+                        return Err(Shortage(None));
+                    }
                     let mut conntrack = self.conntrack();
                     conntrack.look(self.clock.now());
                     if conntrack.full_since(evidence.started) {
@@ -394,7 +402,12 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                     }
                 };
                 let probe = Probe::new(Arc::clone(&connect.plan), seed, evidence, self.clock.now());
-                Ok(drive(stream, probe, self.clock).await)
+                let evidence = drive(stream, probe, self.clock).await;
+                let silent = matches!(evidence.fault, Some(Fault::Timeout | Fault::Lost));
+                if silent && overslept(&evidence, connect.plan.timeout) {
+                    return Err(Shortage(None));
+                }
+                Ok(evidence)
             }
         }
     }
@@ -404,7 +417,14 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 }
 
-/// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none.
+/// Whether the end of `limit` was noticed much too late. The answer may have lain in the socket all the while, so that the
+/// silence is not the target's.
+fn overslept(evidence: &Evidence, limit: Duration) -> bool {
+    evidence.ended.since(evidence.started) > limit + LATE
+}
+
+/// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
+/// has want of CPU.
 struct Shortage(Option<Errno>);
 
 fn socket_addr(addr: IpAddr, scope: u32, port: u16) -> SocketAddr {
