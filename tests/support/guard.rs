@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::netns::sweep_leftovers;
 
@@ -40,7 +41,8 @@ pub(crate) fn shared_lab() -> Option<Lab> {
 }
 
 fn open(lock: fn(&File) -> std::io::Result<()>) -> Option<Lab> {
-    if let Some(reason) = obstacle() {
+    static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
+    if let Some(reason) = OBSTACLE.get_or_init(obstacle) {
         assert!(
             !(nix::unistd::geteuid().is_root() && std::env::var_os("CI").is_some()),
             "the lab must run here and cannot: {reason}"
