@@ -41,6 +41,7 @@ pub(crate) fn shared_lab() -> Option<Lab> {
 }
 
 fn open(lock: fn(&File) -> std::io::Result<()>) -> Option<Lab> {
+    // Asked once a process: tests that ask at the same time would trip over each other's trial.
     static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
     if let Some(reason) = OBSTACLE.get_or_init(obstacle) {
         assert!(
