@@ -20,7 +20,7 @@ use crate::cli::values;
     args_override_self = true,
     disable_help_subcommand = true,
     subcommand_help_heading = "Commands",
-    override_usage = "sshprobe [OPTIONS] TARGET...\n       sshprobe demo [OPTIONS]",
+    override_usage = "sshprobe [OPTIONS] TARGET...\n       sshprobe COMMAND",
     max_term_width = 110,
     after_help = AFTER_HELP,
 )]
@@ -47,6 +47,34 @@ pub enum Command {
     /// Start a fleet of scripted servers on loopback, sweep it, and check every verdict
     #[command(args_override_self = true, max_term_width = 110)]
     Demo(DemoArgs),
+    /// Say what an outcome or a finding means, what causes it, how to tell the causes apart, and the remedy
+    #[command(args_override_self = true, max_term_width = 110)]
+    Explain(ExplainArgs),
+    /// Write completions for a shell to standard output
+    #[command(max_term_width = 110)]
+    Completions(CompletionsArgs),
+    /// Write the manual page to standard output
+    #[command(max_term_width = 110)]
+    Man,
+}
+
+/// `sshprobe explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code, a status or a finding, as records and tables name it; without one all of them are listed
+    #[arg(value_name = "CODE|STATUS|FINDING")]
+    pub word: Option<String>,
+    /// Set headings off; auto: if standard output is a terminal and NO_COLOR is not set
+    #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// `sshprobe completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 /// `sshprobe demo`.

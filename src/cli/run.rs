@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{Cli, Command, SweepArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
-use crate::cli::{complaint, demo};
+use crate::cli::{complaint, demo, explain, papers};
 use crate::engine::{Engine, Outcome, Stats};
 use crate::error::Error;
 use crate::report::{Closing, Delivered, Progress, Sink, Snapshot};
@@ -45,6 +45,9 @@ pub fn main() -> Exit {
     };
     let done = match cli.command {
         Some(Command::Demo(args)) => demo::run(args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Completions(args)) => papers::completions(args.shell),
+        Some(Command::Man) => papers::man(),
         None => sweep(cli.sweep),
     };
     done.unwrap_or_else(|error| refuse(&error))

@@ -1,6 +1,6 @@
 //! What every code means: the one text that `explain`, the records, the documentation and the help read.
 
-use super::code::Code;
+use super::code::{Code, Status};
 
 /// A code explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,30 @@ impl Code {
     #[must_use]
     pub fn diagnosis(self) -> Option<&'static Diagnosis> {
         DIAGNOSES.iter().find(|diagnosis| diagnosis.code == self)
+    }
+}
+
+impl Status {
+    /// What its codes have in common, as one sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Status::Ok => "The depth asked for was reached.",
+            Status::Timeout => "Silence: no answer to the SYN, or none within a stage.",
+            Status::Refused => "A reset, or a filter's ICMP port-unreachable.",
+            Status::Unreachable => "A router or filter said so, or the neighbour is not there.",
+            Status::Closed => "It answered TCP and hung up; where it said why, the text is in the record.",
+            Status::NotSsh => "Another protocol, or something that answers on every port.",
+            Status::Tarpit => "Lines at a steady drip that never become an identification.",
+            Status::Throttled => "sshd has too many connections, or has had enough of us.",
+            Status::ProtocolError => "It broke the protocol, or speaks one that nobody should.",
+            Status::KexFailure => "Nothing in common, or the host key's signature does not hold.",
+            Status::HostKeyMismatch => "The key is proven and is not the one known.",
+            Status::AuthFailure => "It would let nobody in that way.",
+            Status::TunnelFailure => "The way to the host broke before SSH began.",
+            Status::DnsFailure => "The name gives no address.",
+            Status::LocalError => "Trouble of the machine sshprobe runs on; never the target's.",
+        }
     }
 }
 
