@@ -1,11 +1,12 @@
 //! The raw command line. Only options that work in this build are here; their texts are the help.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use sshprobe_probes::plan::Depth;
 
 use crate::cli::exit::FailOn;
@@ -33,7 +34,50 @@ pub struct Cli {
     pub sweep: SweepArgs,
 }
 
-const AFTER_HELP: &str = "\
+/// What `-h` leaves out: who needs one of these looks for it in `--help`.
+const RARE: &[&str] = &[
+    "exclude_files",
+    "max_targets",
+    "order",
+    "seed",
+    "connect_timeout",
+    "retries",
+    "per_subnet",
+    "per_host",
+    "source",
+    "interface",
+    "ipv4",
+    "ipv6",
+    "all_addresses",
+    "records",
+    "progress",
+    "fail_on",
+];
+
+impl Cli {
+    /// Parses a command line, the program's name first.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help or version asked for.
+    pub fn of_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        let asked = words.iter().take_while(|word| *word != "--").find(|word| *word == "-h" || *word == "--help");
+        // clap can tell the two apart by itself, but then sets every option of the long one on three lines.
+        let command = if asked.is_some_and(|word| word == "-h") { Self::in_brief() } else { Self::command() };
+        command.try_get_matches_from(words).and_then(|matches| Self::from_arg_matches(&matches))
+    }
+
+    /// The command line as `-h` shows it.
+    fn in_brief() -> clap::Command {
+        let brief = |command: clap::Command, option| command.mut_arg(option, |option| option.hide(true));
+        RARE.iter().fold(Self::command(), brief).after_help(MORE_HELP)
+    }
+}
+
+const MORE_HELP: &str = "\
+`sshprobe --help` lists every option; `sshprobe explain` every outcome and what to do about it.";
+
+pub(super) const AFTER_HELP: &str = "\
 Targets:    host  host:port  user@host  10.0.0.1  [2001:db8::1]:22  fe80::1%eth0
             10.0.0.0/24:22  10.0.0.0/24:22,2222  10.0.0.1-50  [2001:db8::]/120:22
             A word in first place that is a command is that command: `sshprobe -- demo` probes a host called demo.

@@ -219,10 +219,7 @@ mod tests {
     fn an_unknown_word_is_told_in_one_line_with_its_neighbours() {
         let told = |word: &str| explain(&mut Page::new(80, false), word).expect_err(word).to_string();
         assert_eq!(told("refusd"), "explain: `refusd` is no code, status or finding; did you mean refused?");
-        assert_eq!(
-            told("weak-mc"),
-            "explain: `weak-mc` is no code, status or finding; did you mean weak-mac?"
-        );
+        assert_eq!(told("weak-mc"), "explain: `weak-mc` is no code, status or finding; did you mean weak-mac?");
         assert_eq!(
             told("timeout-conect"),
             "explain: `timeout-conect` is no code, status or finding; did you mean timeout-connect?"

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::Target;
 use tokio::runtime::{Builder, Runtime};
@@ -34,7 +33,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// The whole program: parses the command line, does what it says, gives the exit code.
 #[must_use]
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::of_words(std::env::args_os()) {
         Ok(cli) => cli,
         // Help and version were asked for; that nobody reads them to the end is no failure.
         Err(error) if !error.use_stderr() => {
