@@ -5,8 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::algorithm::HOST_KEY;
 use crate::diagnose;
 use crate::evidence::{Evidence, Fault};
+use crate::hostkey::{Certificate, key_info, key_type, plain_key, verify};
+use crate::negotiate::{Offer, UnknownAlgorithm};
 use crate::plan::Plan;
 use crate::probe::{End, Probe};
 use crate::random::Seed;
@@ -14,12 +17,31 @@ use crate::stage::ident::{AwaitIdent, Step};
 use crate::time::Moment;
 use crate::wire::kexinit::KexInit;
 use crate::wire::packet::Inbound;
+use crate::wire::read::Reader;
 
 /// The moment at which everything happens in a replay.
 const NOW: Moment = Moment::from_micros(1_000);
 
 /// The seed of every replayed probe: a transcript recorded with it can be opened again.
 pub const SEED: Seed = Seed([7; 32]);
+
+/// The plan of a recorded conversation: one algorithm in one of the lists `kex`, `host_key`, `cipher` and `mac`, plain and
+/// cheap ones in the others. Nothing in it depends on defaults or on a version, as all of it enters the exchange hash.
+///
+/// # Errors
+/// A name that stands in no table. Another list changes nothing.
+pub fn transcript_plan(list: &str, name: &str) -> Result<Plan, UnknownAlgorithm> {
+    let offer = Offer::modern().with_kex(&["curve25519-sha256"])?.with_host_key(&["ssh-ed25519"])?;
+    let offer = offer.with_cipher(&["aes128-ctr"])?.with_mac(&["hmac-sha2-256"])?;
+    let offer = match list {
+        "kex" => offer.with_kex(&[name])?,
+        "host_key" => offer.with_host_key(&[name])?,
+        "cipher" => offer.with_cipher(&[name])?,
+        "mac" => offer.with_mac(&[name])?,
+        _ => offer,
+    };
+    Ok(Plan { ident: b"SSH-2.0-sshprobe".to_vec(), offer: Arc::new(offer), ..Plan::default() })
+}
 
 fn blank() -> Evidence {
     Evidence::new(([127, 0, 0, 1], 22).into(), Moment::START)
@@ -102,6 +124,23 @@ pub fn packet(data: &[u8]) {
         (packets, None)
     };
     assert_eq!(run(&mut std::iter::once(data)), run(&mut data.chunks(1)));
+}
+
+/// A host key or certificate as a `string`, a signature as another, and what was signed.
+pub fn host_key(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let (blob, signature) = (reader.string().unwrap_or(data), reader.string().unwrap_or(data));
+    if let Ok(info) = key_info(blob) {
+        assert_eq!(key_type(blob), Some(info.kind));
+        assert!(plain_key(blob).is_ok_and(|plain| key_info(&plain).is_ok_and(|plain| plain.bits == info.bits)));
+    }
+    if let Ok(certificate) = Certificate::parse(blob) {
+        assert!(blob.starts_with(certificate.signed) && certificate.signed.len() < blob.len());
+        let _ = certificate.verify_ca();
+    }
+    for algorithm in HOST_KEY {
+        let _ = verify(algorithm, blob, signature, reader.rest());
+    }
 }
 
 /// A whole probe against whatever a server may send: it ends, and what it saw does not depend on how the bytes came.

@@ -103,6 +103,23 @@ impl Offer {
         Ok(self)
     }
 
+    /// Post-quantum key exchange methods before all others, each kind in the order it has now.
+    #[must_use]
+    pub fn prefer_pq(mut self) -> Self {
+        self.kex.sort_by_key(|kex| !kex.post_quantum);
+        self.join();
+        self
+    }
+
+    /// Certificates before plain keys, each kind in the order it has now: a server shows one only where its name stands
+    /// before the plain key's, and ssh(1) puts it there only for a host whose authority it knows.
+    #[must_use]
+    pub fn with_certificates_first(mut self) -> Self {
+        self.host_key.sort_by_key(|host_key| !host_key.is_certificate());
+        self.join();
+        self
+    }
+
     /// With or without the marker that offers strict key exchange.
     #[must_use]
     pub fn with_strict_kex(mut self, strict_kex: bool) -> Self {
@@ -419,7 +436,7 @@ mod tests {
             (6, Slot::Compression),
             (7, Slot::Compression),
         ] {
-            for nothing in ["", "hmac-md5,foo", ","] {
+            for nothing in ["", "hmac-ripemd160,foo", ","] {
                 let mut lists = SERVER;
                 lists[at] = nothing;
                 assert_eq!(
@@ -474,6 +491,40 @@ mod tests {
         let cut = cut.unwrap();
         assert_eq!((cut.host_key(), cut.cipher(), cut.mac()), ("rsa-sha2-256", "", "hmac-sha2-512"));
         assert_eq!(cut.with_cipher(&["rot13"]).unwrap_err().to_string(), "\"rot13\" is not an algorithm known here");
+    }
+
+    #[test]
+    fn post_quantum_methods_stand_before_weak_ones_and_on_demand_before_all() {
+        let names = |offer: &Offer| offer.kex().split(',').map(str::to_owned).collect::<Vec<_>>();
+        let at = |names: &[String], name: &str| names.iter().position(|each| each == name).unwrap();
+        let usual = names(&Offer::modern());
+        for hybrid in ["mlkem768x25519-sha256", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com"] {
+            assert!(at(&usual, "diffie-hellman-group18-sha512") < at(&usual, hybrid));
+            assert!(at(&usual, hybrid) < at(&usual, "diffie-hellman-group14-sha1"));
+        }
+        assert_eq!(usual[0], "curve25519-sha256");
+        let preferred = names(&Offer::modern().prefer_pq());
+        assert_eq!(preferred[..2], ["mlkem768x25519-sha256", "sntrup761x25519-sha512"]);
+        assert_eq!(preferred[3..5], ["mlkem768nistp256-sha256", "curve25519-sha256"]);
+        assert_eq!(preferred.last().map(String::as_str), Some(KEX_STRICT_C));
+        let agreed = negotiate(&Offer::modern().prefer_pq(), &server(SERVER, false)).unwrap();
+        assert_eq!(agreed.kex.name, "sntrup761x25519-sha512");
+    }
+
+    #[test]
+    fn certificates_come_first_only_on_demand_and_broken_keys_last() {
+        let names = |offer: &Offer| offer.host_key().split(',').map(str::to_owned).collect::<Vec<_>>();
+        let usual = names(&Offer::modern());
+        let certificate = |name: &String| name.ends_with("-cert-v01@openssh.com");
+        assert_eq!(usual.iter().position(certificate), Some(6));
+        assert_eq!(usual[usual.len() - 4..][..1], ["ssh-rsa"]);
+        let first = names(&Offer::modern().with_certificates_first());
+        assert_eq!(first[0], "ssh-ed25519-cert-v01@openssh.com");
+        assert_eq!(
+            first.iter().rposition(certificate).unwrap() + 1,
+            first.iter().filter(|name| certificate(name)).count()
+        );
+        assert_eq!(first.len(), usual.len());
     }
 
     #[test]

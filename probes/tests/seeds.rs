@@ -45,3 +45,8 @@ fn packet_seeds() {
 fn probe_seeds() {
     replay("probe", fuzzing::probe);
 }
+
+#[test]
+fn host_key_seeds() {
+    replay("host_key", fuzzing::host_key);
+}

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
-use sshprobe_probes::evidence::{Errno, Evidence};
+use sshprobe_probes::evidence::Errno;
 use sshprobe_probes::probe::{End, Leave, Probe};
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep_until};
@@ -22,19 +22,12 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8; SCRATCH]>> = RefCell::new(Box::new([0; SCRATCH]));
 }
 
-/// Converses until the probe is finished, and leaves as it says.
+/// Converses until the probe is finished. How to leave is then still to be done.
 ///
-/// Ends at the probe's own deadline, whatever the server does.
-pub(super) async fn drive<S: Stream>(mut stream: S, mut probe: Probe, clock: Clock) -> Evidence {
-    let deadline = probe.deadline();
-    let mut alarm = pin!(sleep_until(clock.instant(deadline)));
-    let leave = poll_fn(|cx| converse(cx, &mut stream, &mut probe, clock, alarm.as_mut())).await;
-    let mut evidence = probe.into_evidence(clock.now());
-    let end = stream.leave(leave).await;
-    if evidence.fault.is_some() && evidence.path.icmp.is_none() {
-        evidence.path.icmp = end.icmp;
-    }
-    evidence
+/// Ends at the probe's own deadline, whatever the server does. Borrows, because what a future is given it holds twice.
+pub(super) async fn drive<S: Stream>(stream: &mut S, probe: &mut Probe, clock: Clock) -> Leave {
+    let mut alarm = pin!(sleep_until(clock.instant(probe.deadline())));
+    poll_fn(|cx| converse(cx, stream, probe, clock, alarm.as_mut())).await
 }
 
 /// Does all that can be done without waiting.

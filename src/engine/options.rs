@@ -141,8 +141,9 @@ impl Shares {
         if connections == 0 {
             return None;
         }
-        // While one connection is up, others wait for their retry: enough of them to keep the slots busy.
-        Some(Self { connections, questions, cases: connections * 2 + 256, names: 4096 })
+        // While one connection is up, others wait for their retry, seconds each: enough of them to keep the slots busy. A
+        // case that waits takes two or three kilobytes.
+        Some(Self { connections, questions, cases: connections * 4 + 256, names: 4096 })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,7 +33,7 @@ use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
 use crate::target::Exclusions;
-use crate::transport::{Opening, Tcp, Transport};
+use crate::transport::{Opening, Stream, Tcp, Transport};
 
 /// A resolver keeps its own time; this is for one that does not.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,6 +44,7 @@ pub struct Engine<T = Tcp> {
     options: Options,
     shares: Shares,
     transport: T,
+    conntrack: Conntrack,
     warnings: Vec<String>,
 }
 
@@ -104,7 +106,7 @@ impl<T: Transport> Engine<T> {
                 shares.connections, options.concurrency
             ));
         }
-        Ok(Self { options, shares, transport, warnings })
+        Ok(Self { options, shares, transport, conntrack: Conntrack::of_this_machine(), warnings })
     }
 
     /// What the machine does not allow as asked, one line each.
@@ -131,7 +133,7 @@ impl<T: Transport> Engine<T> {
         cancel: CancellationToken,
         stats: Arc<Stats>,
     ) -> Result<Outcome, Unfit> {
-        let Self { options, shares, transport, .. } = self;
+        let Self { options, shares, transport, conntrack, warnings: _ } = self;
         let fed = feed::start(targets).map_err(|source| Unfit::System { what: "a thread for the targets", source })?;
         let clock = options.clock;
         let admission = Admission::new(
@@ -148,7 +150,7 @@ impl<T: Transport> Engine<T> {
             all_addresses: options.all_addresses,
             exclusions: options.exclusions,
             clock,
-            conntrack: Mutex::new(Conntrack::of_this_machine()),
+            conntrack: Mutex::new(conntrack),
             cases: Arc::new(Semaphore::new(shares.cases)),
             names: Arc::new(Semaphore::new(shares.names)),
             questions: Semaphore::new(shares.questions),
@@ -215,8 +217,8 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             match target.host.clone() {
                 Host::Name(name) => drop(tokio::spawn(async move { works.name(target, &name, room).await })),
                 Host::Addr(addr, scope) => {
-                    let addrs = vec![socket_addr(addr, scope, target.port)];
-                    drop(tokio::spawn(async move { works.addresses(target, addrs, None, room).await }));
+                    let case = self.case(&target, vec![socket_addr(addr, scope, target.port)], None);
+                    drop(tokio::spawn(async move { works.see(&target, case, room).await }));
                 }
             }
         }
@@ -229,85 +231,96 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// A target that is a name: from the question to its record, or to those of its addresses.
     async fn name(self: Arc<Self>, target: Target, name: &str, room: OwnedSemaphorePermit) {
-        let Some((found, took)) = self.guarded(&target, self.resolve(name)).await else { return };
-        let Some(mut place) = self.room(&self.cases).await else { return };
-        let mut addrs = match found {
-            Ok(addrs) => addrs.into_iter().map(|addr| socket_addr(addr, 0, target.port)).collect::<Vec<_>>(),
+        let Some((found, took)) = self.guarded(&target, pin!(self.resolve(name))).await else { return };
+        let cases = match self.cases_of(&target, found, took) {
+            Ok(cases) => cases,
+            Err(record) => return self.hand_on(record).await,
+        };
+        for (at, case) in cases.into_iter().enumerate() {
+            if at > 0 {
+                self.stats.feed();
+            }
+            let Some(place) = self.room(&self.cases).await else { return };
+            let (works, target) = (Arc::clone(&self), target.clone());
+            tokio::spawn(async move { works.see(&target, case, place).await });
+        }
+        drop(room);
+    }
+
+    /// What a name comes to: one case, or one for each address, or a record at once.
+    fn cases_of(
+        &self,
+        target: &Target,
+        found: Result<Vec<IpAddr>, ResolveFault>,
+        took: Duration,
+    ) -> Result<Vec<Case>, Box<Record>> {
+        let addrs = match found {
+            Ok(addrs) => addrs,
             Err(fault) => {
-                drop(room);
                 let settings = Arc::clone(&self.settings);
-                let case = Case::unresolved(target.clone(), fault, took, settings, self.clock.now());
-                return self.see(target, case).await;
+                return Ok(vec![Case::unresolved(target.clone(), fault, took, settings, self.clock.now())]);
             }
         };
-        let found = addrs.len();
+        let none = addrs.is_empty();
+        let mut addrs: Vec<_> = addrs.into_iter().map(|addr| socket_addr(addr, 0, target.port)).collect();
         addrs.retain(|addr| !self.exclusions.covers_address(addr.ip(), 0, addr.port()));
-        if addrs.is_empty() && found > 0 {
+        if addrs.is_empty() && !none {
             // Excluded is excluded, by whatever name.
             let (run, now) = (&self.settings.run, self.clock.now());
-            return self.hand_on(Box::new(Record::local(&target, LocalTrouble::Policy, None, run, now))).await;
+            return Err(Box::new(Record::local(target, LocalTrouble::Policy, None, run, now)));
         }
-        if !self.all_addresses || addrs.len() < 2 {
-            drop(room);
-            return self.addresses(target, addrs, Some(took), place).await;
+        if self.all_addresses && addrs.len() > 1 {
+            return Ok(addrs.into_iter().map(|addr| self.case(target, vec![addr], Some(took))).collect());
         }
-        let mut addrs = addrs.into_iter().peekable();
-        while let Some(addr) = addrs.next() {
-            let (works, target) = (Arc::clone(&self), target.clone());
-            tokio::spawn(async move { works.addresses(target, vec![addr], Some(took), place).await });
-            if addrs.peek().is_none() {
-                return;
-            }
-            self.stats.feed();
-            match self.room(&self.cases).await {
-                Some(next) => place = next,
-                None => return,
-            }
-        }
+        Ok(vec![self.case(target, addrs, Some(took))])
+    }
+
+    fn case(&self, target: &Target, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Case {
+        // It decides random delays only: without randomness there is none.
+        let entropy = entropy::number().unwrap_or_default();
+        Case::new(target.clone(), addrs, resolve, Arc::clone(&self.settings), self.clock.now(), entropy)
     }
 
     /// Asks for a name's addresses; how long that took without the wait for its turn.
     async fn resolve(&self, name: &str) -> (Result<Vec<IpAddr>, ResolveFault>, Duration) {
         let _turn = self.questions.acquire().await;
         let began = self.clock.now();
-        let found = timeout(RESOLVE_TIMEOUT, self.resolver.resolve(name)).await.unwrap_or(Err(ResolveFault::Timeout));
+        // Boxed: of all who wait for their turn, none has to hold the room for a resolver.
+        let asked = Box::pin(self.resolver.resolve(name));
+        let found = timeout(RESOLVE_TIMEOUT, asked).await.unwrap_or(Err(ResolveFault::Timeout));
         (found, self.clock.now().since(began))
     }
 
-    /// A target whose addresses are known. Holds its place to the end: records that nobody takes keep new targets out.
-    async fn addresses(
-        self: Arc<Self>,
-        target: Target,
-        addrs: Vec<SocketAddr>,
-        resolve: Option<Duration>,
-        _place: OwnedSemaphorePermit,
-    ) {
-        // It decides random delays only: without randomness there is none.
-        let entropy = entropy::number().unwrap_or_default();
-        let settings = Arc::clone(&self.settings);
-        let case = Case::new(target.clone(), addrs, resolve, settings, self.clock.now(), entropy);
-        self.see(target, case).await;
-    }
-
-    /// Sees a case to its end, and hands its record on.
-    async fn see(&self, target: Target, case: Case) {
-        if let Some(record) = self.guarded(&target, self.connections(case)).await {
+    /// Sees a case to its end, and hands its record on. Holds its place until that is taken: records that nobody wants keep
+    /// new targets out.
+    async fn see(&self, target: &Target, mut case: Case, place: OwnedSemaphorePermit) {
+        let record = self.guarded(target, pin!(self.connections(&mut case))).await;
+        // While it waits, the record is all that is needed.
+        drop(case);
+        if let Some(record) = record {
             self.hand_on(record).await;
         }
+        drop(place);
     }
 
     /// Runs a part of a target's work. `None` if the run is stopped meanwhile, or if it panicked: then the record that says
     /// so has been handed on.
-    async fn guarded<W: Future>(&self, target: &Target, work: W) -> Option<W::Output> {
+    ///
+    /// Takes the work by reference, because what a future is given it holds twice.
+    async fn guarded<W: Future>(&self, target: &Target, work: Pin<&mut W>) -> Option<W::Output> {
         match AssertUnwindSafe(self.stop.run_until_cancelled(work)).catch_unwind().await {
             Ok(done) => done,
             Err(panic) => {
-                self.internal.store(true, Ordering::Relaxed);
-                let record = Record::internal(target, words(&*panic), &self.settings.run, self.clock.now());
-                self.hand_on(Box::new(record)).await;
+                self.hand_on(self.internal(target, words(&*panic))).await;
                 None
             }
         }
+    }
+
+    /// The record of a target whose task panicked.
+    fn internal(&self, target: &Target, words: &str) -> Box<Record> {
+        self.internal.store(true, Ordering::Relaxed);
+        Box::new(Record::internal(target, words, &self.settings.run, self.clock.now()))
     }
 
     async fn hand_on(&self, record: Box<Record>) {
@@ -320,7 +333,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 
     /// Makes the connections a case asks for.
-    async fn connections(&self, mut case: Case) -> Box<Record> {
+    async fn connections(&self, case: &mut Case) -> Box<Record> {
         loop {
             match case.next(self.clock.now()) {
                 Next::Connect(connect) => case.add(self.connection(&connect).await),
@@ -355,33 +368,40 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// Opens a connection and converses.
     async fn attempt(&self, connect: &Connect) -> Result<Evidence, Shortage> {
         self.conntrack().look(self.clock.now());
-        match self.transport.open(connect).await {
-            Opening::Short(errno) => Err(Shortage(Some(errno))),
-            Opening::Down(evidence) => {
-                if evidence.fault == Some(Fault::ConnectTimeout) {
-                    let mut conntrack = self.conntrack();
-                    conntrack.look(self.clock.now());
-                    if conntrack.full_since(evidence.started) {
-                        return Err(Shortage(None));
-                    }
-                }
-                self.gate.recovered();
-                Ok(evidence)
-            }
-            Opening::Up(stream, mut evidence) => {
-                self.gate.recovered();
-                let seed = match entropy::seed() {
-                    Ok(seed) => seed,
-                    Err(none) => {
-                        self.internal.store(true, Ordering::Relaxed);
-                        evidence.fault = Some(Fault::Internal(none.to_string()));
-                        return Ok(evidence);
-                    }
-                };
-                let probe = Probe::new(Arc::clone(&connect.plan), seed, evidence, self.clock.now());
-                Ok(drive(stream, probe, self.clock).await)
+        let (mut stream, mut probe) = match self.transport.open(connect).await {
+            Opening::Up(stream, evidence) => (stream, self.probe(connect, evidence)?),
+            Opening::Down(evidence) => return self.down(evidence),
+            Opening::Short(errno) => return Err(Shortage(Some(errno))),
+        };
+        self.gate.recovered();
+        let leave = drive(&mut stream, &mut probe, self.clock).await;
+        let left = self.clock.now();
+        let end = stream.leave(leave).await;
+        let mut evidence = probe.into_evidence(left);
+        if evidence.fault.is_some() && evidence.path.icmp.is_none() {
+            evidence.path.icmp = end.icmp;
+        }
+        Ok(evidence)
+    }
+
+    /// A probe for a connection that is up.
+    fn probe(&self, connect: &Connect, evidence: Evidence) -> Result<Probe, Shortage> {
+        // Randomness is a resource of this machine like any other.
+        let seed = entropy::seed().map_err(|_| Shortage(None))?;
+        Ok(Probe::new(Arc::clone(&connect.plan), seed, evidence, self.clock.now()))
+    }
+
+    /// A connection that did not come up: the target's answer, or this machine's own silence.
+    fn down(&self, evidence: Evidence) -> Result<Evidence, Shortage> {
+        if evidence.fault == Some(Fault::ConnectTimeout) {
+            let mut conntrack = self.conntrack();
+            conntrack.look(self.clock.now());
+            if conntrack.full_since(evidence.started) {
+                return Err(Shortage(None));
             }
         }
+        self.gate.recovered();
+        Ok(evidence)
     }
 
     fn conntrack(&self) -> MutexGuard<'_, Conntrack> {
@@ -390,6 +410,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 }
 
 /// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none.
+#[derive(Debug)]
 struct Shortage(Option<Errno>);
 
 fn socket_addr(addr: IpAddr, scope: u32, port: u16) -> SocketAddr {

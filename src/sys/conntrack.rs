@@ -28,7 +28,8 @@ impl Conntrack {
         Self::in_folder("/proc/sys/net/netfilter")
     }
 
-    fn in_folder(folder: impl AsRef<Path>) -> Self {
+    /// The table whose counters are in `folder`.
+    pub(crate) fn in_folder(folder: impl AsRef<Path>) -> Self {
         Self { folder: folder.as_ref().to_owned(), absent: false, looked: None, full: None }
     }
 
@@ -48,10 +49,10 @@ impl Conntrack {
         }
     }
 
-    /// Whether the table was seen full at `since` or later.
+    /// Whether the table was seen full at `since` or later, or when it was last looked at.
     #[must_use]
     pub fn full_since(&self, since: Moment) -> bool {
-        self.full.is_some_and(|full| full >= since)
+        self.full.is_some_and(|full| full >= since || self.looked == Some(full))
     }
 
     fn read(&self, name: &str) -> Option<u64> {
@@ -83,9 +84,10 @@ mod tests {
         assert!(!table.full_since(at(0)), "a second has not passed");
         table.look(at(1000));
         assert!(table.full_since(at(0)) && table.full_since(at(1000)));
-        assert!(!table.full_since(at(1001)), "later is unknown");
+        assert!(table.full_since(at(1500)), "nothing else has been seen since");
         write(10, 0);
         table.look(at(2000));
+        assert!(table.full_since(at(1000)), "it was full in between");
         assert!(!table.full_since(at(1500)), "no limit is never full");
     }
 

@@ -38,7 +38,7 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
     fn outlived(&self, error: &io::Error) -> Option<SoftError>;
 
     /// An error that the network reported while nothing was read or written. Taken once.
-    fn pending(&self) -> Option<SoftError>;
+    fn pending(&mut self) -> Option<SoftError>;
 
     /// Closes the connection as told, and resolves to what the way to the target knows about its end. Resolves soon, and
     /// need not be waited for where nobody asks why.

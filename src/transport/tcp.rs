@@ -141,11 +141,11 @@ impl Transport for Tcp {
                 Begun::Torn(errno) => Ok(Err(io::Error::from_raw_os_error(errno.0))),
             }
         };
-        let torn = match up.await {
-            Ok(Ok(())) => None,
+        let (noted, torn) = match up.await {
+            Ok(Ok(noted)) => (noted, None),
             // Linux says ECONNREFUSED to a SYN's reset; any other came over a connection that had been accepted. What the
             // server said before it hung up may still be there to be read.
-            Ok(Err(error)) if reset(&error) => Some(errno(&error)),
+            Ok(Err(error)) if reset(&error) => (None, Some(errno(&error))),
             Ok(Err(error)) => return self.failed(evidence, &error, Some(&SockRef::from(&stream))),
             Err(_) => {
                 let now = self.clock.now();
@@ -163,7 +163,7 @@ impl Transport for Tcp {
         evidence.timing.connect = Some(now.since(evidence.started));
         evidence.ended = now;
         evidence.path.local = local(&SockRef::from(&stream));
-        Opening::Up(TcpPath { stream, torn }, evidence)
+        Opening::Up(TcpPath { stream, noted, torn }, evidence)
     }
 }
 
@@ -195,17 +195,18 @@ enum Begun {
     Torn(Errno),
 }
 
-/// Waits until the handshake has succeeded or failed.
-async fn established(stream: &TcpStream) -> io::Result<()> {
+/// Waits until the handshake has succeeded or failed. If it succeeded, there may already be a complaint about the connection.
+async fn established(stream: &TcpStream) -> io::Result<Option<Errno>> {
     /// Where the poller cannot tell: an ICMP message that did not end the attempt keeps the socket "ready" for good.
     const GLANCE: Duration = Duration::from_millis(20);
     stream.writable().await?;
     loop {
-        if let Some(error) = stream.take_error()? {
-            return Err(error);
-        }
-        if stream.peer_addr().is_ok() {
-            return Ok(());
+        let error = stream.take_error()?;
+        // Only a socket that is connected has a peer: an ICMP error that came since is not the end of it.
+        match error {
+            error if stream.peer_addr().is_ok() => return Ok(error.as_ref().map(errno)),
+            Some(error) => return Err(error),
+            None => {}
         }
         sleep(GLANCE).await;
     }
@@ -215,6 +216,8 @@ async fn established(stream: &TcpStream) -> io::Result<()> {
 #[derive(Debug)]
 pub struct TcpPath {
     stream: TcpStream,
+    /// The network complained before we had looked at the connection, and it is still up.
+    noted: Option<Errno>,
     /// The connection was reset before we had looked at it. Asking the socket took the error from it, so it is kept here
     /// until what came before it is read.
     torn: Option<Errno>,
@@ -235,9 +238,10 @@ impl Stream for TcpPath {
         self.soft(Errno(error.raw_os_error()?))
     }
 
-    fn pending(&self) -> Option<SoftError> {
-        let error = self.stream.take_error().ok()??;
-        self.soft(errno(&error))
+    fn pending(&mut self) -> Option<SoftError> {
+        let error = self.stream.take_error().ok()?;
+        let errno = error.as_ref().map(errno).or(self.noted.take())?;
+        self.soft(errno)
     }
 
     async fn leave(self, how: Leave) -> PathEnd {

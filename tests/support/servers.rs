@@ -145,10 +145,11 @@ impl Sshd<'_> {
         }
         let path = dir.path().join("sshd_config");
         fs::write(&path, config).expect("writing sshd_config");
-        // Two hundred key exchanges at once are hard on a small machine. They may wait; scripted servers keep time.
+        // Two hundred key exchanges at once are hard on a small machine. They come after the scripted servers, which keep time,
+        // and still before whatever else the machine does: see guard.rs.
         let mut command = netns.command("nice");
         // sshd insists on its full path, for it executes itself again.
-        command.args(["/usr/sbin/sshd", "-D", "-e", "-f"]).arg(&path);
+        command.args(["-n", "5", "/usr/sbin/sshd", "-D", "-e", "-f"]).arg(&path);
         Daemon::start(command, "Server listening on", Some(dir))
     }
 }

@@ -1,11 +1,14 @@
 //! What a public key blob says about itself.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use thiserror::Error;
 
-use super::{ecdsa, ed25519, rsa};
+use super::certificate::{Certificate, is_certificate};
+use super::{dsa, ecdsa, ed25519, rsa, security_key};
 use crate::wire::read::{ReadError, Reader};
 
 /// Type and size of a key.
@@ -39,18 +42,34 @@ pub fn key_type(blob: &[u8]) -> Option<&str> {
     (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')).then_some(name)
 }
 
-/// Type and size of a key; the whole blob is checked against the type's layout.
+/// Type and size of a key; the whole blob is checked against the type's layout. A certificate has its own type, and the
+/// size of the key it certifies.
 ///
 /// # Errors
-/// The blob is not a plain key of a type known here.
+/// The blob is not a key of a type known here.
 pub fn key_info(blob: &[u8]) -> Result<KeyInfo<'_>, KeyFault> {
     let kind = key_type(blob).ok_or(KeyFault::Type)?;
     let bits = match kind {
         ed25519::KEY_TYPE => ed25519::PublicKey::parse(blob).map(|_| 256)?,
         rsa::KEY_TYPE => rsa::PublicKey::parse(blob)?.bits(),
+        dsa::KEY_TYPE => dsa::PublicKey::parse(blob)?.bits(),
+        security_key::ED25519_KEY_TYPE => security_key::PublicKey::parse_ed25519(blob).map(|_| 256)?,
+        security_key::NISTP256_KEY_TYPE => security_key::PublicKey::parse_nistp256(blob).map(|_| 256)?,
+        _ if is_certificate(kind) => key_info(&Certificate::parse(blob)?.key)?.bits,
         _ => ecdsa::Curve::of_key_type(kind).ok_or(KeyFault::Type)?.parse(blob)?.bits(),
     };
     Ok(KeyInfo { kind, bits })
+}
+
+/// The key without its certificate, which is what a certificate's fingerprint is taken of and known_hosts lines hold.
+///
+/// # Errors
+/// A certificate that does not have a certificate's layout. Any other blob is given back unread.
+pub fn plain_key(blob: &[u8]) -> Result<Cow<'_, [u8]>, KeyFault> {
+    match key_type(blob) {
+        Some(kind) if is_certificate(kind) => Ok(Cow::Owned(Certificate::parse(blob)?.key)),
+        _ => Ok(Cow::Borrowed(blob)),
+    }
 }
 
 /// The fingerprint as OpenSSH prints it: `SHA256:` and base64 without padding.
@@ -79,7 +98,7 @@ mod tests {
         for sample in SAMPLES {
             let blob = sample.blob();
             assert_eq!(key_info(&blob), Ok(KeyInfo { kind: sample.kind, bits: sample.bits }));
-            assert_eq!(fingerprint_sha256(&blob), sample.fingerprint);
+            assert_eq!(fingerprint_sha256(&plain_key(&blob).unwrap()), sample.fingerprint);
         }
     }
 
@@ -104,13 +123,16 @@ mod tests {
             }
             blob
         };
-        assert_eq!(key_info(&blob(&[b"ssh-dss", b"p"])), Err(KeyFault::Type));
-        assert_eq!(key_type(&blob(&[b"ssh-dss", b"p"])), Some("ssh-dss"));
+        assert_eq!(key_info(&blob(&[b"ssh-xmss@openssh.com", b"p"])), Err(KeyFault::Type));
+        assert_eq!(key_type(&blob(&[b"ssh-xmss@openssh.com", b"p"])), Some("ssh-xmss@openssh.com"));
         assert_eq!(key_type(&blob(&[b"evil\x1b[2J"])), None);
         assert_eq!(key_type(&blob(&[b""])), None);
         let value = |fault: Vec<u8>| key_info(&fault).unwrap_err().to_string();
         assert_eq!(value(blob(&[b"ssh-ed25519", &[1; 31]])), "an Ed25519 key that is not 32 bytes");
         assert_eq!(value(blob(&[b"ssh-rsa", b"", &[3]])), "an RSA key of zero");
+        assert_eq!(value(blob(&[b"ssh-dss", &[3], &[3], &[3], &[0]])), "a DSA key of zero");
+        let sk = b"sk-ssh-ed25519@openssh.com";
+        assert_eq!(value(blob(&[sk, &[1; 31], b"ssh:"])), "an Ed25519 key that is not 32 bytes");
         let (kind, curve) = (b"ecdsa-sha2-nistp256", b"nistp384");
         assert_eq!(value(blob(&[kind, curve, &[4; 65]])), "an ECDSA key of another curve than its type");
         let compressed = [&[2][..], &[9; 32]].concat();

@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{
 };
 
 use super::blob::{KeyFault, fields};
-use super::verify::{MISMATCH, VerifyFault};
+use super::verify::{MISMATCH, VerifyFault, only};
 use crate::wire::read::Reader;
 
 pub(super) struct Curve {
@@ -18,7 +18,7 @@ pub(super) struct Curve {
     verification: &'static EcdsaVerificationAlgorithm,
 }
 
-static NISTP256: Curve = Curve {
+pub(super) static NISTP256: Curve = Curve {
     key_type: "ecdsa-sha2-nistp256",
     name: "nistp256",
     bits: 256,
@@ -52,14 +52,20 @@ impl Curve {
 
     pub(super) fn parse<'a>(&'static self, blob: &'a [u8]) -> Result<PublicKey<'a>, KeyFault> {
         let mut reader = fields(blob, self.key_type)?;
-        let (name, point) = (reader.string()?, reader.string()?);
+        let point = self.point(&mut reader)?;
         reader.end()?;
+        Ok(PublicKey { curve: self, point })
+    }
+
+    /// The curve's name and the point on it.
+    pub(super) fn point<'a>(&self, reader: &mut Reader<'a>) -> Result<&'a [u8], KeyFault> {
+        let (name, point) = (reader.string()?, reader.string()?);
         if name != self.name.as_bytes() {
             return Err(KeyFault::Value("an ECDSA key of another curve than its type"));
         }
         // OpenSSH takes uncompressed points only, and so does everyone.
         if point.first() == Some(&4) && point.len() == self.size.saturating_mul(2).saturating_add(1) {
-            Ok(PublicKey { curve: self, point })
+            Ok(point)
         } else {
             Err(KeyFault::Value("an ECDSA key that is not an uncompressed point"))
         }
@@ -79,12 +85,17 @@ impl Curve {
 
     fn verify(&'static self, blob: &[u8], signature: &[u8], message: &[u8]) -> Result<(), VerifyFault> {
         let key = self.parse(blob).map_err(|_| VerifyFault::Wrong("the host key is not an ECDSA key of this curve"))?;
-        let mut buffer = [0; 2 * 66];
-        let fixed = buffer.get_mut(..self.size.saturating_mul(2)).ok_or(MISMATCH)?;
-        self.fixed(signature, fixed)
-            .ok_or(VerifyFault::Wrong("the signature is not two numbers of the curve's size"))?;
-        UnparsedPublicKey::new(self.verification, key.point).verify(message, fixed).map_err(|_| MISMATCH)
+        verify_point(self, key.point, only(signature)?, message)
     }
+}
+
+/// Verifies the two numbers of a signature with a point.
+pub(super) fn verify_point(curve: &Curve, point: &[u8], signature: &[u8], message: &[u8]) -> Result<(), VerifyFault> {
+    let mut buffer = [0; 2 * 66];
+    let fixed = buffer.get_mut(..curve.size.saturating_mul(2)).ok_or(MISMATCH)?;
+    let numbers = curve.fixed(signature, fixed);
+    numbers.ok_or(VerifyFault::Wrong("the signature is not two numbers of the curve's size"))?;
+    UnparsedPublicKey::new(curve.verification, point).verify(message, fixed).map_err(|_| MISMATCH)
 }
 
 impl PublicKey<'_> {

@@ -3,7 +3,7 @@
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 
 use super::blob::{KeyFault, fields};
-use super::verify::{MISMATCH, VerifyFault};
+use super::verify::{MISMATCH, VerifyFault, only};
 
 pub(super) const KEY_TYPE: &str = "ssh-ed25519";
 
@@ -19,11 +19,11 @@ impl<'a> PublicKey<'a> {
     }
 }
 
-/// Verifies the 64 bytes of a signature.
+/// Ed25519.
 ///
 /// # Errors
 /// See [`VerifyFault`].
 pub fn verify_ed25519(blob: &[u8], signature: &[u8], message: &[u8]) -> Result<(), VerifyFault> {
     let key = PublicKey::parse(blob).map_err(|_| VerifyFault::Wrong("the host key is not an Ed25519 key"))?;
-    UnparsedPublicKey::new(&ED25519, key.0).verify(message, signature).map_err(|_| MISMATCH)
+    UnparsedPublicKey::new(&ED25519, key.0).verify(message, only(signature)?).map_err(|_| MISMATCH)
 }

@@ -9,7 +9,10 @@ use aws_lc_rs::agreement::{
 };
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 
-use super::{Exchange, ExchangeHash, Exchanged, KexFault, Preface, Progress, SharedSecret, Transcript};
+use super::{
+    Answer, Exchange, ExchangeHash, Exchanged, KexFault, Preface, Progress, Serve, Served, SharedSecret, Signer,
+    Transcript,
+};
 use crate::random::Randomness;
 use crate::wire::message::{SSH_MSG_KEX_ECDH_INIT, SSH_MSG_KEX_ECDH_REPLY};
 use crate::wire::read::{ReadError, Reader};
@@ -41,6 +44,11 @@ pub static NISTP521: Curve =
     Curve { agreement: &ECDH_P521, hash: &SHA512, scalar: 66, top: 0x01, public: (133, Some(4)) };
 
 impl Curve {
+    /// Size of a public key in bytes.
+    pub(super) fn public_size(&self) -> usize {
+        self.public.0
+    }
+
     /// The hash of the exchange hash and of the key derivation.
     #[must_use]
     pub fn hash(&self) -> &'static digest::Algorithm {
@@ -54,21 +62,9 @@ impl fmt::Debug for Curve {
     }
 }
 
-/// The curve of a key exchange method of this family, for the server's side.
-#[must_use]
-pub fn curve_of(method: &str) -> Option<&'static Curve> {
-    match method {
-        "curve25519-sha256" | "curve25519-sha256@libssh.org" => Some(&X25519),
-        "ecdh-sha2-nistp256" => Some(&NISTP256),
-        "ecdh-sha2-nistp384" => Some(&NISTP384),
-        "ecdh-sha2-nistp521" => Some(&NISTP521),
-        _ => None,
-    }
-}
-
 /// An ephemeral key pair.
 #[derive(Debug)]
-struct Ephemeral {
+pub(super) struct Ephemeral {
     curve: &'static Curve,
     private: PrivateKey,
 }
@@ -77,7 +73,7 @@ impl Ephemeral {
     /// How often a scalar outside the curve's order is drawn again. Even P-256, the worst, needs a second try once in 2^32.
     const TRIES: u32 = 16;
 
-    fn draw(curve: &'static Curve, randomness: &mut Randomness) -> Result<Self, KexFault> {
+    pub(super) fn draw(curve: &'static Curve, randomness: &mut Randomness) -> Result<Self, KexFault> {
         let mut buffer = [0; 66];
         let scalar = buffer.get_mut(..curve.scalar).ok_or(KexFault::Ephemeral)?;
         for _ in 0..Self::TRIES {
@@ -94,12 +90,17 @@ impl Ephemeral {
         Err(KexFault::Ephemeral)
     }
 
-    fn public(&self) -> Result<PublicKey, KexFault> {
+    pub(super) fn public(&self) -> Result<PublicKey, KexFault> {
         self.private.compute_public_key().map_err(|_| KexFault::Ephemeral)
     }
 
     /// K with a peer's public key.
     fn agree(&self, peer: &[u8]) -> Result<SharedSecret, KexFault> {
+        self.agree_with(peer, SharedSecret::mpint)
+    }
+
+    /// What `make` makes of the result: the x coordinate in all its bytes.
+    pub(super) fn agree_with<T>(&self, peer: &[u8], make: impl FnOnce(&[u8]) -> T) -> Result<T, KexFault> {
         let (length, form) = self.curve.public;
         if peer.len() != length {
             return Err(KexFault::PublicKey("has the wrong length"));
@@ -111,7 +112,7 @@ impl Ephemeral {
         // The library refuses points off the curve, and X25519 results of all zeros (RFC 7748 section 6.1).
         let unusable = KexFault::PublicKey("is not a point of the curve or gives nothing secret");
         agree(&self.private, peer, unusable, |raw| {
-            if raw.iter().all(|byte| *byte == 0) { Err(unusable) } else { Ok(SharedSecret::mpint(raw)) }
+            if raw.iter().all(|byte| *byte == 0) { Err(unusable) } else { Ok(make(raw)) }
         })
     }
 }
@@ -145,7 +146,7 @@ fn exchange_hash(
     transcript.finish(secret)
 }
 
-fn fields<const N: usize>(payload: &[u8], number: u8) -> Result<[&[u8]; N], KexFault> {
+pub(super) fn fields<const N: usize>(payload: &[u8], number: u8) -> Result<[&[u8]; N], KexFault> {
     let layout = |fault: ReadError| KexFault::Layout { number, fault };
     let mut reader = Reader::new(payload);
     let found = reader.u8().map_err(layout)?;
@@ -161,7 +162,7 @@ fn fields<const N: usize>(payload: &[u8], number: u8) -> Result<[&[u8]; N], KexF
 }
 
 impl Exchange for EcdhClient {
-    fn first(&mut self) -> Vec<u8> {
+    fn first(&mut self, _: &Preface<'_>) -> Vec<u8> {
         let mut payload = vec![SSH_MSG_KEX_ECDH_INIT];
         if let Ok(public) = self.0.public() {
             Writer::new(&mut payload).string(public.as_ref());
@@ -179,37 +180,28 @@ impl Exchange for EcdhClient {
     }
 }
 
-/// What a server answers, and what it knows then.
+/// The server's side, waiting for SSH_MSG_KEX_ECDH_INIT.
 #[derive(Debug)]
-pub struct Answer {
-    /// SSH_MSG_KEX_ECDH_REPLY
-    pub payload: Vec<u8>,
-    /// H
-    pub hash: ExchangeHash,
-    /// K
-    pub secret: SharedSecret,
-}
+struct EcdhServer(Ephemeral);
 
-/// The server's side, whole: answers SSH_MSG_KEX_ECDH_INIT. `sign` gives the signature blob over H.
+/// A server's exchange with a fresh ephemeral key.
 ///
 /// # Errors
-/// As the client's: the message or the key in it cannot be used.
-pub fn answer(
-    curve: &'static Curve,
-    init: &[u8],
-    preface: &Preface<'_>,
-    host_key: &[u8],
-    randomness: &mut Randomness,
-    sign: impl FnOnce(&[u8]) -> Vec<u8>,
-) -> Result<Answer, KexFault> {
-    let [q_c] = fields(init, SSH_MSG_KEX_ECDH_INIT)?;
-    let ephemeral = Ephemeral::draw(curve, randomness)?;
-    let secret = ephemeral.agree(q_c)?;
-    let public = ephemeral.public()?;
-    let hash = exchange_hash(curve, preface, host_key, q_c, public.as_ref(), &secret);
-    let mut payload = vec![SSH_MSG_KEX_ECDH_REPLY];
-    Writer::new(&mut payload).string(host_key).string(public.as_ref()).string(&sign(hash.bytes()));
-    Ok(Answer { payload, hash, secret })
+/// [`KexFault::Ephemeral`], never in practice.
+pub fn serve(curve: &'static Curve, randomness: &mut Randomness) -> Result<Box<dyn Serve>, KexFault> {
+    Ok(Box::new(EcdhServer(Ephemeral::draw(curve, randomness)?)))
+}
+
+impl Serve for EcdhServer {
+    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>, signer: &Signer<'_>) -> Result<Served, KexFault> {
+        let [q_c] = fields(payload, SSH_MSG_KEX_ECDH_INIT)?;
+        let secret = self.0.agree(q_c)?;
+        let public = self.0.public()?;
+        let hash = exchange_hash(self.0.curve, preface, signer.host_key, q_c, public.as_ref(), &secret);
+        let mut payload = vec![SSH_MSG_KEX_ECDH_REPLY];
+        Writer::new(&mut payload).string(signer.host_key).string(public.as_ref()).string(&(signer.sign)(hash.bytes()));
+        Ok(Served::Done(Box::new(Answer { payload, hash, secret })))
+    }
 }
 
 #[cfg(test)]
@@ -239,6 +231,14 @@ mod tests {
         }
     }
 
+    fn answer(curve: &'static Curve, init: &[u8]) -> Box<Answer> {
+        let signer = Signer { host_key: b"host key", sign: &|hash| [b"signed ", hash].concat() };
+        match serve(curve, &mut randomness(2)).unwrap().receive(init, &PREFACE, &signer).unwrap() {
+            Served::Done(answer) => answer,
+            Served::Send(_) => panic!("one message each way"),
+        }
+    }
+
     /// RFC 7748 section 6.1.
     #[test]
     fn x25519_is_that_of_rfc_7748() {
@@ -256,10 +256,9 @@ mod tests {
     fn both_sides_agree_on_every_curve() {
         for curve in CURVES {
             let mut client = begin(curve, &mut randomness(1)).unwrap();
-            let init = client.first();
-            assert_eq!(init, client.first(), "asking again gives the same key");
-            let sign = |hash: &[u8]| [b"signed ", hash].concat();
-            let answer = answer(curve, &init, &PREFACE, b"host key", &mut randomness(2), sign).unwrap();
+            let init = client.first(&PREFACE);
+            assert_eq!(init, client.first(&PREFACE), "asking again gives the same key");
+            let answer = answer(curve, &init);
             let exchanged = done(client.receive(&answer.payload, &PREFACE).unwrap());
             assert_eq!(exchanged.host_key, b"host key");
             assert_eq!(exchanged.hash.bytes(), answer.hash.bytes());
@@ -273,8 +272,8 @@ mod tests {
     #[test]
     fn the_exchange_hash_is_that_of_rfc_8731() {
         let mut client = begin(&X25519, &mut randomness(1)).unwrap();
-        let init = client.first();
-        let answer = answer(&X25519, &init, &PREFACE, b"host key", &mut randomness(2), |_| Vec::new()).unwrap();
+        let init = client.first(&PREFACE);
+        let answer = answer(&X25519, &init);
         let q_s = &answer.payload[1 + 4 + 8..][..36];
         let mut by_hand = Vec::new();
         for field in [PREFACE.v_c, PREFACE.v_s, PREFACE.i_c, PREFACE.i_s, b"host key"] {

@@ -10,8 +10,8 @@ use crate::wire::write::Writer;
 
 /// The client's side of one key exchange.
 pub trait Exchange: Send + fmt::Debug {
-    /// The first message's payload.
-    fn first(&mut self) -> Vec<u8>;
+    /// The first message's payload. Group exchange asks some servers for less than others.
+    fn first(&mut self, preface: &Preface<'_>) -> Vec<u8>;
 
     /// A method-specific message (numbers 30 to 49) from the server: gives another payload to send, or the end.
     ///
@@ -27,6 +27,43 @@ pub enum Progress {
     Send(Vec<u8>),
     /// The exchange is complete. The signature is still to be verified.
     Done(Box<Exchanged>),
+}
+
+/// The server's side of one key exchange, as the scripted responder needs it.
+pub trait Serve: Send + fmt::Debug {
+    /// A method-specific message (numbers 30 to 49) from the client: gives another payload to send, or the end.
+    ///
+    /// # Errors
+    /// The client broke the method's rules.
+    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>, signer: &Signer<'_>) -> Result<Served, KexFault>;
+}
+
+/// A server's host key, as a key exchange uses it.
+pub struct Signer<'a> {
+    /// K_S
+    pub host_key: &'a [u8],
+    /// Gives the signature blob over H.
+    pub sign: &'a dyn Fn(&[u8]) -> Vec<u8>,
+}
+
+/// What a message from the client leads to.
+#[derive(Debug)]
+pub enum Served {
+    /// This payload is to be sent; another message will come.
+    Send(Vec<u8>),
+    /// The exchange is complete once this has been sent.
+    Done(Box<Answer>),
+}
+
+/// A server's last message, and what it knows then.
+#[derive(Debug)]
+pub struct Answer {
+    /// The reply, with host key and signature.
+    pub payload: Vec<u8>,
+    /// H
+    pub hash: ExchangeHash,
+    /// K
+    pub secret: SharedSecret,
 }
 
 /// What a key exchange yields.
@@ -65,6 +102,9 @@ pub enum KexFault {
     /// The peer's ephemeral public key cannot be used; the text says why.
     #[error("the peer's ephemeral key {0}")]
     PublicKey(&'static str),
+    /// The finite-field group the peer chose cannot be used; the text says why.
+    #[error("the server's group {0}")]
+    Group(&'static str),
     /// The cryptographic library failed on our own key: our trouble, not the peer's.
     #[error("no ephemeral key could be made")]
     Ephemeral,
@@ -81,6 +121,12 @@ pub struct Preface<'a> {
     pub i_c: &'a [u8],
     /// The payload of the server's KEXINIT.
     pub i_s: &'a [u8],
+}
+
+impl fmt::Debug for Signer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer(..)")
+    }
 }
 
 /// H, the exchange hash; the first one of a connection is also its session identifier.
@@ -173,6 +219,13 @@ impl Transcript {
     pub fn string(&mut self, bytes: &[u8]) {
         self.0.update(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
         self.0.update(bytes);
+    }
+
+    /// An `mpint`, from a big-endian magnitude.
+    pub fn mpint(&mut self, magnitude: &[u8]) {
+        let mut encoded = Vec::with_capacity(magnitude.len().saturating_add(5));
+        Writer::new(&mut encoded).mpint(magnitude);
+        self.0.update(&encoded);
     }
 
     /// Bytes that are encoded already.

@@ -2,7 +2,13 @@
 
 pub mod ecdh;
 mod exchange;
+pub mod finite_field;
+pub mod hybrid;
 mod keys;
+mod modp;
 
-pub use exchange::{Exchange, ExchangeHash, Exchanged, KexFault, Preface, Progress, SharedSecret, Transcript};
+pub use exchange::{
+    Answer, Exchange, ExchangeHash, Exchanged, KexFault, Preface, Progress, Serve, Served, SharedSecret, Signer,
+    Transcript,
+};
 pub use keys::{Direction, derive_key};

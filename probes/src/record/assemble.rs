@@ -18,7 +18,7 @@ use crate::escape::escape;
 use crate::evidence::{self, Errno, Evidence, LocalTrouble, Signature, Stage};
 use crate::fingerprint::{Software, identify};
 use crate::hassh::hassh_server;
-use crate::hostkey::{fingerprint_sha256, key_info, key_type};
+use crate::hostkey::{fingerprint_sha256, key_info, key_type, plain_key};
 use crate::target::{Host, Target};
 use crate::time::Moment;
 use crate::wire::kexinit::KexInit;
@@ -331,7 +331,8 @@ fn host_key(blob: &[u8], signature: Signature) -> HostKey {
     HostKey {
         kind: key_type(blob).unwrap_or_default().to_owned(),
         bits: key_info(blob).ok().map(|info| info.bits),
-        fingerprint: fingerprint_sha256(blob),
+        // As ssh and ssh-keygen print it: a certificate has the fingerprint of the key in it.
+        fingerprint: fingerprint_sha256(plain_key(blob).as_deref().unwrap_or(blob)),
         key: BASE64.encode(blob),
         signature,
         trust: Trust::Unchecked,

@@ -12,4 +12,4 @@ mod tests;
 
 pub use machine::Responder;
 pub use script::{Action, Close, LineEnd, List, Point, Script, Signing, Step, Userauth};
-pub use signer::HostKeyPair;
+pub use signer::{CertificateTerms, HostKeyPair};

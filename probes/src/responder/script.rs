@@ -332,6 +332,14 @@ impl Script {
         self
     }
 
+    /// Another host key, and its algorithms in the KEXINIT.
+    #[must_use]
+    pub fn with_host_key(mut self, host_key: HostKeyPair) -> Self {
+        let algorithms = host_key.algorithms();
+        self.host_key = Arc::new(host_key);
+        self.list(List::HostKey, algorithms)
+    }
+
     /// Another way of signing the exchange hash.
     #[must_use]
     pub fn signing(mut self, signing: Signing) -> Self {

@@ -2,7 +2,7 @@
 
 use super::machine::Line;
 use super::script::{Action, Close, Point, Script, Signing, Userauth};
-use crate::kex::{Direction, Preface, ecdh};
+use crate::kex::{Direction, Preface, Serve, Served, Signer};
 use crate::negotiate::{Agreed, EXT_INFO_C, negotiate_as_server};
 use crate::time::Moment;
 use crate::wire::cipher::Opener;
@@ -41,8 +41,8 @@ enum Stage {
     Ident(Vec<u8>),
     /// The client's KEXINIT.
     Kexinit,
-    /// Its first key exchange message, after a wrong guess of its that is dropped.
-    Kex { i_c: Box<KexInit>, agreed: Agreed, drop: bool },
+    /// Its key exchange messages, after a wrong guess of its that is dropped.
+    Kex(Box<Exchanging>),
     /// Its NEWKEYS, after which this opens its packets.
     Newkeys { opener: Opener, strict: bool },
     /// SERVICE_REQUEST
@@ -51,6 +51,17 @@ enum Stage {
     Userauth { first: bool },
     /// Nothing in particular: someone was let in.
     Open,
+}
+
+/// A key exchange under way.
+#[derive(Debug)]
+struct Exchanging {
+    i_c: KexInit,
+    agreed: Agreed,
+    /// The client guessed wrong: its next message is dropped.
+    drop: bool,
+    /// Once its first message has come.
+    server: Option<Box<dyn Serve>>,
 }
 
 /// The conversation cannot go on: it is closed.
@@ -143,11 +154,12 @@ impl Transport {
             (_, SSH_MSG_DISCONNECT) => return Err(Break),
             (stage, SSH_MSG_IGNORE | SSH_MSG_DEBUG | SSH_MSG_UNIMPLEMENTED | SSH_MSG_EXT_INFO) => self.stage = stage,
             (Stage::Kexinit, SSH_MSG_KEXINIT) => self.kexinit(script, line, now, payload)?,
-            (Stage::Kex { i_c, agreed, drop: true }, SSH_MSG_KEX_FIRST..=SSH_MSG_KEX_LAST) => {
-                self.stage = Stage::Kex { i_c, agreed, drop: false };
+            (Stage::Kex(mut exchanging), SSH_MSG_KEX_FIRST..=SSH_MSG_KEX_LAST) if exchanging.drop => {
+                exchanging.drop = false;
+                self.stage = Stage::Kex(exchanging);
             }
-            (Stage::Kex { i_c, agreed, .. }, SSH_MSG_KEX_FIRST..=SSH_MSG_KEX_LAST) => {
-                self.kex(script, line, now, payload, &i_c, &agreed)?;
+            (Stage::Kex(exchanging), SSH_MSG_KEX_FIRST..=SSH_MSG_KEX_LAST) => {
+                self.kex(script, line, now, payload, exchanging)?;
             }
             (Stage::Newkeys { opener, strict }, SSH_MSG_NEWKEYS) => {
                 self.stage = Stage::Service;
@@ -176,7 +188,7 @@ impl Transport {
         let ours = script.kexinit.as_ref().ok_or(Break)?;
         // As OpenSSH and most others: nothing in common is a close without a word.
         let agreed = negotiate_as_server(&i_c, ours).map_err(|_| Break)?;
-        self.stage = Stage::Kex { i_c: Box::new(i_c), agreed, drop: agreed.guess_wrong };
+        self.stage = Stage::Kex(Box::new(Exchanging { i_c, agreed, drop: agreed.guess_wrong, server: None }));
         Ok(())
     }
 
@@ -186,19 +198,31 @@ impl Transport {
         line: &mut Line,
         now: Moment,
         payload: &[u8],
-        i_c: &KexInit,
-        agreed: &Agreed,
+        mut exchanging: Box<Exchanging>,
     ) -> Result<(), Break> {
-        self.at(script, line, now, Point::KexRequest);
-        let curve = ecdh::curve_of(agreed.kex.name).ok_or(Break)?;
+        let Exchanging { i_c, agreed, server, .. } = &mut *exchanging;
+        let server = match server {
+            Some(server) => server,
+            None => {
+                self.at(script, line, now, Point::KexRequest);
+                server.insert((agreed.kex.serve)(&mut line.randomness).map_err(|_| Break)?)
+            }
+        };
         let preface = Preface { v_c: &self.v_c, v_s: &self.v_s, i_c: i_c.payload(), i_s: &self.i_s };
         let sign = |hash: &[u8]| match script.signing {
-            Signing::Right => script.host_key.sign(agreed.host_key.name, hash),
-            Signing::Wrong => script.host_key.sign(agreed.host_key.name, b"another exchange"),
+            Signing::Right => script.host_key.sign(agreed.host_key.signature, hash),
+            Signing::Wrong => script.host_key.sign(agreed.host_key.signature, b"another exchange"),
             Signing::OtherName => script.host_key.sign("rsa-sha2-512", hash),
         };
-        let answer = ecdh::answer(curve, payload, &preface, script.host_key.blob(), &mut line.randomness, sign);
-        let answer = answer.map_err(|_| Break)?;
+        let signer = Signer { host_key: script.host_key.blob_for(agreed.host_key), sign: &sign };
+        let answer = match server.receive(payload, &preface, &signer).map_err(|_| Break)? {
+            Served::Done(answer) => answer,
+            Served::Send(payload) => {
+                self.send(line, &payload);
+                self.stage = Stage::Kex(exchanging);
+                return Ok(());
+            }
+        };
         self.send(line, &answer.payload);
         self.at(script, line, now, Point::KexReply);
         self.send(line, &[SSH_MSG_NEWKEYS]);

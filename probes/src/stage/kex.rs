@@ -1,10 +1,10 @@
 //! The key exchange itself, up to both sides' NEWKEYS (RFC 4253 sections 7.3 and 8).
 
-use crate::evidence::{Fault, HostKey, Signature, Stage};
+use crate::evidence::{Evidence, Fault, HostKey, Signature, Stage};
 use crate::hostkey::{self, VerifyFault};
 use crate::kex::{Direction, Exchange, KexFault, Preface, Progress};
 use crate::negotiate::Agreed;
-use crate::plan::Depth;
+use crate::plan::{Depth, Plan};
 use crate::probe::{Conversation, State, Turn};
 use crate::wire::cipher::Opener;
 use crate::wire::message::{SSH_MSG_KEX_FIRST, SSH_MSG_KEX_LAST, SSH_MSG_NEWKEYS};
@@ -25,7 +25,9 @@ impl Exchanging {
     pub(crate) fn start(agreed: Agreed, ours: Vec<u8>, conversation: &mut Conversation) -> Result<Self, Fault> {
         conversation.evidence.negotiated = Some(agreed.negotiated(None));
         let mut exchange = (agreed.kex.begin)(&mut conversation.randomness).map_err(ours_fault)?;
-        conversation.send(&exchange.first());
+        let preface = preface(&conversation.plan, &conversation.evidence, &ours);
+        let first = exchange.first(&preface);
+        conversation.send(&first);
         let drop_guess = agreed.guess_wrong;
         Ok(Self { agreed, ours, exchange, drop_guess })
     }
@@ -42,13 +44,7 @@ impl Exchanging {
         if std::mem::take(&mut self.drop_guess) {
             return Ok(Turn::Next(State::Kex(self)));
         }
-        let evidence = &mut conversation.evidence;
-        let preface = Preface {
-            v_c: &conversation.plan.ident,
-            v_s: evidence.ident.as_ref().map_or(&[], |ident| &ident.raw),
-            i_c: &self.ours,
-            i_s: evidence.kexinit.as_ref().map_or(&[], |kexinit| kexinit.payload()),
-        };
+        let preface = preface(&conversation.plan, &conversation.evidence, &self.ours);
         let done = match self.exchange.receive(payload, &preface) {
             Ok(Progress::Send(reply)) => {
                 conversation.send(&reply);
@@ -57,6 +53,7 @@ impl Exchanging {
             Ok(Progress::Done(done)) => done,
             Err(fault) => return Err(Fault::Protocol(fault.to_string())),
         };
+        let evidence = &mut conversation.evidence;
         evidence.negotiated = Some(self.agreed.negotiated(done.dh_bits));
         let verdict = hostkey::verify(self.agreed.host_key, &done.host_key, &done.signature, done.hash.bytes());
         let signature = match verdict {
@@ -83,6 +80,15 @@ impl Exchanging {
         let answer = (conversation.plan.depth > Depth::Kex).then(|| AwaitAnswer::start(conversation));
         let newkeys = AwaitNewkeys { opener, strict: self.agreed.strict_kex, answer };
         Ok(Turn::Next(State::Newkeys(Box::new(newkeys))))
+    }
+}
+
+fn preface<'a>(plan: &'a Plan, evidence: &'a Evidence, ours: &'a [u8]) -> Preface<'a> {
+    Preface {
+        v_c: &plan.ident,
+        v_s: evidence.ident.as_ref().map_or(&[], |ident| &ident.raw),
+        i_c: ours,
+        i_s: evidence.kexinit.as_ref().map_or(&[], |kexinit| kexinit.payload()),
     }
 }
 

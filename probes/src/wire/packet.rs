@@ -286,8 +286,9 @@ impl Default for Outbound {
 #[cfg(test)]
 mod tests {
     use super::super::cipher::{
-        Keys, aes_ctr, aes_gcm_opener, aes_gcm_sealer, chacha20_poly1305_opener, chacha20_poly1305_sealer,
-        composed_opener, composed_sealer, hmac_sha2_256, hmac_sha2_512,
+        Keys, aes_cbc_decryptor, aes_cbc_encryptor, aes_ctr, aes_gcm_opener, aes_gcm_sealer, chacha20_poly1305_opener,
+        chacha20_poly1305_sealer, composed_opener, composed_sealer, hmac_md5, hmac_sha1_96, hmac_sha2_256,
+        hmac_sha2_512, triple_des_cbc_decryptor, triple_des_cbc_encryptor,
     };
     use super::*;
     use crate::random::Seed;
@@ -308,7 +309,7 @@ mod tests {
         (aes_gcm_opener(&keys).unwrap(), aes_gcm_sealer(&keys).unwrap())
     }
 
-    const PAIRS: [(&str, Pair); 10] = [
+    const PAIRS: [(&str, Pair); 14] = [
         ("plain", || (plain_opener(), plain_sealer())),
         ("chacha20-poly1305", || {
             let keys = Keys { key: (0..64).collect(), iv: Vec::new(), mac: Vec::new() };
@@ -328,7 +329,27 @@ mod tests {
                 composed_sealer(transform(), hmac_sha2_512(&[5; 64]), true),
             )
         }),
+        ("aes128-cbc", || cbc(16, false)),
+        ("aes256-cbc, etm", || cbc(32, true)),
+        ("3des-cbc", || triple_des(false)),
+        ("3des-cbc, etm", || triple_des(true)),
     ];
+
+    fn cbc(key: usize, etm: bool) -> (Opener, Sealer) {
+        let (key, iv) = (vec![3; key], [9; 16]);
+        (
+            composed_opener(aes_cbc_decryptor(&key, &iv).unwrap(), hmac_md5(&[5; 16]), etm),
+            composed_sealer(aes_cbc_encryptor(&key, &iv).unwrap(), hmac_md5(&[5; 16]), etm),
+        )
+    }
+
+    fn triple_des(etm: bool) -> (Opener, Sealer) {
+        let (key, iv): (Vec<u8>, _) = ((0..24).map(|at| at * 7 + 1).collect(), [9; 8]);
+        (
+            composed_opener(triple_des_cbc_decryptor(&key, &iv).unwrap(), hmac_sha1_96(&[5; 20]), etm),
+            composed_sealer(triple_des_cbc_encryptor(&key, &iv).unwrap(), hmac_sha1_96(&[5; 20]), etm),
+        )
+    }
 
     fn sealed(sealer: Sealer, payloads: &[Vec<u8>]) -> Vec<u8> {
         let mut outbound = Outbound::new();

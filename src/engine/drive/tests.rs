@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sshprobe_probes::evidence::{Fault, Icmp, Stage};
-use sshprobe_probes::plan::{Depth, Plan};
+use sshprobe_probes::evidence::{Evidence, Fault, Icmp, Stage};
+use sshprobe_probes::plan::Plan;
 use sshprobe_probes::random::Seed;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -29,8 +29,7 @@ struct Staged {
     deaf: Option<i32>,
     /// The last error read was one that is outlived.
     soft: bool,
-    pending: std::cell::Cell<Option<i32>>,
-    left: Arc<std::sync::Mutex<Option<Leave>>>,
+    pending: Option<i32>,
 }
 
 impl AsyncRead for Staged {
@@ -77,21 +76,21 @@ impl Stream for Staged {
         self.soft.then(|| SoftError { errno: errno(error), icmp: Some(ICMP) })
     }
 
-    fn pending(&self) -> Option<SoftError> {
+    fn pending(&mut self) -> Option<SoftError> {
         self.pending.take().map(|errno| SoftError { errno: Errno(errno), icmp: None })
     }
 
-    async fn leave(self, how: Leave) -> PathEnd {
-        *self.left.lock().unwrap() = Some(how);
+    async fn leave(self, _: Leave) -> PathEnd {
         PathEnd::default()
     }
 }
 
-async fn driven(stream: Staged, plan: Plan) -> Evidence {
+async fn driven(mut stream: Staged, plan: Plan) -> Evidence {
     let clock = Clock::start();
     let evidence = Evidence::new("127.0.0.1:22".parse().unwrap(), clock.now());
-    let probe = Probe::new(Arc::new(plan), Seed([7; 32]), evidence, clock.now());
-    drive(stream, probe, clock).await
+    let mut probe = Probe::new(Arc::new(plan), Seed([7; 32]), evidence, clock.now());
+    drive(&mut stream, &mut probe, clock).await;
+    probe.into_evidence(clock.now())
 }
 
 fn staged(reads: impl IntoIterator<Item = Read>) -> Staged {
@@ -124,8 +123,7 @@ async fn an_error_that_is_outlived_is_noted_and_the_connection_goes_on() {
 
 #[tokio::test]
 async fn silence_is_asked_for_its_reason_before_it_is_judged() {
-    let stream = staged([]);
-    stream.pending.set(Some(Errno::ENETUNREACH.0));
+    let stream = Staged { pending: Some(Errno::ENETUNREACH.0), ..Staged::default() };
     let evidence = driven(stream, plan(40)).await;
     assert_eq!((evidence.fault, evidence.path.errno), (Some(Fault::Lost), Some(Errno::ENETUNREACH)));
 }
@@ -149,13 +147,4 @@ async fn after_a_failed_write_what_was_said_is_still_read() {
     let evidence = driven(stream, plan(60_000)).await;
     assert!(evidence.ident.is_some());
     assert_eq!(evidence.unparsed, b"too many sessions\r\n");
-}
-
-#[tokio::test]
-async fn the_stream_is_left_as_the_probe_says() {
-    let stream = staged([]);
-    let left = Arc::clone(&stream.left);
-    let evidence = driven(stream, Plan { depth: Depth::Connect, ..Plan::default() }).await;
-    assert_eq!(evidence.fault, None);
-    assert_eq!(*left.lock().unwrap(), Some(Leave::Reset), "nothing was said by either side");
 }

@@ -10,17 +10,17 @@ use std::{env, io};
 
 use nix::sys::resource::{Resource, setrlimit};
 use sshprobe_probes::diagnose::Code;
-use sshprobe_probes::plan::Plan;
+use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::responder::{Script, Step};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
 use super::*;
 use crate::demo::serve;
 use crate::transport::tcp::TcpPath;
-use crate::transport::{PathEnd, SoftError, Stream};
+use crate::transport::{PathEnd, SoftError};
 
 /// Long enough for anything that is going to happen; a test that waits for it has failed.
 const NEVER: Duration = Duration::from_secs(60);
@@ -51,6 +51,12 @@ async fn healthy() -> u16 {
 
 fn options() -> Options {
     Options { rate: 0, per_subnet: 0, ..Options::default() }
+}
+
+/// Without a pause between connections to one host.
+fn unspaced(options: Options) -> Options {
+    let settings = Settings { per_host: Duration::ZERO, ..Settings::clone(&options.settings) };
+    Options { settings: Arc::new(settings), ..options }
 }
 
 /// Names that behave as their first letter says.
@@ -301,7 +307,7 @@ impl Stream for FaultyPath {
         self.path.outlived(error)
     }
 
-    fn pending(&self) -> Option<SoftError> {
+    fn pending(&mut self) -> Option<SoftError> {
         self.path.pending()
     }
 
@@ -331,8 +337,7 @@ async fn a_panic_in_one_probe_is_that_targets_record_alone() {
 #[tokio::test]
 async fn what_this_machine_lacks_for_a_while_is_waited_for() {
     let port = healthy().await;
-    let settings = Settings { per_host: Duration::ZERO, ..Settings::clone(&options().settings) };
-    let engine = faulty(Options { settings: Arc::new(settings), ..options() }, None, 60);
+    let engine = faulty(unspaced(options()), None, 60);
     let running = start(engine, targets(40, port), 8);
     let stats = Arc::clone(&running.stats);
     let (codes, _) = running.finish().await;
@@ -340,14 +345,63 @@ async fn what_this_machine_lacks_for_a_while_is_waited_for() {
     assert_eq!(stats.troubles(), 60);
 }
 
+#[tokio::test]
+async fn silence_while_our_own_connection_tracking_is_full_blames_nobody() {
+    // A listener that never accepts, with a full backlog: SYNs vanish as a full table makes them.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    socket.listen(0).unwrap();
+    let addr = socket.local_addr().unwrap();
+    let _fillers: Vec<_> = (0..4)
+        .map(|_| {
+            let filler =
+                socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM.nonblocking(), None).unwrap();
+            let _ = filler.connect(&addr);
+            filler
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let full_at = |max: &str| std::fs::write(folder.path().join("nf_conntrack_max"), max).unwrap();
+    std::fs::write(folder.path().join("nf_conntrack_count"), "1000").unwrap();
+    full_at("1000");
+    let mut engine = prepared(unspaced(Options { connect_timeout: Duration::from_millis(50), ..options() }));
+    engine.conntrack = Conntrack::in_folder(folder.path());
+    let port = addr.as_socket().unwrap().port();
+    let here = target(0, Host::Addr(Ipv4Addr::LOCALHOST.into(), 0), port);
+    let running = start(engine, [here].into_iter(), 8);
+    running.until(|stats| stats.troubles() > 0).await;
+    assert_eq!(running.stats.done(), 0);
+    full_at("100000");
+    let (codes, _) = running.finish().await;
+    assert_eq!(codes, BTreeMap::from([("timeout-connect", vec![0])]), "now it is the target's silence");
+}
+
+#[tokio::test]
+async fn what_this_machine_lacks_for_good_is_its_own_error() {
+    let port = healthy().await;
+    let engine = faulty(unspaced(options()), None, usize::MAX);
+    let (codes, outcome) = start(engine, targets(3, port), 8).finish().await;
+    assert_eq!(codes, BTreeMap::from([("local-resource-limit", vec![0, 1, 2])]));
+    assert_eq!(outcome, Outcome::default());
+}
+
 const CHILD: &str = "SSHPROBE_TEST_PORT";
 
 /// Runs a test of this program once more, in a process of its own, with the port of a server in the environment.
 async fn in_a_child(test: &str, port: u16) {
+    in_a_child_of("env", &[], test, port).await;
+}
+
+/// The same, started by another program.
+async fn in_a_child_of(starter: &'static str, args: &'static [&str], test: &str, port: u16) {
     let test = format!("{}::{test}", module_path!().split_once("::").unwrap().1);
     let child = tokio::task::spawn_blocking(move || {
-        let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", &test, "--nocapture", "--test-threads=1"]).env(CHILD, port.to_string());
+        let mut command = Command::new(starter);
+        command
+            .args(args)
+            .arg(env::current_exe().unwrap())
+            .args(["--exact", &test, "--nocapture", "--test-threads=1"])
+            .env(CHILD, port.to_string());
         command.output().unwrap()
     });
     let output = child.await.unwrap();
@@ -399,4 +453,53 @@ async fn a_silent_server_keeps_its_slot_no_longer_than_its_own_deadline() {
     let options = Options { concurrency: 1, rate: 0, ..Options::new(plan) };
     let (codes, _) = start(prepared(options), targets(3, mute), 8).finish().await;
     assert_eq!(codes, BTreeMap::from([("connected-no-ident", vec![0, 1, 2])]));
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_was_said_is_reset() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = target(0, Host::Addr(Ipv4Addr::LOCALHOST.into(), 0), listener.local_addr().unwrap().port());
+    let plan = Plan { depth: Depth::Connect, ..Plan::default() };
+    let running = start(prepared(Options::new(plan)), [here].into_iter(), 8);
+    let (mut peer, _) = listener.accept().await.unwrap();
+    let (codes, _) = running.finish().await;
+    assert_eq!(codes, BTreeMap::from([("ok", vec![0])]));
+    let error = peer.read(&mut [0; 8]).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+/// The lines of `script`, by a shell.
+fn sh(script: &str) -> bool {
+    Command::new("sh").args(["-ec", script]).status().is_ok_and(|status| status.success())
+}
+
+/// Needs root: makes itself a network namespace in which its own segments are answered with ICMP once it is connected.
+#[tokio::test]
+async fn icmp_about_a_connection_that_is_up_is_noted_and_the_deadline_kept() {
+    const NAME: &str = "icmp_about_a_connection_that_is_up_is_noted_and_the_deadline_kept";
+    if env::var(CHILD).is_err() {
+        if !sh("unshare -n nft list ruleset") {
+            eprintln!("SKIPPED {NAME}: needs root, unshare and nft");
+            return;
+        }
+        return in_a_child_of("unshare", &["-n"], NAME, 0).await;
+    }
+    assert!(sh("ip link set lo up"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let plan = Plan { timeout: Duration::from_secs(2), ..Plan::default() };
+    let here = target(0, Host::Addr(Ipv4Addr::LOCALHOST.into(), 0), port);
+    let mut running = start(prepared(Options::new(plan)), [here].into_iter(), 8);
+    let (mut peer, _) = listener.accept().await.unwrap();
+    assert!(sh(&format!(
+        "nft add table ip t
+         nft 'add chain ip t out {{ type filter hook output priority 0; }}'
+         nft add rule ip t out tcp dport {port} reject with icmp host-unreachable"
+    )));
+    // Now it has something to answer, and its answer meets the filter.
+    peer.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").await.unwrap();
+    let record = running.records.recv().await.unwrap();
+    assert_eq!(record.code, Code::LostMidway, "{}", record.detail);
+    assert_eq!(record.net.as_ref().and_then(|net| net.errno.clone()).as_deref(), Some("EHOSTUNREACH"));
+    assert!(record.timing_us.total.is_some_and(|total| total >= 2_000_000), "it went on to its deadline");
 }

@@ -153,7 +153,7 @@ async fn what_a_server_says_before_it_resets_is_read_before_the_reset() {
     let stream = TcpStream::from_std(socket.into()).unwrap();
     let error = established(&stream).await.unwrap_err();
     assert!(reset(&error), "{error}");
-    let mut path = TcpPath { stream, torn: Some(errno(&error)) };
+    let mut path = TcpPath { stream, noted: None, torn: Some(errno(&error)) };
     let mut heard = Vec::new();
     let error = path.read_to_end(&mut heard).await.unwrap_err();
     assert_eq!(heard, b"Not allowed at this time\r\n");
@@ -183,6 +183,16 @@ async fn a_source_address_is_used() {
     assert_eq!(listener.accept().await.unwrap().1.ip(), source);
     let other_family = down(tcp.open(&to("[::1]:22".parse().unwrap())).await);
     assert_eq!(other_family.path.errno, Some(Errno::EAFNOSUPPORT));
+}
+
+#[tokio::test]
+async fn an_interface_is_used() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let tcp = tcp().from(None, Some("lo")).unwrap();
+    let connect = to(listener.local_addr().unwrap());
+    let socket = tcp.socket(&connect).unwrap().0;
+    assert_eq!(socket.device().unwrap().as_deref(), Some(b"lo".as_slice()));
+    up(tcp.open(&connect).await);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! aes128-gcm@openssh.com and aes256-gcm@openssh.com (RFC 5647 as OpenSSH negotiates it): the length is plain and
-//! authenticated, the nonce counts by itself and knows nothing of sequence numbers.
+//! authenticated, the nonce counts by itself and knows nothing of sequence numbers. The names without a suffix, which
+//! some switches offer, are the same (draft-miller-sshm-aes-gcm).
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, UnboundKey};
 

@@ -80,6 +80,15 @@ pub struct Tag(pub [u8; Tag::MAX]);
 impl Tag {
     /// The largest tag there is: HMAC-SHA-512's.
     pub const MAX: usize = 64;
+
+    /// A tag of at most that size, from its bytes.
+    pub(super) fn from_slice(bytes: &[u8]) -> Self {
+        let mut tag = [0; Self::MAX];
+        for (to, from) in tag.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        Self(tag)
+    }
 }
 
 /// What one direction's cipher and MAC are keyed with (RFC 4253 section 7.2).
