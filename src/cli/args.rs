@@ -42,6 +42,7 @@ const RARE: &[&str] = &[
     "seed",
     "connect_timeout",
     "retries",
+    "prefer_pq",
     "per_subnet",
     "per_host",
     "source",
@@ -150,6 +151,9 @@ pub struct SweepArgs {
     /// What counts as failure: statuses (timeout,refused,...), `none` or `any` [default: every status but ok; timeout, refused and unreachable only for targets not out of a range]
     #[arg(long, value_name = "STATUS,...", value_parser = values::fail_on, help_heading = "Exit code", allow_hyphen_values = true)]
     pub fail_on: Option<FailOn>,
+    /// Say what the run would do, how long it may take and what it costs the servers; send nothing, ask for no name
+    #[arg(long, help_heading = "Pace")]
+    pub plan: bool,
 }
 
 /// What to probe.
@@ -198,6 +202,9 @@ pub struct ProbeArgs {
     /// How long one whole connection may take; waiting for its turn is not counted
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = values::span, allow_hyphen_values = true)]
     pub timeout: Duration,
+    /// Post-quantum key exchanges before all others; else they are used only where nothing cheaper is offered
+    #[arg(long)]
+    pub prefer_pq: bool,
     /// Further tries after a transient answer (throttled, closed or reset before the identification)
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::retries, allow_hyphen_values = true)]
     pub retries: u32,

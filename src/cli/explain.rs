@@ -5,6 +5,7 @@ use sshprobe_probes::diagnose::{Code, DIAGNOSES, Diagnosis, FINDINGS, FindingId,
 use crate::cli::args::ExplainArgs;
 use crate::cli::complaint::quote;
 use crate::cli::exit::Exit;
+use crate::cli::output;
 use crate::cli::screen::Page;
 use crate::cli::values::nearest;
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::error::Error;
 /// # Errors
 /// The word is no code, status or finding.
 pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Error> {
-    let mut page = Page::of_stdout(args.color);
+    let mut page = Page::to_stdout(output::color(args.color));
     match &args.word {
         None => list(&mut page),
         Some(word) => explain(&mut page, word)?,

@@ -10,6 +10,7 @@ pub mod explain;
 mod local_user;
 pub mod output;
 mod papers;
+mod plan;
 pub mod run;
 mod screen;
 mod values;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{Cli, Command, SweepArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
-use crate::cli::{complaint, demo, explain, papers};
+use crate::cli::{complaint, demo, explain, papers, plan};
 use crate::engine::{Engine, Outcome, Stats};
 use crate::error::Error;
 use crate::report::{Closing, Delivered, Progress, Sink, Snapshot};
@@ -66,9 +66,13 @@ fn complain(progress: &Progress, error: &Error) {
 
 /// `sshprobe TARGET...`
 fn sweep(args: SweepArgs) -> Result<Exit, Error> {
+    let only_plan = args.plan;
     let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
     let mut config = Config::new(args, order)?;
     let targets = std::mem::take(&mut config.sources).open()?;
+    if only_plan {
+        return plan::tell(&config, targets);
+    }
     let mut worst = Exit::Clean;
     let finished = execute(&runtime()?, &config, targets, |record| {
         worst = worst.max(Exit::of_record(record.code, record.from_range, &config.fail_on));

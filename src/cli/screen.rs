@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use crate::cli::args::When;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::error::Error;
@@ -25,8 +24,8 @@ pub(super) struct Page {
 
 impl Page {
     /// An empty page as wide as the terminal.
-    pub(super) fn of_stdout(color: When) -> Self {
-        Self::new(output::width().unwrap_or(WIDTH), output::color(color))
+    pub(super) fn to_stdout(color: bool) -> Self {
+        Self::new(output::width().unwrap_or(WIDTH), color)
     }
 
     /// An empty page of so many cells a line.
