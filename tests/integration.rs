@@ -3,6 +3,8 @@
 mod cli;
 mod demo;
 mod lab;
+mod outcomes;
 mod papers;
+mod readers;
 mod runs;
 mod support;

@@ -40,6 +40,18 @@ pub struct Settings {
     pub run: Arc<Run>,
 }
 
+impl Settings {
+    /// The most connections that can be made to one host, all reasons for another one together. Most targets need one.
+    #[must_use]
+    pub fn most_connections(&self) -> usize {
+        let reached = |depth| usize::from(self.plan.depth >= depth);
+        let once_more = reached(Depth::Kexinit) + reached(Depth::Auth) * usize::from(!self.plan.step_by_step);
+        let retries =
+            if self.plan.depth >= Depth::Ident { usize::try_from(self.retries).unwrap_or(usize::MAX) } else { 0 };
+        retries.saturating_add(1 + once_more).min(Case::MAX_CONNECTIONS)
+    }
+}
+
 /// What a case wants next.
 #[derive(Debug)]
 pub enum Next {
@@ -271,8 +283,7 @@ impl Case {
         if !penalty::may_charge(ident) {
             return at;
         }
-        let class = if self.settings.plan.depth >= Depth::Auth { Class::InvalidUser } else { Class::NoAuth };
-        self.budget.earliest(class, at)
+        self.budget.earliest(Class::expected(self.settings.plan.depth), at)
     }
 
     /// The plan of the next connection: the run's, shared, unless this target needs one of its own.
@@ -471,6 +482,24 @@ mod tests {
         evidence.ended = start + LASTS;
         ending(&mut evidence);
         evidence
+    }
+
+    #[test]
+    fn no_host_gets_more_connections_than_are_said_to_be_the_most() {
+        let worst: Vec<Ending> = vec![
+            no_ident(Fault::Eof),
+            silent_at(Stage::Kexinit),
+            dies_at_none("dropbear_2022.83", Fault::Eof),
+            dies_at_none("dropbear_2022.83", Fault::Eof),
+        ];
+        assert_eq!(Play::of(case(&[FIRST], settings(1)), &worst).counts().0, 4);
+        assert_eq!(settings(1).most_connections(), 4);
+        assert_eq!(settings(100).most_connections(), Case::MAX_CONNECTIONS);
+        let at_depth = |depth| {
+            let plan = Arc::new(Plan { depth, ..Plan::default() });
+            Settings { plan, ..settings(2) }.most_connections()
+        };
+        assert_eq!(Depth::ALL.map(at_depth), [1, 3, 4, 4, 5]);
     }
 
     #[test]

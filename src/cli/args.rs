@@ -1,11 +1,12 @@
 //! The raw command line. Only options that work in this build are here; their texts are the help.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use sshprobe_probes::plan::Depth;
 
 use crate::cli::exit::FailOn;
@@ -20,7 +21,7 @@ use crate::cli::values;
     args_override_self = true,
     disable_help_subcommand = true,
     subcommand_help_heading = "Commands",
-    override_usage = "sshprobe [OPTIONS] TARGET...\n       sshprobe demo [OPTIONS]",
+    override_usage = "sshprobe [OPTIONS] TARGET...\n       sshprobe COMMAND",
     max_term_width = 110,
     after_help = AFTER_HELP,
 )]
@@ -33,7 +34,51 @@ pub struct Cli {
     pub sweep: SweepArgs,
 }
 
-const AFTER_HELP: &str = "\
+/// What `-h` leaves out: who needs one of these looks for it in `--help`.
+const RARE: &[&str] = &[
+    "exclude_files",
+    "max_targets",
+    "order",
+    "seed",
+    "connect_timeout",
+    "retries",
+    "prefer_pq",
+    "per_subnet",
+    "per_host",
+    "source",
+    "interface",
+    "ipv4",
+    "ipv6",
+    "all_addresses",
+    "records",
+    "progress",
+    "fail_on",
+];
+
+impl Cli {
+    /// Parses a command line, the program's name first.
+    ///
+    /// # Errors
+    /// What is wrong with it, or the help or version asked for.
+    pub fn of_words(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        let asked = words.iter().take_while(|word| *word != "--").find(|word| *word == "-h" || *word == "--help");
+        // clap can tell the two apart by itself, but then sets every option of the long one on three lines.
+        let command = if asked.is_some_and(|word| word == "-h") { Self::in_brief() } else { Self::command() };
+        command.try_get_matches_from(words).and_then(|matches| Self::from_arg_matches(&matches))
+    }
+
+    /// The command line as `-h` shows it.
+    fn in_brief() -> clap::Command {
+        let brief = |command: clap::Command, option| command.mut_arg(option, |option| option.hide(true));
+        RARE.iter().fold(Self::command(), brief).after_help(MORE_HELP)
+    }
+}
+
+const MORE_HELP: &str = "\
+`sshprobe --help` lists every option; `sshprobe explain` every outcome and what to do about it.";
+
+pub(super) const AFTER_HELP: &str = "\
 Targets:    host  host:port  user@host  10.0.0.1  [2001:db8::1]:22  fe80::1%eth0
             10.0.0.0/24:22  10.0.0.0/24:22,2222  10.0.0.1-50  [2001:db8::]/120:22
             A word in first place that is a command is that command: `sshprobe -- demo` probes a host called demo.
@@ -47,6 +92,34 @@ pub enum Command {
     /// Start a fleet of scripted servers on loopback, sweep it, and check every verdict
     #[command(args_override_self = true, max_term_width = 110)]
     Demo(DemoArgs),
+    /// Say what an outcome or a finding means, what causes it, how to tell the causes apart, and the remedy
+    #[command(args_override_self = true, max_term_width = 110)]
+    Explain(ExplainArgs),
+    /// Write completions for a shell to standard output
+    #[command(max_term_width = 110)]
+    Completions(CompletionsArgs),
+    /// Write the manual page to standard output
+    #[command(max_term_width = 110)]
+    Man,
+}
+
+/// `sshprobe explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// A code, a status or a finding, as records and tables name it; without one all of them are listed
+    #[arg(value_name = "CODE|STATUS|FINDING")]
+    pub word: Option<String>,
+    /// Set headings off; auto: if standard output is a terminal and NO_COLOR is not set
+    #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// `sshprobe completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 /// `sshprobe demo`.
@@ -78,6 +151,9 @@ pub struct SweepArgs {
     /// What counts as failure: statuses (timeout,refused,...), `none` or `any` [default: every status but ok; timeout, refused and unreachable only for targets not out of a range]
     #[arg(long, value_name = "STATUS,...", value_parser = values::fail_on, help_heading = "Exit code", allow_hyphen_values = true)]
     pub fail_on: Option<FailOn>,
+    /// Say what the run would do, how long it may take and what it costs the servers; send nothing, ask for no name
+    #[arg(long, help_heading = "Pace")]
+    pub plan: bool,
 }
 
 /// What to probe.
@@ -126,6 +202,9 @@ pub struct ProbeArgs {
     /// How long one whole connection may take; waiting for its turn is not counted
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = values::span, allow_hyphen_values = true)]
     pub timeout: Duration,
+    /// Post-quantum key exchanges before all others; else they are used only where nothing cheaper is offered
+    #[arg(long)]
+    pub prefer_pq: bool,
     /// Further tries after a transient answer (throttled, closed or reset before the identification)
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::retries, allow_hyphen_values = true)]
     pub retries: u32,

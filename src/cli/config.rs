@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
 use sshprobe_probes::case::Settings;
+use sshprobe_probes::negotiate::Offer;
 use sshprobe_probes::plan::{Depth, Plan};
 
 use crate::cli::args::{Order as OrderArg, SweepArgs};
@@ -35,6 +36,8 @@ pub struct Config {
     pub depth: Depth,
     /// The user named with `none` where a target names none.
     pub user: String,
+    /// Post-quantum key exchange methods are offered first.
+    pub prefer_pq: bool,
     /// One connect.
     pub connect_timeout: Duration,
     /// One whole connection.
@@ -73,7 +76,7 @@ impl Config {
     /// # Errors
     /// The first thing wrong, as one line that names the option and the remedy.
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
-        let SweepArgs { targets, probe, pace, network, view, fail_on } = args;
+        let SweepArgs { targets, probe, pace, network, view, fail_on, plan: _ } = args;
         let mut warnings = Vec::new();
         let connect_timeout = connect_timeout(probe.connect_timeout, probe.timeout, &mut warnings)?;
         let user = match probe.user {
@@ -120,6 +123,7 @@ impl Config {
             },
             depth: probe.depth,
             user,
+            prefer_pq: probe.prefer_pq,
             connect_timeout,
             timeout: probe.timeout,
             retries: probe.retries,
@@ -143,7 +147,10 @@ impl Config {
     /// What the engine is told. Its clock starts here.
     #[must_use]
     pub fn engine(&self) -> Options {
-        let plan = Plan { depth: self.depth, user: self.user.clone(), timeout: self.timeout, ..Plan::default() };
+        let mut plan = Plan { depth: self.depth, user: self.user.clone(), timeout: self.timeout, ..Plan::default() };
+        if self.prefer_pq {
+            plan.offer = Arc::new(Offer::modern().prefer_pq());
+        }
         let mut options = Options::new(plan);
         let settings = Settings { retries: self.retries, per_host: self.per_host, ..(*options.settings).clone() };
         options.settings = Arc::new(settings);
@@ -282,6 +289,16 @@ mod tests {
         );
         assert_eq!(told.source.map(|addr| addr.to_string()).as_deref(), Some("127.0.0.1"));
         assert_eq!((told.interface.as_deref(), told.all_addresses), (Some("lo"), true));
+    }
+
+    #[test]
+    fn post_quantum_methods_come_first_where_they_are_preferred() {
+        let first = |args: &[&str]| {
+            let options = config(args).expect("valid").engine();
+            options.settings.plan.offer.kex().split(',').next().map(str::to_owned).expect("a method")
+        };
+        assert_eq!(first(&["h"]), "curve25519-sha256");
+        assert!(first(&["--prefer-pq", "h"]).starts_with("mlkem768"));
     }
 
     #[test]

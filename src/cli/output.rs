@@ -51,11 +51,7 @@ impl Output {
             When::Always => true,
             When::Never => false,
         };
-        let color = match args.color {
-            When::Auto => io::stdout().is_terminal() && color_is_welcome(|name| std::env::var_os(name)),
-            When::Always => true,
-            When::Never => false,
-        };
+        let color = color(args.color);
         let file = args.output.as_ref().map(|path| (path.clone(), Format::of_file(path)));
         Ok(Self {
             format: args.format,
@@ -87,10 +83,7 @@ impl Output {
     pub fn open(&self) -> Result<Vec<View>, Error> {
         let mut views = Vec::new();
         let stdout = io::stdout();
-        let terminal = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
-        // Where there is no terminal a width can still be asked for, as POSIX has it for utilities that fold lines.
-        let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
-        let width = terminal.or_else(columns).filter(|width| *width > 0);
+        let width = width();
         let place = Place::Stdout { shares_terminal: stdout.is_terminal() };
         let look = Look { width, color: self.color };
         let name = String::from("standard output");
@@ -105,6 +98,23 @@ impl Output {
 
     fn selection(&self, format: &Format) -> Selection {
         if format.for_people { self.show } else { self.records }
+    }
+}
+
+/// How wide standard output is, if it is a terminal or somebody says so.
+pub(super) fn width() -> Option<usize> {
+    let terminal = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    // Where there is no terminal a width can still be asked for, as POSIX has it for utilities that fold lines.
+    let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
+    terminal.or_else(columns).filter(|width| *width > 0)
+}
+
+/// Whether standard output is coloured.
+pub(super) fn color(when: When) -> bool {
+    match when {
+        When::Auto => io::stdout().is_terminal() && color_is_welcome(|name| std::env::var_os(name)),
+        When::Always => true,
+        When::Never => false,
     }
 }
 

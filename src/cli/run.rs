@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::Target;
 use tokio::runtime::{Builder, Runtime};
@@ -16,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{Cli, Command, SweepArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
-use crate::cli::{complaint, demo};
+use crate::cli::{complaint, demo, explain, papers, plan};
 use crate::engine::{Engine, Outcome, Stats};
 use crate::error::Error;
 use crate::report::{Closing, Delivered, Progress, Sink, Snapshot};
@@ -34,7 +33,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// The whole program: parses the command line, does what it says, gives the exit code.
 #[must_use]
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::of_words(std::env::args_os()) {
         Ok(cli) => cli,
         // Help and version were asked for; that nobody reads them to the end is no failure.
         Err(error) if !error.use_stderr() => {
@@ -45,6 +44,9 @@ pub fn main() -> Exit {
     };
     let done = match cli.command {
         Some(Command::Demo(args)) => demo::run(args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Completions(args)) => papers::completions(args.shell),
+        Some(Command::Man) => papers::man(),
         None => sweep(cli.sweep),
     };
     done.unwrap_or_else(|error| refuse(&error))
@@ -64,9 +66,13 @@ fn complain(progress: &Progress, error: &Error) {
 
 /// `sshprobe TARGET...`
 fn sweep(args: SweepArgs) -> Result<Exit, Error> {
+    let only_plan = args.plan;
     let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
     let mut config = Config::new(args, order)?;
     let targets = std::mem::take(&mut config.sources).open()?;
+    if only_plan {
+        return plan::tell(&config, targets);
+    }
     let mut worst = Exit::Clean;
     let finished = execute(&runtime()?, &config, targets, |record| {
         worst = worst.max(Exit::of_record(record.code, record.from_range, &config.fail_on));

@@ -124,6 +124,24 @@ pub(super) fn none_of(text: &str, names: &[&str]) -> String {
     format!("is none of {}{meant}", names.join(", "))
 }
 
+/// The few of `names` that `text` may have been meant to be, the nearest first: by a slip or two, else by their beginning.
+pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a str> {
+    let mut near: Vec<(usize, &str)> =
+        names.clone().map(|name| (distance(text, name), name)).filter(|(edits, _)| *edits <= 2).collect();
+    near.sort_unstable();
+    near.dedup();
+    // Where one slip explains it, two are not what happened.
+    let least = near.first().map_or(0, |(edits, _)| *edits);
+    near.retain(|(edits, _)| *edits == least);
+    let mut near: Vec<&str> = near.into_iter().map(|(_, name)| name).collect();
+    if near.is_empty() && text.len() >= 3 {
+        near = names.filter(|name| name.contains(text)).collect();
+        near.dedup();
+    }
+    near.truncate(4);
+    near
+}
+
 /// Levenshtein's distance, for words short enough that its square is nothing.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();

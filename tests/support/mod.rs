@@ -1,5 +1,6 @@
 //! What the integration tests share: a lab of network namespaces with real and scripted servers.
 
+pub(crate) mod bless;
 pub(crate) mod dns;
 pub(crate) mod fleet;
 pub(crate) mod guard;

@@ -67,6 +67,14 @@ mod tests {
         assert_eq!(explained, FindingId::ALL);
         for text in FINDINGS {
             assert!(!text.title.is_empty() && !text.title.ends_with('.') && text.meaning.ends_with('.'), "{}", text.id);
+            for list in [text.causes, text.tell_apart, text.remedy] {
+                assert!(!list.is_empty() && list.iter().all(|line| !line.is_empty()), "{}", text.id);
+                assert!(
+                    list.iter().all(|line| !line.contains("  ") && !line.chars().any(char::is_control)),
+                    "{}",
+                    text.id
+                );
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What every code means: the one text that `explain`, the records, the documentation and the help read.
 
-use super::code::Code;
+use super::code::{Code, Status};
 
 /// A code explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Diagnosis {
     pub meaning: &'static str,
     /// Likely causes, the likeliest first.
     pub causes: &'static [&'static str],
+    /// What tells the causes apart: an observation and what it points to.
+    pub tell_apart: &'static [&'static str],
     /// What to do, commands where they help. Words in capitals are to be filled in.
     pub remedy: &'static [&'static str],
 }
@@ -25,14 +27,39 @@ impl Code {
     }
 }
 
+impl Status {
+    /// What its codes have in common, as one sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Status::Ok => "The depth asked for was reached.",
+            Status::Timeout => "Silence: no answer to the SYN, or none within a stage.",
+            Status::Refused => "A reset, or a filter's ICMP port-unreachable.",
+            Status::Unreachable => "A router or filter said so, or the neighbour is not there.",
+            Status::Closed => "It answered TCP and hung up; where it said why, the text is in the record.",
+            Status::NotSsh => "Another protocol, or something that answers on every port.",
+            Status::Tarpit => "Lines at a steady drip that never become an identification.",
+            Status::Throttled => "sshd has too many connections, or has had enough of us.",
+            Status::ProtocolError => "It broke the protocol, or speaks one that nobody should.",
+            Status::KexFailure => "Nothing in common, or the host key's signature does not hold.",
+            Status::HostKeyMismatch => "The key is proven and is not the one known.",
+            Status::AuthFailure => "It would let nobody in that way.",
+            Status::TunnelFailure => "The way to the host broke before SSH began.",
+            Status::DnsFailure => "The name gives no address.",
+            Status::LocalError => "Trouble of the machine sshprobe runs on; never the target's.",
+        }
+    }
+}
+
 const fn row(
     code: Code,
     title: &'static str,
     meaning: &'static str,
     causes: &'static [&'static str],
+    tell_apart: &'static [&'static str],
     remedy: &'static [&'static str],
 ) -> Diagnosis {
-    Diagnosis { code, title, meaning, causes, remedy }
+    Diagnosis { code, title, meaning, causes, tell_apart, remedy }
 }
 
 /// Every code, in the order of [`Code::ALL`].
@@ -45,6 +72,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
          host-key signature and the list of authentication methods.",
         &[],
         &[],
+        &[],
     ),
     // timeout
     row(
@@ -54,14 +82,23 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &[
             "a firewall, a cloud security group or a VPC rule drops the packets (on Google Cloud: no ingress rule for the port)",
             "the host is off, hung or behind a router that does not know it is gone",
+            "it did not boot: a kernel panic after an upgrade, emergency or maintenance mode, a damaged file system (a cloud VM says RUNNING all the same)",
+            "a Windows VM without an SSH server (on Google Cloud: without google-compute-engine-ssh)",
             "the address is wrong, or the route back is missing (no default route on the host)",
             "the source address is banned by a rule that drops",
             "port knocking or single-packet authorisation guards the port",
         ],
         &[
+            "another port of the host answers: the port is filtered; none does: the host, the route or the address is at fault",
+            "it answers from another network: a rule or a ban for this source",
+            "Google Cloud: it answers through IAP but not directly: no ingress rule for this source, or no external address, which may be as meant; not through IAP either while the VM is RUNNING and the rules allow it: the guest hangs, its serial log says why",
+            "neighbours in the subnet answer with ICMP: their router limits ICMP, so silence may be a dead host too",
+        ],
+        &[
             "see whether another port or a ping of the same host answers: ping HOST; nc -vz HOST 443",
             "on the host: nft list ruleset; iptables -S; ss -ltn",
-            "Google Cloud: gcloud compute firewall-rules create allow-ssh --network NET --allow tcp:22 --source-ranges YOUR_RANGE",
+            "Google Cloud: gcloud compute firewall-rules create allow-ssh --network NET --allow tcp:PORT --source-ranges YOUR_RANGE",
+            "Google Cloud, did it boot: gcloud compute instances get-serial-port-output VM --zone ZONE | grep -i -e panic -e 'emergency mode' -e 'for maintenance'",
             "probe from another network; behind IAP or a bastion, probe through it",
         ],
     ),
@@ -77,8 +114,14 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a tarpit that advertises a zero window",
         ],
         &[
-            "on the host's console: systemctl status ssh; ss -ltnp 'sport = :22'; dmesg | tail",
-            "Google Cloud: gcloud compute instances get-serial-port-output VM and look for `Out of memory`",
+            "a request of another protocol is answered: no SSH listens there (the remedy's curl and openssl)",
+            "other ports of the host are slow or mute too: the host is starved; only this one is: the service hangs",
+            "the handshake is much faster than a ping of the host: a proxy or middlebox answers in its place",
+            "the send window stays at zero: a tarpit",
+        ],
+        &[
+            "on the host's console: systemctl status ssh; ss -ltnp 'sport = :PORT'; dmesg | tail",
+            "Google Cloud: gcloud compute instances get-serial-port-output VM --zone ZONE | grep -i -e 'out of memory' -e 'kill process' -e oom",
             "openssl s_client -connect HOST:PORT; curl -v http://HOST:PORT/",
         ],
     ),
@@ -90,6 +133,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a server that drips bytes on purpose, or a tarpit slower than the deadline (endlessh sends a line every ten seconds)",
             "an overloaded host",
             "lost segments on the way",
+        ],
+        &[
+            "lines at steady gaps of seconds: on purpose; a single start of a line, then nothing: loss or overload",
+            "a second try gets through: overload or loss",
         ],
         &["retry once; the bytes that came stand in the record"],
     ),
@@ -103,8 +150,13 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "an inspecting firewall that swallows what follows",
         ],
         &[
+            "small segments get through: a black hole; the probe tries that by itself and says `pmtu-black-hole` then",
+            "ping -M do -s 1472 gets no answer although a small ping does: a black hole",
+            "identification and handshake are slow as well: overload",
+        ],
+        &[
             "ping -M do -s 1472 HOST shows whether big packets pass",
-            "ssh -v HOST hanging at `SSH2_MSG_KEXINIT sent` is the same symptom",
+            "ssh -p PORT -v HOST hanging at `SSH2_MSG_KEXINIT sent` is the same symptom",
             "clamp the MSS on the tunnel or router: iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu",
         ],
     ),
@@ -116,7 +168,14 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a path MTU black hole that swallows the bigger replies of post-quantum methods",
             "a starved or slow CPU with a big Diffie-Hellman group or RSA key",
         ],
-        &["ssh -o KexAlgorithms=curve25519-sha256 HOST", "ping -M do -s 1472 HOST shows whether big packets pass"],
+        &[
+            "curve25519-sha256 gets through and a post-quantum method does not: a black hole on the path",
+            "every method is slow, and so is the shell: a starved CPU",
+        ],
+        &[
+            "ssh -p PORT -o KexAlgorithms=curve25519-sha256 HOST",
+            "ping -M do -s 1472 HOST shows whether big packets pass",
+        ],
     ),
     row(
         Code::AuthTimeout,
@@ -126,6 +185,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "sshd resolves the client's address with a dead resolver (UseDNS yes)",
             "the user database is slow: LDAP, SSSD, Active Directory, OS Login",
             "a PAM module or GSSAPI waits for something",
+        ],
+        &[
+            "the answer comes after multiples of 5 s with a longer --timeout: a resolver",
+            "other hosts of the same realm hang too: the directory; only this one: its PAM or name service",
+            "root answers at once and other users do not: the directory, as root is in the local file",
         ],
         &[
             "on the host: time getent passwd USER; journalctl -u ssh -u sssd",
@@ -140,6 +204,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &[
             "a tunnel or VPN with a smaller MTU, and ICMP `fragmentation needed` or `packet too big` is filtered",
             "jumbo frames on one side only",
+        ],
+        &[
+            "ping -M do with falling sizes finds the MTU; mtr -s with that size finds the hop",
+            "all hosts behind one tunnel have it: the tunnel; a single one: its own interface",
         ],
         &[
             "let ICMP 3/4 and ICMPv6 2 through",
@@ -157,6 +225,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "the host crashed or rebooted",
         ],
         &[
+            "it repeats at the same stage: a filter or a black hole; it does not: a moment's failure",
+            "uptime on the host is shorter than the run: it rebooted",
+        ],
+        &[
             "probe again; if it repeats at the same stage, look for a filter or a black hole on the path: mtr -T -P PORT HOST",
         ],
     ),
@@ -170,11 +242,18 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "sshd listens on another port or address",
             "a firewall rejects with tcp-reset, perhaps because the source is banned",
             "systemd's ssh.socket has failed after repeated crashes of the service",
+            "a VM that still boots, or a Windows VM without an SSH server",
+        ],
+        &[
+            "another port of the host shows SSH: sshd listens elsewhere",
+            "the TTL of the reset differs from that of other answers of the host: a middlebox sent it",
+            "it clears within minutes of a start: the host was booting",
+            "Google Cloud: IAP says 4003 as well: nothing listens; IAP gets through: a guest firewall or a ban refuses this source",
         ],
         &[
             "on the host: systemctl status ssh ssh.socket; ss -ltnp; sshd -t",
             "a freshly started VM: wait a minute and retry; VPC rules never refuse, so the guest itself answered",
-            "if it listens elsewhere, open that port: gcloud compute firewall-rules create NAME --allow tcp:PORT",
+            "if it listens elsewhere, open that port: gcloud compute firewall-rules create allow-other-ssh --network NET --allow tcp:OTHER_PORT",
         ],
     ),
     row(
@@ -182,6 +261,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "A firewall refused the connection",
         "ICMP port-unreachable came in answer to TCP. A closed port answers with a reset, so a filter sent it.",
         &["a REJECT rule of iptables or nftables", "fail2ban or `ufw limit` has banned the source address"],
+        &[
+            "the sender of the ICMP in the record is the host itself: its own firewall; another address: a device on the way",
+            "another source address gets in: a ban or a rule for this source",
+            "it clears after ten minutes: a ban of fail2ban's",
+        ],
         &[
             "on the sender of the ICMP: nft list ruleset; iptables -S | grep REJECT",
             "fail2ban-client status sshd; fail2ban-client set sshd unbanip SOURCE",
@@ -199,7 +283,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a firewall that rejects with host-unreachable",
         ],
         &[
-            "ip neigh show HOST; ping HOST",
+            "reported after about 3 s by a neighbour: nobody has the address; after one round trip: a router or a firewall decided",
+            "the sender of the ICMP in the record is this machine: the address is on its own link and nobody answered ARP",
+        ],
+        &[
+            "ip neigh show ADDRESS; ping ADDRESS",
             "see who sent the ICMP in the record: the host itself, a router, or this machine",
         ],
     ),
@@ -212,7 +300,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a VPN that is down",
             "a translated answer, if the address is inside a NAT64 prefix",
         ],
-        &["mtr HOST; ip route get HOST", "check the routing table of the router that sent the ICMP"],
+        &[
+            "the sender of the ICMP in the record names the router that lacks the route",
+            "other addresses of the same network answer: a filter's lie rather than a missing route",
+        ],
+        &["mtr ADDRESS; ip route get ADDRESS", "check the routing table of the router that sent the ICMP"],
     ),
     row(
         Code::AdminProhibited,
@@ -222,6 +314,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a router's access list",
             "firewalld's or another firewall's reject with admin-prohibited",
             "a prohibit route",
+        ],
+        &[
+            "the sender of the ICMP in the record is the host itself: its own firewall; another address: a device on the way",
+            "from another network it gets in: a rule for this source",
         ],
         &[
             "ask whoever runs the sender of the ICMP (it stands in the record) to allow the port for your source address",
@@ -239,6 +335,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "systemd's MaxConnections of a socket unit with Accept=yes",
         ],
         &[
+            "three tries with pauses: now and then means a limit, always means something is broken",
+            "the close comes one round trip after the handshake, on every port mapped likewise: a balancer without a backend",
+            "on the host itself `ssh localhost` works: the device in front; it fails alike: sshd",
+        ],
+        &[
             "try three times with pauses: now and then means a limit, always means something is broken",
             "on the host: journalctl -u ssh; sshd -t; free -m",
             "look at the load balancer's health check",
@@ -254,6 +355,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a full accept queue with tcp_abort_on_overflow",
         ],
         &[
+            "with a silent probe (--depth ident) it becomes `closed-no-ident`: the same causes as there; it stays a reset: a middlebox",
+            "now and then: a full queue or a limit; always: a device or a broken server",
+        ],
+        &[
             "probe again: now and then means a limit, always means a middlebox or a broken server",
             "on the host: journalctl -u ssh; nstat -az TcpExtListenDrops",
         ],
@@ -264,6 +369,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "No byte came and the connection ended 5.0 (+-0.3) seconds after it was made: libwrap sleeps that long before it \
          lets go of those it refuses.",
         &["TCP wrappers: /etc/hosts.deny, DenyHosts, fail2ban with the hostsdeny action"],
+        &[
+            "it repeats with the same five seconds: TCP wrappers for certain",
+            "another source address gets in: a ban or a rule for this source",
+            "on the host the syslog holds `refused connect from`",
+        ],
         &[
             "on the host: grep -n . /etc/hosts.allow /etc/hosts.deny; journalctl | grep 'refused connect'",
             "allow the source: echo 'sshd: SOURCE' >> /etc/hosts.allow",
@@ -278,7 +388,15 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "the server's child crashed or was killed (out of memory)",
             "a proxy in between closed",
         ],
-        &["compare with ssh -v HOST", "on the host: journalctl -u ssh -p debug; dmesg | grep -i -e oom -e segfault"],
+        &[
+            "`ssh -v` gets further from the same place: the identification is disliked; it does not: the server or the path",
+            "after 120 s or another round number: login grace time, so the server was waiting",
+            "from another network it works: a device on this path",
+        ],
+        &[
+            "compare with ssh -p PORT -v HOST",
+            "on the host: journalctl -u ssh -p debug; dmesg | grep -i -e oom -e segfault",
+        ],
     ),
     row(
         Code::KexClosed,
@@ -290,7 +408,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "out of memory on the host",
         ],
         &[
-            "try another family: ssh -o KexAlgorithms=ecdh-sha2-nistp256 HOST",
+            "another key exchange method works: the one chosen crashes or is disliked; none works: the host or the path",
+            "on the host dmesg names an out-of-memory kill or a segfault, or it does not: then a device on the way",
+        ],
+        &[
+            "try another family: ssh -p PORT -o KexAlgorithms=ecdh-sha2-nistp256 HOST",
             "on the host: journalctl -u ssh; dmesg | tail",
         ],
     ),
@@ -303,7 +425,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a device with its own idea of the order of messages",
             "login grace time ran out",
         ],
-        &["ssh -vvv HOST shows whether a stock client gets further", "on the host: journalctl -u ssh"],
+        &[
+            "a stock client gets further: the order of messages; it does not: the server crashed",
+            "the time until the close is 120 s or 300 s: login grace time",
+        ],
+        &["ssh -p PORT -vvv HOST shows whether a stock client gets further", "on the host: journalctl -u ssh"],
     ),
     row(
         Code::RefusedText,
@@ -314,6 +440,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a device at its session limit, or with SSH switched off",
             "a shell script or another service on the port",
         ],
+        &[
+            "the text names a user or host and `denied`: TCP wrappers; sessions or connections: a device's limit; anything else: another service",
+            "another source address gets an identification: a rule for this source",
+        ],
         &["read the text", "on the host: grep -n . /etc/hosts.allow /etc/hosts.deny"],
     ),
     row(
@@ -321,6 +451,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "sshd itself is broken and says so",
         "Instead of an identification came an error message of sshd's: a path, a bad option, missing host keys, a library mismatch.",
         &["a bad sshd_config", "missing or unreadable host keys", "a half-done upgrade"],
+        &[
+            "the text says which: a path or an option is the configuration, `host key` the keys, `version mismatch` an upgrade",
+        ],
         &["on the host's console: sshd -t; ssh-keygen -A; systemctl restart ssh"],
     ),
     row(
@@ -332,6 +465,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a policy: the text says which",
             "reason 3 is a failed negotiation",
         ],
+        &[
+            "reason 11 or 12 and a word of sessions: retry later, it passes; any other: a policy that stays",
+            "another user or source gets further: a rule for this one",
+        ],
         &["read the text; on the host: journalctl -u ssh"],
     ),
     row(
@@ -339,6 +476,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The connection was reset in the middle",
         "RST at a stage that has no more specific outcome.",
         &["a NAT or proxy lost its state", "the server's process was killed", "an intrusion-prevention system"],
+        &[
+            "it comes at the same time after the start each time: a timer; at the same message each time: a device or a crash; at random: the path",
+        ],
         &["probe again and compare the times: 120 s or 300 s point to a login grace time, 60 s to a proxy"],
     ),
     row(
@@ -346,6 +486,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The connection was closed in the middle",
         "FIN at a stage that has no more specific outcome.",
         &["a proxy in between closed", "the server's process ended or was killed", "login grace time ran out"],
+        &[
+            "it comes at the same time after the start each time: a timer; at the same message each time: a crash; at random: the path",
+        ],
         &["probe again and compare the times: 120 s or 300 s point to a login grace time, 60 s to a proxy"],
     ),
     // not-ssh
@@ -359,6 +502,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a proxy's error page: its backend is down",
             "stunnel or another TLS front",
         ],
+        &[
+            "the parameter names the protocol; where it is a guess, the remedy's requests make sure",
+            "an HTTP error page that names a gateway: a proxy whose backend is down",
+        ],
         &["ss -ltnp on the host says who listens", "curl -v http://HOST:PORT/; openssl s_client -connect HOST:PORT"],
     ),
     row(
@@ -366,6 +513,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "Something on the way accepts every port",
         "A connection to an improbable port of the same address was accepted too, so `open` says nothing about the host.",
         &["a SYN proxy or a scrubbing service", "a captive portal", "a deception network"],
+        &[
+            "from inside the network the improbable port is closed: the device stands between",
+            "every address of the network answers alike, unused ones too: a deception network or a captive portal",
+        ],
         &["probe from another network", "ask the owner of the network for an exception"],
     ),
     // tarpit
@@ -374,6 +525,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "A tarpit holds its visitors",
         "Lines of random text come at steady intervals and never an identification.",
         &["endlessh or a kin of it guards the port; the real sshd listens elsewhere"],
+        &["lines that come every ten seconds are endlessh's default; whatever it is, no waiting gets past it"],
         &["ask the operator for the real port"],
     ),
     // throttled
@@ -383,6 +535,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "`Exceeded MaxStartups` (OpenSSH 8.2 to 9.7): MaxStartups or PerSourceMaxStartups. It counts everybody's connections, \
          so it is a property of the moment.",
         &["a brute-force wave fills the limit", "too many probes or scripts connect at once", "slow logins pile up"],
+        &[
+            "single tries with pauses of some seconds sometimes get in: a wave of others; never: this source alone is over PerSourceMaxStartups",
+            "the server's log counts the connections: `drop connection #N`",
+        ],
         &[
             "retry after some seconds, one connection at a time",
             "on the host: journalctl -u ssh | grep 'drop connection'; sshd_config: MaxStartups 100:30:200",
@@ -399,6 +555,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a brute-force wave fills MaxStartups",
         ],
         &[
+            "another source address gets in at once: penalties on this one; it is refused too: MaxStartups",
+            "it clears after 15 to 20 s of silence: penalties",
+            "the server's log says `penalty: REASON` or `Maxstartups`",
+        ],
+        &[
             "wait 20 s or more and try once; do not loop, every unauthenticated connection adds to it",
             "on the host: journalctl -u ssh | grep -e penalty -e Maxstartups",
             "sshd_config: PerSourcePenaltyExemptList PROBE_ADDRESS",
@@ -410,6 +571,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The identification is malformed",
         "A line begins with `SSH-` and ends within, is longer than 8 KiB, holds a NUL or has no version.",
         &["a dying server", "a home-made SSH stack", "bait"],
+        &[
+            "a second try brings a whole line: a server that died at that moment; the same bytes again: the software or bait",
+        ],
         &["retry once; printf '' | nc -w 5 HOST PORT | xxd"],
     ),
     row(
@@ -417,6 +581,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The server speaks SSH 1 only",
         "The identification gives a protocol version below 2 that is not 1.99.",
         &["an ancient device or one configured for compatibility"],
+        &["the software in the identification names the device; its manual says whether it knows protocol 2"],
         &["upgrade it, or switch protocol 2 on (Cisco IOS: crypto key generate rsa modulus 2048; ip ssh version 2)"],
     ),
     row(
@@ -428,14 +593,22 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a middlebox rewrites the stream",
             "a server that knows only certain clients",
         ],
-        &["does ssh -v HOST get in?", "switch the PROXY protocol off at the load balancer"],
+        &[
+            "stock clients fail too: a PROXY header or a middlebox; only this probe does: the server keys on the identification",
+            "on the host itself `ssh localhost` works: whatever stands in front of it",
+        ],
+        &["does ssh -p PORT -v HOST get in?", "switch the PROXY protocol off at the load balancer"],
     ),
     row(
         Code::ProtocolError,
         "The server broke the protocol, or says that we did",
         "A malformed packet, a length over the limit, an unexpected message, or DISCONNECT 2 with a text that fits nothing else.",
         &["a faulty SSH stack", "a middlebox that alters or injects bytes", "a fault of this program"],
-        &["ssh -vvv HOST for comparison", "retry from another network to rule a middlebox out"],
+        &[
+            "a stock client fails at the same message: the server or a middlebox; it does not: report it as a fault of this program",
+            "from another network it works: a middlebox on this path",
+        ],
+        &["ssh -p PORT -vvv HOST for comparison", "retry from another network to rule a middlebox out"],
     ),
     row(
         Code::MacError,
@@ -446,7 +619,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a middlebox or a faulty NIC that corrupts data",
         ],
         &[
-            "ssh -o Ciphers=aes128-ctr -o MACs=hmac-sha2-256 HOST for comparison",
+            "it fails with every cipher: corruption on the way; with one: that cipher's implementation; only with strict key exchange: the counters",
+        ],
+        &[
+            "ssh -p PORT -o Ciphers=aes128-ctr -o MACs=hmac-sha2-256 HOST for comparison",
             "ethtool -K DEV tx off rx off to rule checksum offload out",
         ],
     ),
@@ -457,7 +633,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "Computed from both KEXINITs; the record holds what the server offers.",
         &["an old server that knows only SHA-1 or 1024-bit groups", "a hardened server with a very short list"],
         &[
-            "upgrade the server, or connect once with ssh -o KexAlgorithms=+METHOD HOST",
+            "the list in the record holds only group1, group14-sha1 or gex-sha1: an old server; only one or two modern names: a hardened one",
+        ],
+        &[
+            "upgrade the server, or connect once with ssh -p PORT -o KexAlgorithms=+METHOD HOST",
             "sshd -T | grep -i kexalgorithms",
         ],
     ),
@@ -470,8 +649,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a server that offers certificates or hardware-backed keys only",
         ],
         &[
+            "the list in the record holds ssh-dss or ssh-rsa alone: an old server; only names with `cert` or `sk-`: a deliberate choice",
+        ],
+        &[
             "on the host: ssh-keygen -t ed25519 -f /etc/ssh/ssh_host_ed25519_key -N ''",
-            "connect once with ssh -o HostKeyAlgorithms=+ssh-rsa HOST",
+            "connect once with ssh -p PORT -o HostKeyAlgorithms=+ssh-rsa HOST",
         ],
     ),
     row(
@@ -479,21 +661,24 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "No cipher in common",
         "Computed from both KEXINITs; the record holds what the server offers.",
         &["an old server with CBC modes or arcfour only", "a hardened server with a very short list"],
-        &["upgrade the server, or connect once with ssh -c CIPHER HOST", "sshd -T | grep -i ciphers"],
+        &["the list in the record holds -cbc or arcfour alone: an old server; one or two modern names: a hardened one"],
+        &["upgrade the server, or connect once with ssh -p PORT -c CIPHER HOST", "sshd -T | grep -i ciphers"],
     ),
     row(
         Code::NoCommonMac,
         "No MAC in common",
         "Computed from both KEXINITs; the record holds what the server offers.",
         &["an old server with MD5 or truncated MACs only", "a hardened server with a very short list"],
-        &["upgrade the server, or connect once with ssh -m MAC HOST", "sshd -T | grep -i macs"],
+        &["the list in the record holds md5 or -96 alone: an old server; one or two modern names: a hardened one"],
+        &["upgrade the server, or connect once with ssh -p PORT -m MAC HOST", "sshd -T | grep -i macs"],
     ),
     row(
         Code::NoCommonCompression,
         "No compression method in common",
         "Computed from both KEXINITs: the server insists on compressing and offers no `none`.",
         &["a server configured to require compression"],
-        &["allow `none` in the server's list", "connect with ssh -C HOST"],
+        &["the list in the record says which methods the server insists on"],
+        &["allow `none` in the server's list", "connect with ssh -p PORT -C HOST"],
     ),
     row(
         Code::BadHostSignature,
@@ -506,8 +691,13 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "an inspecting proxy",
         ],
         &[
+            "it fails with every method and from every network: the server; from one network only: somebody or something on that path",
+            "it fails now and then: failing memory, or the rare case of OpenSSH 6.5 and 6.6",
+            "many hosts fail at once: an inspecting proxy",
+        ],
+        &[
             "do not log in",
-            "repeat with another method: ssh -o KexAlgorithms=curve25519-sha256 HOST",
+            "repeat with another method: ssh -p PORT -o KexAlgorithms=curve25519-sha256 HOST",
             "compare the key on the host's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
         ],
     ),
@@ -524,9 +714,16 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "somebody in the middle",
         ],
         &[
+            "three probes show different keys in turn: a pool; always the same new one: the host was changed or replaced",
+            "many unrelated hosts show one key: an inspecting firewall",
+            "the key is that of the console or of the guest attributes: recreated, and the entry is stale; it is not: do not connect",
+            "another network sees the known key: somebody on this path",
+        ],
+        &[
             "compare with the fingerprint on the host's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
             "Google Cloud: gcloud compute instances get-guest-attributes VM --query-path=hostkeys/",
-            "if the new key is right: ssh-keygen -R HOST, then add it; if not, do not connect",
+            "if the new key is right: ssh-keygen -R KNOWN_HOSTS_NAME, then add it; if not, do not connect",
+            "ssh-keygen -R removes every line that matches, wildcard lines for other hosts included (known_hosts.old keeps the old file); look first: ssh-keygen -F KNOWN_HOSTS_NAME",
         ],
     ),
     row(
@@ -534,6 +731,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The host key is revoked",
         "The key stands in a @revoked line, a revocation list or a list of known-bad keys.",
         &["a key that was compromised or retired is still in use", "an image with keys baked in"],
+        &["other hosts show the same key: an image with keys baked in; only this one: a renewal that was forgotten"],
         &[
             "do not log in; renew the host's keys: rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh",
             "tell whoever revoked it",
@@ -546,6 +744,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
          that is unknown or revoked; the parameter says which.",
         &["renewal failed", "the name probed is not among the principals", "a wrong clock", "the CA was rotated"],
         &[
+            "ssh-keygen -L on the certificate shows validity, principals and CA; the parameter says which of them failed",
+            "all hosts of the CA fail at once: the CA or the line in known_hosts; one alone: its renewal or its clock",
+        ],
+        &[
             "on the host: ssh-keygen -Lf /etc/ssh/ssh_host_ed25519_key-cert.pub",
             "sign anew: ssh-keygen -s CA -h -n NAMES -V +52w HOSTKEY.pub",
             "check the @cert-authority line in known_hosts",
@@ -557,8 +759,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "known_hosts has keys for the name, none of the type the server proved.",
         &["a key type was added after the keys were collected", "another host answers at the name"],
         &[
-            "ask for the known types first: ssh -o HostKeyAlgorithms=KNOWN_TYPE HOST",
-            "collect anew: sshprobe keys HOST, and compare with the console",
+            "asked for a known type, the server proves the known key: a type was added; it offers none of them: see `host-key-type-gone`",
+        ],
+        &[
+            "ask for the known types first: ssh -p PORT -o HostKeyAlgorithms=KNOWN_TYPE HOST",
+            "collect anew: ssh-keyscan -p PORT HOST, and compare with the console",
         ],
     ),
     row(
@@ -567,8 +772,12 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "known_hosts has keys for the name; the server offers none of their types.",
         &["a key type was removed (ssh-rsa, ssh-dss)", "the host was reinstalled", "another host answers at the name"],
         &[
+            "the identification shows newer software than before: a type was retired; nothing else fits the host either: another host",
+        ],
+        &[
             "compare with the console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
-            "then ssh-keygen -R HOST and add the new key",
+            "if it is right: ssh-keygen -R KNOWN_HOSTS_NAME, then add the new key",
+            "ssh-keygen -R removes every line that matches, wildcard lines for other hosts included (known_hosts.old keeps the old file); look first: ssh-keygen -F KNOWN_HOSTS_NAME",
         ],
     ),
     row(
@@ -577,7 +786,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "No entry for the name or address in known_hosts, with --strict-host-keys asking for one.",
         &["a first contact", "the host is known under another name or port"],
         &[
-            "compare the fingerprint with the host's console, then add it: sshprobe keys HOST >> ~/.ssh/known_hosts",
+            "other names or addresses in known_hosts have the very key: the host is known under another name; none has: a first contact",
+        ],
+        &[
+            "compare the fingerprint with the host's console, then add it: ssh-keyscan -p PORT HOST >> ~/.ssh/known_hosts",
             "--host-key-alias NAME if it is known by another name",
         ],
     ),
@@ -587,7 +799,8 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The server does not offer user authentication",
         "DISCONNECT 7, or DISCONNECT 2 `bad service request`, in answer to the request for ssh-userauth.",
         &["a policy before authentication", "a special-purpose server"],
-        &["compare with ssh -v HOST; on the host: journalctl -u ssh"],
+        &["`ssh -v` from the same source fails alike: the policy; it does not: the server serves certain clients only"],
+        &["compare with ssh -p PORT -v HOST; on the host: journalctl -u ssh"],
     ),
     row(
         Code::RefusedAtUserauth,
@@ -598,6 +811,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a policy for this user or source address",
             "a device that cannot stand the method `none`",
             "the authentication process crashed (PAM)",
+        ],
+        &[
+            "another user of the host gets an answer: a rule for this user; another source does: a rule for this source; nobody does: a device or a crash",
+            "--depth kex ends well: the host is fine up to there",
         ],
         &[
             "on the host: journalctl -u ssh | grep -e 'administratively prohibited' -e fatal",
@@ -613,7 +830,8 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "all methods are switched off, perhaps by a Match block for this user or address",
             "AuthenticationMethods names methods that are off",
         ],
-        &["on the host: sshd -T -C user=USER,host=HOST,addr=SOURCE | grep -i authentication"],
+        &["another user gets a list: a Match block for this one; nobody does: the whole server"],
+        &["on the host: sshd -T -C user=USER,addr=SOURCE | grep -i authentication"],
     ),
     row(
         Code::AuthNoCommonMethod,
@@ -624,7 +842,12 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "the list depends on the user or the source address",
         ],
         &[
+            "the list in the record says what the server wants; another user or source with another list points to a Match block",
+            "Windows on Google Cloud: `publickey,keyboard-interactive` is Google's SSH package without enable-windows-ssh or without the key; a list with `password` is OpenSSH without that package",
+        ],
+        &[
             "give what the server lists: -i KEY, --password-file FILE, --answers-file FILE",
+            "Windows on Google Cloud: gcloud compute instances add-metadata VM --zone ZONE --metadata enable-windows-ssh=TRUE",
             "on the host: sshd -T -C user=USER | grep -i authentication",
         ],
     ),
@@ -639,6 +862,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "Google Cloud: OS Login without the role",
         ],
         &[
+            "the server's log tells `Invalid user`, `Failed password` and `not allowed because` apart; the wire does not",
+        ],
+        &[
             "on the host: journalctl -u ssh; passwd -S USER; chage -l USER",
             "Google Cloud: grant roles/compute.osLogin or roles/compute.osAdminLogin",
         ],
@@ -650,11 +876,19 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &[
             "the key is not in authorized_keys, or the file or its folders have the wrong owner or mode",
             "a wrong user name; unknown users look the same",
-            "Google Cloud: a metadata key on a VM with OS Login, or the other way round; an expired key; the guest agent is down; the disk is full",
+            "Google Cloud: a metadata key on a VM with OS Login, or the other way round; OS Login without the role; an expired key, or one added a moment ago; the guest agent is down; the disk is full",
+            "Windows on Google Cloud: enable-windows-ssh is not TRUE",
+        ],
+        &[
+            "another user's key gets in: this user's files or account; nobody's does: the server, its disk or its key source",
+            "Google Cloud: `gcloud compute instances describe` shows enable-oslogin in the metadata: a metadata key is of no use then, and an OS Login key is none without it",
+            "a key that was added a moment ago: retry after a minute",
+            "the server's log at LogLevel VERBOSE names the file it looked in and bad ownership or modes",
         ],
         &[
             "home 0755 or stricter, ~/.ssh 0700, authorized_keys 0600, all owned by the user; on the host: sshd -T -C user=USER | grep -i authorizedkeys",
             "Google Cloud: gcloud compute os-login ssh-keys add --key-file=KEY.pub, or add the key to the metadata if OS Login is off",
+            "Google Cloud: grant roles/compute.osLogin or roles/compute.osAdminLogin (for a service account's VM roles/iam.serviceAccountUser too)",
             "on the host's serial console: systemctl status google-guest-agent; df -h /",
         ],
     ),
@@ -667,6 +901,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "an expired account",
             "tinyssh says PK_OK to every key",
         ],
+        &[
+            "another user gets in with the same key: rules or account of this user; the identification says tinyssh: the key is simply not known",
+        ],
         &["on the host: journalctl -u ssh; sshd -T -C user=USER | grep -i -e permitroot -e allowusers -e denyusers"],
     ),
     row(
@@ -677,6 +914,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a DSA key, or an RSA key where only others are allowed",
             "an old client that signs with ssh-rsa (SHA-1) only",
         ],
+        &["server-sig-algs in the record against the key's type: ssh-keygen -lf KEY.pub"],
         &["make a new key: ssh-keygen -t ed25519", "on the host: sshd -T | grep -i pubkeyacceptedalgorithms"],
     ),
     row(
@@ -684,6 +922,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "One factor was accepted, more are asked for",
         "FAILURE with partial success: the server wants another method of the list.",
         &["AuthenticationMethods with several factors", "two-factor login, for example OS Login 2FA"],
+        &["the list in the record after the first factor names the next one"],
         &[
             "give the next factor too: --answers-file FILE, --password-file FILE",
             "it is no fault if a second factor is meant",
@@ -694,7 +933,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "Too many authentication attempts",
         "`Too many authentication failures`, DISCONNECT 14, or a close after several attempts.",
         &["an agent offers many keys before the right one", "MaxAuthTries is low"],
-        &["offer one key: ssh -o IdentitiesOnly=yes -i KEY HOST", "sshd_config: MaxAuthTries 6"],
+        &[
+            "one key given with IdentitiesOnly gets an answer of its own: it was the agent; it does not: the account has had failures before",
+        ],
+        &["offer one key: ssh -o IdentitiesOnly=yes -p PORT -i KEY HOST", "sshd_config: MaxAuthTries 6"],
     ),
     // tunnel-failure
     row(
@@ -707,7 +949,12 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a guest firewall refuses; a wrong port or network interface",
         ],
         &[
-            "gcloud compute firewall-rules create allow-iap-ssh --network NET --direction INGRESS --allow tcp:22 --source-ranges 35.235.240.0/20",
+            "a direct probe of the same VM is ok: only the rule for IAP's range is missing",
+            "a direct probe is refused: nothing listens in the guest; it times out while the rules allow it: the guest hangs, read the serial log",
+            "it clears within minutes of a start: the guest was booting",
+        ],
+        &[
+            "gcloud compute firewall-rules create allow-iap-ssh --network NET --direction INGRESS --allow tcp:PORT --source-ranges 35.235.240.0/20",
             "gcloud compute instances get-serial-port-output VM --zone ZONE",
             "gcloud compute ssh VM --zone ZONE --troubleshoot --tunnel-through-iap",
         ],
@@ -720,6 +967,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "the role roles/iap.tunnelResourceAccessor is missing",
             "a condition on the role excludes the port or the instance",
             "a grant that has not propagated yet (about a minute)",
+        ],
+        &[
+            "a colleague's account gets in: the role or its condition; nobody's does: an organisation policy or an access level",
+            "gcloud compute instances describe fails too: the caller may not see the instance",
         ],
         &[
             "gcloud projects add-iam-policy-binding PROJECT --member=user:ACCOUNT --role=roles/iap.tunnelResourceAccessor",
@@ -736,6 +987,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a wrong network interface",
         ],
         &[
+            "describe finds it and says RUNNING: too new, or the wrong interface; TERMINATED: stopped; it finds nothing: a typo",
+        ],
+        &[
             "gcloud compute instances describe VM --zone ZONE --format='value(status)'",
             "just started: retry for up to two minutes",
         ],
@@ -746,7 +1000,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The relay took the connection (HTTP 101) and never announced a session.",
         &["a firewall drops IAP's packets to the instance instead of rejecting them", "a slow relay"],
         &[
-            "gcloud compute firewall-rules create allow-iap-ssh --network NET --direction INGRESS --allow tcp:22 --source-ranges 35.235.240.0/20",
+            "the same port through IAP on a neighbour answers: rules for this VM; it is silent too: the network's rules, or the relay",
+        ],
+        &[
+            "gcloud compute firewall-rules create allow-iap-ssh --network NET --direction INGRESS --allow tcp:PORT --source-ranges 35.235.240.0/20",
             "retry once",
         ],
     ),
@@ -760,6 +1017,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "seen for moments while access propagates",
         ],
         &[
+            "three tries with pauses: now and then means a limit, always means a broken sshd",
+            "the serial log names sshguard, an out-of-memory kill or a reboot",
+        ],
+        &[
             "retry once",
             "gcloud compute instances get-serial-port-output VM --zone ZONE | grep -i -e sshd -e sshguard -e oom",
         ],
@@ -769,6 +1030,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The IAP relay closed before the session began",
         "A clean close (1000) or an end of stream before a session was announced.",
         &["a relay or middlebox that went away"],
+        &["other instances get through: the instance; none does: the relay, or a proxy on the way"],
         &["retry once; then try without the proxy in between"],
     ),
     row(
@@ -776,6 +1038,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The IAP relay reports an error of its own",
         "A close code of the relay's that is none of the others (the parameter), for example 4000.",
         &["an outage or a restart of the relay"],
+        &["other instances and zones get through: this one; none does: an outage"],
         &["retry; see Google Cloud's service health page"],
     ),
     row(
@@ -790,6 +1053,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "429: quota",
             "5xx: an outage",
         ],
+        &["the status says which; an answer that is not Google's (its Server header, its certificate) is a proxy's"],
         &["gcloud auth print-access-token renews the token", "allow wss://tunnel.cloudproxy.app in the proxy"],
     ),
     row(
@@ -797,6 +1061,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "TLS to the IAP relay failed",
         "The certificate did not verify or the handshake broke off.",
         &["a TLS-inspecting proxy whose CA is not trusted here", "a wrong clock"],
+        &["openssl s_client -connect tunnel.cloudproxy.app:443 shows who signed: Google, or a proxy of your own"],
         &["add the proxy's CA to the trust store, or exempt tunnel.cloudproxy.app from inspection", "date"],
     ),
     row(
@@ -804,6 +1069,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The IAP relay does not speak its protocol",
         "A missing subprotocol, a malformed frame or an acknowledgement out of range.",
         &["an intercepting proxy", "a change of the relay's protocol"],
+        &["from a network without a proxy it works: the proxy; it does not, and gcloud works: update this program"],
         &["try from a network without a proxy; gcloud compute start-iap-tunnel for comparison"],
     ),
     row(
@@ -811,6 +1077,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The proxy refused to connect to the target",
         "The proxy is there and answered the request with a refusal (the parameter has its code).",
         &["its rules forbid the target or the port", "the target refused the proxy's connection"],
+        &[
+            "another target gets through: a rule for this one; the target answers from the proxy's own host: the proxy's rules",
+        ],
         &["allow the target and port in the proxy", "probe the target from the proxy's own host"],
     ),
     row(
@@ -818,6 +1087,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The proxy wants authentication",
         "HTTP 407, or SOCKS5 without an acceptable authentication method.",
         &["no or wrong credentials for the proxy"],
+        &["the same credentials work in another program: their spelling here; they do not: they are wrong or expired"],
         &["give them in the proxy's URL, or ask for an exception for this machine"],
     ),
     row(
@@ -825,13 +1095,17 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The proxy itself cannot be reached",
         "The connection to the proxy failed; the target was not tried.",
         &["the proxy is down or its name or port is wrong", "a firewall between here and the proxy"],
-        &["nc -vz PROXY PORT"],
+        &["nc to the proxy fails with the same error from here and works from elsewhere: a firewall between"],
+        &["nc -vz PROXY PROXY_PORT"],
     ),
     row(
         Code::ProxyCommandFailed,
         "The proxy command failed",
         "The command ended before the server's identification came; what it wrote to stderr stands in the record.",
         &["the command is not installed or has wrong arguments", "it could not reach the target: its stderr says why"],
+        &[
+            "run by hand it fails alike: the command or its path; it works: the quoting, or the environment it was started in",
+        ],
         &["run the command by hand with the target's host and port"],
     ),
     row(
@@ -839,6 +1113,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The jump host could not be used",
         "The connection to the jump host itself failed with the code that the parameter names; the target was not tried.",
         &["see the jump host's own code"],
+        &["the jump host's own code says; look it up in the same way"],
         &["probe the jump host by itself"],
     ),
     row(
@@ -846,7 +1121,8 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The jump host does not forward to the target",
         "The jump host answered the request for a direct-tcpip channel with a refusal.",
         &["AllowTcpForwarding no or PermitOpen on the jump host", "the jump host cannot reach or resolve the target"],
-        &["on the jump host: sshd -T -C user=USER | grep -i -e allowtcpforwarding -e permitopen; nc -vz TARGET PORT"],
+        &["`administratively prohibited` is the jump host's configuration, `connect failed` its way to the target"],
+        &["on the jump host: sshd -T -C user=USER | grep -i -e allowtcpforwarding -e permitopen; nc -vz HOST PORT"],
     ),
     // dns-failure
     row(
@@ -854,28 +1130,34 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The name does not exist",
         "The resolver answered NXDOMAIN.",
         &["a typo", "the zone or record is gone", "an internal name asked of a public resolver"],
-        &["dig NAME; resolvectl query NAME", "--resolver ADDR asks another one"],
+        &["another resolver knows the name: an internal or split zone; none does: a typo, or the record is gone"],
+        &["dig HOST; resolvectl query HOST", "--resolver ADDR asks another one"],
     ),
     row(
         Code::DnsServfail,
         "The resolver could not answer",
         "SERVFAIL, REFUSED or another error of the resolver's.",
         &["bogus DNSSEC signatures", "the zone's name servers do not answer", "the resolver refuses this client"],
-        &["dig +cd NAME answers if DNSSEC is at fault", "--resolver ADDR asks another one"],
+        &["with +cd it answers: DNSSEC; another resolver answers: this one; none does: the zone's own servers"],
+        &["dig +cd HOST answers if DNSSEC is at fault", "--resolver ADDR asks another one"],
     ),
     row(
         Code::DnsNoAddress,
         "The name exists but has no address",
         "The answer holds no A or AAAA record of the family asked for.",
         &["the name has addresses of the other family only", "it is a name for mail or for other names only"],
-        &["dig NAME A; dig NAME AAAA", "leave -4 or -6 away"],
+        &["dig shows the other family: leave -4 or -6 away; neither: the name is for something else"],
+        &["dig HOST A; dig HOST AAAA", "leave -4 or -6 away"],
     ),
     row(
         Code::DnsTimeout,
         "No resolver answered",
         "None of the resolvers asked answered in time.",
         &["a resolver that is down, or a firewall on port 53", "a VPN whose resolver is not reachable"],
-        &["resolvectl status; dig @RESOLVER NAME", "--resolver ADDR asks another one"],
+        &[
+            "dig straight to another resolver works: this resolver; none answers: a firewall on port 53, or no network at all",
+        ],
+        &["resolvectl status; dig @RESOLVER HOST", "--resolver ADDR asks another one"],
     ),
     // local-error
     row(
@@ -884,6 +1166,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The kernel refused at once (ENETUNREACH, an unreachable route, an interface that is down); nothing was sent, the \
          target had no part in it.",
         &["no default route", "no IPv6 here", "an interface or VPN that is down"],
+        &[
+            "`ip route get` fails: routes; it names an interface that is down: the interface; only IPv6 fails: there is none here",
+        ],
         &["ip route get ADDRESS; ip -6 route; ip link", "-4 or -6 asks for the other family"],
     ),
     row(
@@ -897,6 +1182,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "SELinux, AppArmor or seccomp",
             "a link-local address without its interface",
         ],
+        &[
+            "the same target works for root or from a plain shell: a sandbox or SELinux; it fails everywhere: routes or the packet filter",
+        ],
         &["ip route get ADDRESS; nft list ruleset", "ausearch -m avc -ts recent; systemctl show UNIT -p IPAddressDeny"],
     ),
     row(
@@ -909,6 +1197,9 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "local ports tied up in TIME_WAIT",
             "a full connection-tracking table",
         ],
+        &[
+            "the error's name stands in the record: EMFILE is ulimit, ENFILE the whole system, EADDRNOTAVAIL the local ports, ENOBUFS memory",
+        ],
         &["lower -c; ulimit -n 65536", "ss -s; sysctl net.ipv4.ip_local_port_range net.netfilter.nf_conntrack_max"],
     ),
     row(
@@ -916,6 +1207,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "A fault of this program",
         "The probe failed by itself; nothing is said about the target. The run goes on and exits 3.",
         &["a bug"],
+        &["it repeats with the same target: its bytes trigger it; it does not: chance or memory"],
         &["report it with the record and the server's software, if it is known"],
     ),
 ];
@@ -931,13 +1223,26 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_told_to_remove_keys_is_told_what_else_goes() {
+        let telling = |list: &[&str], what: &str| list.iter().any(|line| line.contains(what));
+        for Diagnosis { code, remedy, .. } in DIAGNOSES {
+            let removing = telling(remedy, "ssh-keygen -R KNOWN_HOSTS_NAME");
+            assert_eq!(removing, telling(remedy, "wildcard lines for other hosts included"), "{code}");
+            assert_eq!(removing, matches!(code, Code::HostKeyChanged | Code::HostKeyTypeGone), "{code}");
+        }
+    }
+
+    #[test]
     fn every_entry_says_something() {
-        for Diagnosis { code, title, meaning, causes, remedy } in DIAGNOSES {
+        for Diagnosis { code, title, meaning, causes, tell_apart, remedy } in DIAGNOSES {
             assert!(title.len() > 10 && title.len() < 80 && !title.ends_with('.'), "{code}: {title}");
             assert!(meaning.ends_with('.') && !meaning.contains("  "), "{code}: {meaning}");
-            assert_eq!(causes.is_empty() || remedy.is_empty(), *code == Code::Ok, "{code}");
-            for text in [*causes, *remedy].concat() {
-                assert!(!text.is_empty() && !text.contains("  ") && !text.contains('\n'), "{code}: {text}");
+            for list in [causes, tell_apart, remedy] {
+                assert_eq!(list.is_empty(), *code == Code::Ok, "{code}");
+            }
+            for text in [*causes, *tell_apart, *remedy].concat() {
+                assert!(!text.is_empty() && !text.contains("  ") && !text.ends_with('.'), "{code}: {text}");
+                assert!(!text.chars().any(char::is_control), "{code}: {text}");
             }
         }
     }

@@ -27,9 +27,11 @@ pub struct FindingText {
     pub title: &'static str,
     /// What was seen and what follows from it.
     pub meaning: &'static str,
-    /// Where it comes from, likeliest first; may be empty.
+    /// Where it comes from, likeliest first.
     pub causes: &'static [&'static str],
-    /// What to do about it; may be empty.
+    /// What tells the causes apart: an observation and what it points to.
+    pub tell_apart: &'static [&'static str],
+    /// What to do about it.
     pub remedy: &'static [&'static str],
 }
 
@@ -46,6 +48,10 @@ pub static FINDINGS: &[FindingText] = &[
             "an appliance that asks for the password in its own shell",
             "a honeypot",
         ],
+        tell_apart: &[
+            "other users get in without a credential too: a device or a honeypot; only this one: an empty password",
+            "the signs of `likely-honeypot` beside it: a honeypot",
+        ],
         remedy: &["set a password or lock the account: passwd -l USER", "sshd_config: PermitEmptyPasswords no"],
     },
     FindingText {
@@ -55,6 +61,9 @@ pub static FINDINGS: &[FindingText] = &[
         meaning: "One connection yielded what was asked for, but another one planned for the same target failed, so \
                   the record holds less than it could; `tried` lists every connection.",
         causes: &["the server limits connections per source", "the network was lost for a moment"],
+        tell_apart: &[
+            "alone and later every connection succeeds: a limit per source or a wave; one still fails: its own code says why",
+        ],
         remedy: &["probe the target again, alone and later"],
     },
     FindingText {
@@ -66,6 +75,9 @@ pub static FINDINGS: &[FindingText] = &[
         causes: &[
             "a port multiplexer that waits to see which protocol the client speaks (sslh, HAProxy content switching)",
             "an embedded SSH stack",
+        ],
+        tell_apart: &[
+            "another protocol on the same port is answered as well (curl, openssl s_client): a multiplexer; none is: the server's own habit",
         ],
         remedy: &["if no multiplexer is meant to stand there, find out what listens: ss -ltnp on the host"],
     },
@@ -79,6 +91,9 @@ pub static FINDINGS: &[FindingText] = &[
             "a warning or a banner put there on purpose (lshd --banner-file, TCP wrappers' banners)",
             "an error message of a program that starts sshd with its output on the connection",
         ],
+        tell_apart: &[
+            "the text reads like a notice: put there on purpose; like an error with a path: the start script",
+        ],
         remedy: &["use sshd's Banner option instead: it is sent during authentication and every client expects it"],
     },
     FindingText {
@@ -88,6 +103,7 @@ pub static FINDINGS: &[FindingText] = &[
         meaning: "The identification says 1.99 (RFC 4253 section 5.1): protocol 1, broken since 2001, is offered beside \
                   protocol 2.",
         causes: &["an old device, or one configured for old clients"],
+        tell_apart: &["the software in the identification names the device or release"],
         remedy: &["switch protocol 1 off, on Cisco IOS: ip ssh version 2"],
     },
     FindingText {
@@ -96,6 +112,7 @@ pub static FINDINGS: &[FindingText] = &[
         title: "The identification is longer than RFC 4253 allows",
         meaning: "More than 255 bytes with CR LF. OpenSSH takes up to 8192, but dropbear and tinyssh hang up on it.",
         causes: &["a text in VersionAddendum"],
+        tell_apart: &["sshd -T | grep -i versionaddendum shows the text, or it is the implementation's own"],
         remedy: &["shorten VersionAddendum; for legal texts there is Banner"],
     },
     FindingText {
@@ -109,6 +126,9 @@ pub static FINDINGS: &[FindingText] = &[
             "only the first connection: systemd starts sshd through its socket, or the machine was asleep",
             "changing from one connection to the next: the machine is overloaded, or short of memory",
             "2 to 5 s, gone when the client speaks first: a port multiplexer",
+        ],
+        tell_apart: &[
+            "a constant delay of whole seconds is a timeout; only the first connection: a start on demand; a changing delay: load; none when the client speaks first: a multiplexer",
         ],
         remedy: &[
             "probe again and compare: a constant delay is a timeout, a changing one is load",
@@ -127,6 +147,9 @@ pub static FINDINGS: &[FindingText] = &[
             "a firewall that opens SSH connections and speaks in the server's place",
             "an appliance that hides behind OpenSSH's name",
         ],
+        tell_apart: &[
+            "many unrelated addresses show the same host key: a device in between; the signs stay the same from inside the network: the host itself",
+        ],
         remedy: &[
             "ask whoever runs the address before touching it again: a honeypot may have put this machine on a list",
             "compare the host key with what is known of the host; one key on many hosts points to a firewall",
@@ -143,6 +166,9 @@ pub static FINDINGS: &[FindingText] = &[
         causes: &[
             "a server from before December 2023 without its distribution's fix",
             "an implementation that has no strict key exchange yet",
+        ],
+        tell_apart: &[
+            "the package's change log names CVE-2023-48795: fixed, and the server only needs a restart; it does not: update",
         ],
         remedy: &[
             "update: OpenSSH 9.6 or the distribution's fixed package (Debian 12: deb12u2), dropbear 2024.84",
@@ -162,6 +188,9 @@ pub static FINDINGS: &[FindingText] = &[
             "KexAlgorithms set to a list from before there was one",
             "a system policy, for example FIPS",
         ],
+        tell_apart: &[
+            "sshd -T | grep -i kexalgorithms equals the version's default: it is the version; it does not: a setting or a policy",
+        ],
         remedy: &[
             "update, and take an old KexAlgorithms line out of sshd_config",
             "look what is in force: sshd -T | grep -i kexalgorithms",
@@ -177,6 +206,9 @@ pub static FINDINGS: &[FindingText] = &[
             "an old server or network device",
             "methods added by hand for old clients",
             "dropbear before 2025.89, by default",
+        ],
+        tell_apart: &[
+            "the weak names stand in sshd_config: added by hand; they do not: the version's default or a system policy",
         ],
         remedy: &[
             "sshd_config: take the names out of KexAlgorithms, or remove that line altogether; sshd -t, then reload",
@@ -194,6 +226,9 @@ pub static FINDINGS: &[FindingText] = &[
             "ciphers added by hand for old clients",
             "Red Hat's system policy LEGACY",
         ],
+        tell_apart: &[
+            "the weak names stand in sshd_config: added by hand; they do not: the version's default or a system policy",
+        ],
         remedy: &[
             "sshd_config: take the names out of Ciphers, or remove that line altogether; sshd -t, then reload",
             "Red Hat family: update-crypto-policies --show",
@@ -210,6 +245,9 @@ pub static FINDINGS: &[FindingText] = &[
             "MACs added by hand for old clients",
             "lshd and Paramiko servers, by default",
         ],
+        tell_apart: &[
+            "the weak names stand in sshd_config: added by hand; they do not: the version's default or a system policy",
+        ],
         remedy: &["sshd_config: take the names out of MACs, or remove that line altogether; sshd -t, then reload"],
     },
     FindingText {
@@ -219,10 +257,13 @@ pub static FINDINGS: &[FindingText] = &[
         meaning: "The server can prove its identity only by ssh-rsa or ssh-dss, which sign SHA-1 hashes. OpenSSH's client \
                   refuses both since 8.8: `no matching host key type found`.",
         causes: &["a server from before 2016 (OpenSSH 7.2), or network gear", "HostKeyAlgorithms set to ssh-rsa"],
+        tell_apart: &[
+            "the list of host-key algorithms holds rsa-sha2 names of a current version's default: a setting removed them; the version is old: update",
+        ],
         remedy: &[
             "update the server; an RSA key needs no replacement, the same key serves rsa-sha2-256 and rsa-sha2-512",
             "add an Ed25519 key: ssh-keygen -A, then restart sshd",
-            "until then, for this host alone: ssh -o HostKeyAlgorithms=+ssh-rsa HOST",
+            "until then, for this host alone: ssh -o HostKeyAlgorithms=+ssh-rsa -p PORT HOST",
         ],
     },
     FindingText {
@@ -232,6 +273,7 @@ pub static FINDINGS: &[FindingText] = &[
         meaning: "Under 2048 bits. Keys of 1024 bits are within reach of those who can spend much, smaller ones of anybody. \
                   OpenSSH refuses under 1024 (RequiredRSASize), under Red Hat's policies under 2048.",
         causes: &["a key as old as the machine, or copied from an image", "firmware with a small built-in key"],
+        tell_apart: &["other hosts show the same key: an image or firmware; only this one: an old key of its own"],
         remedy: &[
             "make a new key: ssh-keygen -t ed25519 -f /etc/ssh/ssh_host_ed25519_key -N '', name it in sshd_config (HostKey), restart",
             "tell those who know the old key: the new one has to reach their known_hosts",
@@ -245,6 +287,9 @@ pub static FINDINGS: &[FindingText] = &[
         meaning: "Asked for a group by diffie-hellman-group-exchange, the server answered with one under 2048 bits, which \
                   the method's name does not show. Groups of 1024 bits are within reach of precomputation (Logjam).",
         causes: &["small groups in the server's moduli file", "an implementation with built-in small groups"],
+        tell_apart: &[
+            "another probe gets a group of another size: a moduli file with small groups in it; always the same: a built-in group",
+        ],
         remedy: &[
             "keep groups of 3072 bits and more only: awk '$5 >= 3071' /etc/ssh/moduli > moduli.new, then put it in place",
             "or take diffie-hellman-group-exchange-* out of KexAlgorithms",
@@ -258,6 +303,9 @@ pub static FINDINGS: &[FindingText] = &[
                   go on, not what would succeed: OpenSSH lists it for root although PermitRootLogin prohibit-password \
                   refuses every one.",
         causes: &["the default of OpenSSH, dropbear and most appliances"],
+        tell_apart: &[
+            "a Windows host on Google Cloud that lists `password` has OpenSSH without Google's package; the rest is the server's default or its setting",
+        ],
         remedy: &[
             "sshd_config: PasswordAuthentication no, and KbdInteractiveAuthentication no where it is not needed; reload",
             "look what is in force for a user: sshd -T -C user=USER | grep -i authentication",
@@ -273,6 +321,7 @@ pub static FINDINGS: &[FindingText] = &[
             "Windows builds of OpenSSH, in their MAC list",
             "a list edited by hand",
         ],
+        tell_apart: &["the software in the identification names libssh or Windows, or it is a list edited by hand"],
         remedy: &["nothing, unless a client fails; else update the server or set the list by hand"],
     },
 ];

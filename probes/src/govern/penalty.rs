@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::evidence::{Evidence, Fault, Identification, Stage};
+use crate::plan::Depth;
 use crate::time::Moment;
 
 /// What sshd charges a connection as.
@@ -64,6 +65,14 @@ impl Class {
         }
     }
 
+    /// What a connection that goes as deep as `depth` is charged as, at worst.
+    ///
+    /// Whether the user named exists is not known before, so naming one counts as [`Class::InvalidUser`].
+    #[must_use]
+    pub fn expected(depth: Depth) -> Class {
+        if depth >= Depth::Auth { Class::InvalidUser } else { Class::NoAuth }
+    }
+
     /// No LoginGraceTime in use is shorter: a connection that the server ended sooner was not ended by it.
     const LEAST_GRACE: Duration = Duration::from_secs(30);
 }
@@ -99,6 +108,8 @@ pub struct Budget {
 impl Budget {
     /// The most that may be outstanding after a further connection. sshd refuses above 15 s.
     pub const OUTSTANDING: Duration = Duration::from_secs(12);
+    /// What may be outstanding before sshd refuses (`min`).
+    pub const ENFORCED: Duration = Duration::from_secs(15);
     /// sshd's own cap of one source's sum (`max`).
     pub const CAP: Duration = Duration::from_secs(600);
 

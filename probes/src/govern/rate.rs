@@ -54,6 +54,15 @@ impl Rate {
         Err(self.begun + Duration::from_micros(u64::try_from(self.reached(spent + TOKEN)).unwrap_or(u64::MAX)))
     }
 
+    /// How long after the start `count` connections can have been begun, none of them kept waiting by anything else.
+    #[must_use]
+    pub fn time_for(&self, count: u64) -> Duration {
+        if self.per_second == 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_micros(u64::try_from(self.reached(u128::from(count) * TOKEN)).unwrap_or(u64::MAX))
+    }
+
     /// All tokens given out `elapsed` microseconds after the start: the integral of a rate that grows from a tenth to the
     /// whole during the ramp, plus the one token with which the bucket starts.
     fn granted(&self, elapsed: u128) -> u128 {
@@ -222,5 +231,21 @@ mod tests {
             prop_assert!(rate.clone().permit(before).is_err());
             prop_assert!(rate.permit(again).is_ok());
         }
+    }
+
+    #[test]
+    fn the_time_foretold_is_the_time_it_takes() {
+        for per_second in [1, 10, 1000] {
+            let permits = run(
+                Rate::new(per_second, Moment::START),
+                Moment::START,
+                Moment::from_micros(6_000_000),
+                Duration::ZERO,
+            );
+            let told = Rate::new(per_second, Moment::START).time_for(permits.len() as u64);
+            let took = permits.last().unwrap().since(Moment::START);
+            assert!(took.abs_diff(told) < Duration::from_millis(1), "{per_second}: {took:?}, foretold {told:?}");
+        }
+        assert_eq!(Rate::new(0, Moment::START).time_for(1 << 40), Duration::ZERO);
     }
 }

@@ -13,7 +13,7 @@ use super::parts::{
 };
 use super::{Record, Run, SCHEMA};
 use crate::case::ResolveFault;
-use crate::diagnose::{Answer, Code, Verdict, local_verdict};
+use crate::diagnose::{Answer, Code, Place, Verdict, local_verdict};
 use crate::escape::escape;
 use crate::evidence::{self, Errno, Evidence, LocalTrouble, Signature, Stage};
 use crate::fingerprint::{Software, identify};
@@ -48,7 +48,7 @@ impl Record {
         // The driver's pauses are no time of the target's.
         let spent = connections.iter().map(|each| each.ended.since(each.started)).sum::<Duration>();
         record.timing_us.total = Some(micros(spent.saturating_add(resolve.unwrap_or_default())));
-        record
+        record.explained()
     }
 
     /// The record of a name that gave no address. `now` is when that was known.
@@ -68,20 +68,20 @@ impl Record {
         let mut record = Self::bare(target, Verdict::new(code, Stage::Resolve, detail), run, now);
         record.timing_us.resolve = Some(micros(resolve));
         record.timing_us.total = Some(micros(resolve));
-        record
+        record.explained()
     }
 
     /// The record of a target whose probe failed by a fault of this program's; `detail` says what is known of it.
     #[must_use]
     pub fn internal(target: &Target, detail: &str, run: &Run, now: Moment) -> Self {
         let detail = format!("a fault of this program: {}", escape(detail));
-        Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now)
+        Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now).explained()
     }
 
     /// The record of a target to which no connection could be opened for trouble of this machine that did not pass.
     #[must_use]
     pub fn local(target: &Target, trouble: LocalTrouble, errno: Option<Errno>, run: &Run, now: Moment) -> Self {
-        Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now)
+        Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now).explained()
     }
 
     fn bare(target: &Target, verdict: Verdict, run: &Run, started: Moment) -> Self {
@@ -118,10 +118,20 @@ impl Record {
             disconnect: None,
             findings: verdict.findings,
             timing_us: TimingMicros::default(),
-            diagnoses: (verdict.code != Code::Ok).then_some(Explained(verdict.code)).into_iter().collect(),
+            diagnoses: Vec::new(),
             started: at(run, started),
         }
     }
+
+    /// With the outcome explained, now that the address is known if it ever will be.
+    fn explained(mut self) -> Self {
+        if self.code != Code::Ok {
+            let Named { host, addr, port, .. } = &self.target;
+            self.diagnoses = vec![Explained::new(self.code, Place { host, addr: *addr, port: *port })];
+        }
+        self
+    }
+
     /// Takes over what the connections learned, the one that decided first, then the deepest.
     fn learn(&mut self, best: &[&Evidence]) {
         let Some(decided) = best.first() else { return };

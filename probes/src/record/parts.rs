@@ -1,12 +1,13 @@
 //! The objects a record is made of.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::de::{Deserializer, Error as _};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::diagnose::{Code, Confidence};
+use crate::diagnose::{Code, Confidence, Place};
 use crate::evidence::{Signature, Stage};
 
 /// What was probed.
@@ -295,18 +296,32 @@ pub struct TimingMicros {
     pub total: Option<u64>,
 }
 
-/// An outcome explained. In memory it is its code; its text comes from [`crate::diagnose::DIAGNOSES`] when it is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Explained(pub Code);
+/// An outcome explained. Its title and causes come from [`crate::diagnose::DIAGNOSES`] when it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// Which one.
+    pub code: Code,
+    /// What to do, with the target's name and port in the commands.
+    pub remedy: Vec<Cow<'static, str>>,
+}
+
+impl Explained {
+    /// `code` for the target at `place`.
+    #[must_use]
+    pub fn new(code: Code, place: Place<'_>) -> Self {
+        let remedy = code.diagnosis().map_or(&[][..], |text| text.remedy);
+        Self { code, remedy: remedy.iter().map(|line| place.fill(line)).collect() }
+    }
+}
 
 impl Serialize for Explained {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = self.0.diagnosis();
+        let text = self.code.diagnosis();
         let mut object = serializer.serialize_struct("Explained", 4)?;
-        object.serialize_field("id", &self.0)?;
+        object.serialize_field("id", &self.code)?;
         object.serialize_field("title", text.map_or("", |text| text.title))?;
         object.serialize_field("causes", text.map_or(&[][..], |text| text.causes))?;
-        object.serialize_field("remedy", text.map_or(&[][..], |text| text.remedy))?;
+        object.serialize_field("remedy", &self.remedy)?;
         object.end()
     }
 }
@@ -316,7 +331,11 @@ impl<'de> Deserialize<'de> for Explained {
         #[derive(Deserialize)]
         struct Read {
             id: String,
+            #[serde(default)]
+            remedy: Vec<String>,
         }
-        Read::deserialize(deserializer)?.id.parse().map(Explained).map_err(D::Error::custom)
+        let Read { id, remedy } = Read::deserialize(deserializer)?;
+        let code = id.parse().map_err(D::Error::custom)?;
+        Ok(Self { code, remedy: remedy.into_iter().map(Cow::Owned).collect() })
     }
 }

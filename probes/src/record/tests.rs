@@ -165,6 +165,15 @@ fn a_minimal_record_is_one_short_line_with_its_remedy() {
 }
 
 #[test]
+fn the_remedy_is_ready_to_be_pasted() {
+    let mut evidence = Evidence::new("10.0.0.5:22".parse().unwrap(), Moment::START);
+    evidence.fault = Some(Fault::Timeout);
+    let remedy = json_of(&record(&[evidence]))["diagnoses"][0]["remedy"].to_string();
+    assert!(remedy.contains("ping 10.0.0.5; nc -vz 10.0.0.5 443"), "{remedy}");
+    assert!(remedy.contains("--allow tcp:22 ") && !remedy.contains("HOST") && !remedy.contains("PORT"), "{remedy}");
+}
+
+#[test]
 fn fields_stand_in_the_order_of_the_document() {
     let line = serde_json::to_string(&record(&[complete()])).unwrap();
     let order = [

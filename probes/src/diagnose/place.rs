@@ -1,0 +1,138 @@
+//! Whose remedy it is: the target's name and port in the place of the words that stand for them.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// The target as it stands in a command to be typed.
+///
+/// The words it takes the place of, in [`Diagnosis::remedy`](super::Diagnosis::remedy):
+///
+/// | word | becomes |
+/// |---|---|
+/// | `HOST` | the name or address |
+/// | `ADDRESS` | the address, once it is known |
+/// | `PORT` | the port |
+/// | `HOST:PORT` | both, an IPv6 address in brackets |
+/// | `KNOWN_HOSTS_NAME` | what known_hosts calls it: the name, `[name]:port` for another port than 22 |
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The name or address.
+    pub host: &'a str,
+    /// The address, if it is known.
+    pub addr: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+}
+
+impl Place<'_> {
+    /// `text` with the target in it. Every word is quoted for a POSIX shell; one that no quoting makes safe to paste (it
+    /// begins with `-`, or holds what a terminal obeys) leaves its placeholder as it is.
+    #[must_use]
+    pub fn fill(&self, text: &'static str) -> Cow<'static, str> {
+        let mut filled = String::new();
+        let mut rest = text;
+        let mut touched = false;
+        while let Some(start) = rest.find(|c: char| c.is_ascii_uppercase()) {
+            let (before, from) = rest.split_at(start);
+            let end = from.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(from.len());
+            // A word that ends in capitals is none of ours.
+            let whole = !before.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+            let (mut word, mut after) = from.split_at(end);
+            if word == "HOST" && after.starts_with(":PORT") {
+                (word, after) = from.split_at(end + ":PORT".len());
+            }
+            filled.push_str(before);
+            match self.value(word).filter(|_| whole).and_then(|value| shell_word(&value)) {
+                Some(value) => {
+                    filled.push_str(&value);
+                    touched = true;
+                }
+                None => filled.push_str(word),
+            }
+            rest = after;
+        }
+        if !touched {
+            return Cow::Borrowed(text);
+        }
+        filled.push_str(rest);
+        Cow::Owned(filled)
+    }
+
+    fn value(&self, word: &str) -> Option<String> {
+        let Self { host, addr, port } = *self;
+        let brackets = host.contains(':');
+        Some(match word {
+            "HOST" => host.to_owned(),
+            "ADDRESS" => addr?.to_string(),
+            "PORT" => port.to_string(),
+            "HOST:PORT" if brackets => format!("[{host}]:{port}"),
+            "HOST:PORT" => format!("{host}:{port}"),
+            "KNOWN_HOSTS_NAME" if port == 22 => host.to_owned(),
+            "KNOWN_HOSTS_NAME" => format!("[{host}]:{port}"),
+            _ => return None,
+        })
+    }
+}
+
+/// `word` as a POSIX shell reads it back in one piece; `None` if it is not safe to paste in any form.
+#[must_use]
+pub fn shell_word(word: &str) -> Option<String> {
+    // Quoting does not help against a word that a command takes for an option, nor against what an editor line obeys.
+    let unsafe_anyhow = word.is_empty() || word.starts_with('-') || crate::escape::escape(word) != word;
+    if unsafe_anyhow {
+        return None;
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:@%+,/=".contains(c);
+    if word.chars().all(plain) {
+        return Some(word.to_owned());
+    }
+    Some(format!("'{}'", word.replace('\'', r"'\''")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::DIAGNOSES;
+
+    fn fill(host: &str, port: u16, text: &'static str) -> String {
+        Place { host, addr: host.parse().ok(), port }.fill(text).into_owned()
+    }
+
+    #[test]
+    fn whole_words_become_the_target() {
+        assert_eq!(fill("web1", 22, "ssh -p PORT -v HOST"), "ssh -p 22 -v web1");
+        assert_eq!(fill("web1", 2222, "ssh-keygen -R KNOWN_HOSTS_NAME"), "ssh-keygen -R '[web1]:2222'");
+        assert_eq!(fill("web1", 22, "ssh-keygen -R KNOWN_HOSTS_NAME"), "ssh-keygen -R web1");
+        assert_eq!(fill("2001:db8::1", 22, "-connect HOST:PORT"), "-connect '[2001:db8::1]:22'");
+        assert_eq!(fill("web1", 22, "curl -v http://HOST:PORT/"), "curl -v http://web1:22/");
+        assert_eq!(fill("10.0.0.1", 22, "ping ADDRESS"), "ping 10.0.0.1");
+        assert_eq!(fill("web1", 22, "ping ADDRESS"), "ping ADDRESS", "not known yet");
+        for other in ["OTHER_PORT PROBE_ADDRESS HOSTKEY.pub REPORT", "no word of ours", "xHOST HOSTx MY_HOST HOST_1"] {
+            assert!(matches!(Place { host: "h", addr: None, port: 1 }.fill(other), Cow::Borrowed(_)), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_a_shell_or_terminal_would_obey_does_not_get_through() {
+        assert_eq!(fill("a;rm -rf ~", 22, "ping HOST"), "ping 'a;rm -rf ~'");
+        assert_eq!(fill("$(id)`id`", 22, "ping HOST"), "ping '$(id)`id`'");
+        assert_eq!(fill("it's", 22, "ping HOST"), r"ping 'it'\''s'");
+        for hostile in ["-oProxyCommand=id", "a\u{1b}[2J", "a\nb", "a\u{202e}b", ""] {
+            assert_eq!(fill(hostile, 22, "ping HOST"), "ping HOST", "{hostile:?}");
+        }
+    }
+
+    #[test]
+    fn no_placeholder_stands_within_quotes_where_quoting_would_break_it() {
+        for (code, line) in DIAGNOSES.iter().flat_map(|row| row.remedy.iter().map(move |line| (row.code, line))) {
+            for word in ["HOST", "ADDRESS", "KNOWN_HOSTS_NAME"] {
+                for (at, _) in line.match_indices(word) {
+                    // An apostrophe between letters is one.
+                    let before = line[..at].replace("'s ", " ");
+                    let quoted = |quote| before.matches(quote).count() % 2 == 1;
+                    assert!(!quoted('\'') && !quoted('"'), "{code}: {line}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! `--plan`: what a run would do and what it would cost, told without sending anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sshprobe_probes::govern::penalty::{Budget, Class};
+use sshprobe_probes::govern::rate::Rate;
+use sshprobe_probes::plan::Depth;
+use sshprobe_probes::target::{Host, Target};
+use sshprobe_probes::time::Moment;
+
+use crate::cli::config::Config;
+use crate::cli::exit::Exit;
+use crate::cli::screen::Page;
+use crate::engine::{Engine, Options};
+use crate::error::Error;
+use crate::report::span::{count, counted, show};
+use crate::target::{Families, Targets};
+
+/// Ports and users listed one by one; of more only their number is told.
+const LISTED: usize = 8;
+
+/// Tells what the run would do. Targets are read to their end, names are not asked for, no output is created.
+///
+/// # Errors
+/// What would keep the run from starting.
+pub(super) fn tell(config: &Config, targets: Targets) -> Result<Exit, Error> {
+    let options = config.engine();
+    let engine = Engine::prepare(options.clone())?;
+    let (counted, exit) = Census::of(targets);
+    let mut page = Page::to_stdout(config.output.color);
+    render(&mut page, config, &options, engine.concurrency(), &counted);
+    for line in config.warnings.iter().map(String::as_str).chain(engine.warnings().iter().map(String::as_str)) {
+        page.gap();
+        page.paragraph("", &format!("Warning: {line}"));
+    }
+    Ok(page.show()?.max(exit))
+}
+
+/// What is among the targets.
+#[derive(Debug, Default)]
+struct Census {
+    targets: u64,
+    names: u64,
+    from_ranges: u64,
+    ports: BTreeSet<u16>,
+    /// `user@` of expressions.
+    users: BTreeSet<String>,
+    /// Targets of the fullest subnet.
+    fullest: u64,
+}
+
+impl Census {
+    /// Past so many subnets no new ones are counted: the fullest is among the first, or all are small.
+    const SUBNETS: usize = 1 << 16;
+
+    fn of(targets: Targets) -> (Self, Exit) {
+        let mut census = Self::default();
+        let mut subnets = BTreeMap::new();
+        let mut exit = Exit::Clean;
+        for target in targets {
+            match target {
+                Ok(target) => census.add(&target, &mut subnets),
+                Err(problem) => {
+                    eprintln!("sshprobe: error: {problem}");
+                    exit = Exit::Program;
+                }
+            }
+        }
+        census.fullest = subnets.into_values().max().unwrap_or(0);
+        (census, exit)
+    }
+
+    fn add(&mut self, target: &Target, subnets: &mut BTreeMap<u128, u64>) {
+        self.targets += 1;
+        self.from_ranges += u64::from(target.from_range);
+        self.ports.insert(target.port);
+        if let Some(user) = target.user.as_deref().filter(|user| !self.users.contains(*user)) {
+            self.users.insert(user.to_owned());
+        }
+        let subnet = match &target.host {
+            Host::Name(_) => {
+                self.names += 1;
+                return;
+            }
+            Host::Addr(IpAddr::V4(addr), _) => u128::from(addr.to_bits() >> 8),
+            // No /24 of IPv4 is a number as high as a /64 in use.
+            Host::Addr(IpAddr::V6(addr), _) => addr.to_bits() >> 64 | 1 << 127,
+        };
+        if subnets.len() < Self::SUBNETS || subnets.contains_key(&subnet) {
+            *subnets.entry(subnet).or_insert(0) += 1;
+        }
+    }
+}
+
+fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usize, census: &Census) {
+    page.heading("What the run would do. Nothing was sent, and no name was asked for.");
+    page.gap();
+    let mut line = |label: &str, text: &str| page.paragraph(&format!("{label:<13}"), text);
+    line("Targets", &targets(census));
+    if census.names > 0 {
+        line("Names", &names(config));
+    }
+    line("Depth", depth(config.depth));
+    line("Connections", &connections(options));
+    line("User", &user(config, census));
+    line("Offer", &offer(options));
+    line("Pace", &pace(config, concurrency));
+    line("Time", &time(config, concurrency, census));
+    line("Penalties", &penalties(options));
+}
+
+fn targets(census: &Census) -> String {
+    let addresses = census.targets - census.names;
+    let kinds = match (census.names, addresses) {
+        (0, _) => format!("{} out of ranges", count(census.from_ranges)),
+        (names, 0) => counted(names, "name"),
+        (names, _) => format!("{}, {} out of ranges", counted(names, "name"), count(census.from_ranges)),
+    };
+    format!("{} ({kinds}), {}", count(census.targets), listed("port", &census.ports))
+}
+
+fn listed<T: ToString>(noun: &str, all: &BTreeSet<T>) -> String {
+    if all.len() > LISTED {
+        return counted(all.len() as u64, noun);
+    }
+    let words: Vec<String> = all.iter().map(ToString::to_string).collect();
+    format!("{noun}{} {}", if words.len() == 1 { "" } else { "s" }, words.join(", "))
+}
+
+fn names(config: &Config) -> String {
+    let servers = match config.resolvers.as_slice() {
+        [] => String::from("the system's name servers"),
+        servers => servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let families = match config.families {
+        Families::Any => "A and AAAA",
+        Families::V4Only => "A",
+        Families::V6Only => "AAAA",
+    };
+    let each = if config.all_addresses {
+        "every address is a target of its own"
+    } else {
+        "the next address is tried where nothing connects"
+    };
+    format!("asked of {servers} ({families}); {each}")
+}
+
+const fn depth(depth: Depth) -> &'static str {
+    match depth {
+        Depth::Connect => "connect: the TCP handshake, then a reset",
+        Depth::Ident => "ident: the server's identification",
+        Depth::Kexinit => "kexinit: the server's lists of algorithms",
+        Depth::Kex => "kex: a key exchange with the host key's signature verified",
+        Depth::Auth => "auth: a key exchange with the host key's signature verified, and the methods listed for `none`",
+        // A depth that this text does not know yet still has its name.
+        other => other.name(),
+    }
+}
+
+fn connections(options: &Options) -> String {
+    let most = options.settings.most_connections();
+    if most == 1 {
+        return String::from("1 to each target");
+    }
+    format!(
+        "1 to each target; at most {most} to a host on one port, where it throttles, hangs up before its identification, \
+         chokes or falls silent in the middle"
+    )
+}
+
+fn user(config: &Config, census: &Census) -> String {
+    if config.depth < Depth::Auth {
+        return String::from("none is named at this depth; no credential is sent");
+    }
+    let mut text = format!("{} is named with the method `none`; no credential is sent", config.user);
+    if !census.users.is_empty() {
+        text += &format!(" (targets name their own: {})", listed("user", &census.users));
+    }
+    text
+}
+
+/// What is offered first in each list: what a current server takes.
+fn offer(options: &Options) -> String {
+    let offer = &options.settings.plan.offer;
+    let first = |list: &str| list.split(',').next().unwrap_or_default().to_owned();
+    let lists = [
+        ("key exchange", offer.kex()),
+        ("host key", offer.host_key()),
+        ("cipher", offer.cipher()),
+        ("MAC", offer.mac()),
+    ];
+    if options.settings.plan.depth < Depth::Kexinit {
+        return String::from("nothing: no KEXINIT is sent at this depth");
+    }
+    let lists = lists.map(|(what, list)| format!("{what} {} (first of {})", first(list), list.split(',').count()));
+    lists.join(", ")
+}
+
+fn pace(config: &Config, concurrency: usize) -> String {
+    let rate = match config.rate {
+        0 => String::from("no limit on new connections a second"),
+        rate => {
+            format!("at most {} a second, ramped up over {}", counted(rate.into(), "new connection"), show(Rate::RAMP))
+        }
+    };
+    format!(
+        "{rate}; {} in flight, {} in one /24 or /64; {} between two to one host",
+        count(concurrency as u64),
+        count(config.per_subnet.into()),
+        show(config.per_host)
+    )
+}
+
+/// How long it takes: by the rate, by the limits in flight, and by the ports of one host, which wait for each other.
+fn time(config: &Config, concurrency: usize, census: &Census) -> String {
+    let rate = Rate::new(config.rate, Moment::START).time_for(census.targets);
+    let ports = u32::try_from(census.ports.len()).unwrap_or(u32::MAX);
+    let spacing = config.per_host.saturating_mul(ports.saturating_sub(1));
+    let lasting = |each: Duration| {
+        let rounds = |targets: u64, at_once: u64| {
+            let rounds = targets.div_ceil(at_once.max(1));
+            each.saturating_mul(u32::try_from(rounds).unwrap_or(u32::MAX))
+        };
+        let slots = rounds(census.targets, concurrency as u64);
+        let subnet =
+            if config.per_subnet == 0 { Duration::ZERO } else { rounds(census.fullest, config.per_subnet.into()) };
+        // The last one begun by the rate still has to end.
+        (rate + each).max(slots).max(subnet).max(spacing + each.saturating_mul(ports))
+    };
+    format!(
+        "about {} if every target answers at once, about {} if none answers, at most about {} if all hang until --timeout; \
+         asking for names and further connections come on top",
+        show(rate.max(spacing)),
+        show(lasting(config.connect_timeout)),
+        show(lasting(config.timeout))
+    )
+}
+
+fn penalties(options: &Options) -> String {
+    let class = Class::expected(options.settings.plan.depth);
+    let seconds = |class: Class| show(class.charge());
+    let each = if class == Class::NoAuth {
+        format!("{} for each connection", seconds(class))
+    } else {
+        format!(
+            "{} for each connection, {} where the user named does not exist or may not log in (10.3 and later)",
+            seconds(Class::NoAuth),
+            seconds(class)
+        )
+    };
+    format!(
+        "OpenSSH 9.8 and later holds against this machine's address {each}; it refuses everybody from there at more than {} outstanding, \
+         and further connections to a host wait so that it stays within {}",
+        show(Budget::ENFORCED),
+        show(Budget::OUTSTANDING)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Cli;
+
+    fn plan(args: &[&str]) -> String {
+        let words = ["sshprobe", "--plan"].iter().chain(args).map(|word| (*word).into());
+        let mut config = Config::new(Cli::of_words(words).expect("parses").sweep, 1).expect("valid");
+        let targets = std::mem::take(&mut config.sources).open().expect("targets");
+        let (census, exit) = Census::of(targets);
+        assert_eq!(exit, Exit::Clean);
+        let mut page = Page::new(10_000, false);
+        render(&mut page, &config, &config.engine(), config.concurrency, &census);
+        page.as_ref().to_owned()
+    }
+
+    #[track_caller]
+    fn assert_says(text: &str, lines: &[&str]) {
+        for line in lines {
+            assert!(text.lines().any(|each| each == *line), "{line:?} is not a line of\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_counted_and_its_time_follows_from_the_limits() {
+        let text = plan(&["-l", "probe", "10.0.0.0/22:22,2222", "--rate", "0"]);
+        assert_says(
+            &text,
+            &[
+                "Targets      2,048 (2,048 out of ranges), ports 22, 2222",
+                "User         probe is named with the method `none`; no credential is sent",
+                "Pace         no limit on new connections a second; 1,000 in flight, 256 in one /24 or /64; 1.2s between two to one host",
+            ],
+        );
+        assert!(text.contains("\nTime         about 1.2s if every target answers at once, about 15s if none answers, at most about 1m if"), "{text}");
+        assert!(text.contains("at most 4 to a host") && text.contains("1s for each connection, 5s where"), "{text}");
+        assert!(text.contains("key exchange curve25519-sha256 (first of "), "{text}");
+        assert!(!text.contains("Names "), "{text}");
+    }
+
+    #[test]
+    fn names_are_counted_and_not_asked_for() {
+        let text =
+            plan(&["-4", "--resolver", "192.0.2.53", "no.such.name.invalid", "ann@web1", "10.0.0.1", "--prefer-pq"]);
+        assert_says(
+            &text,
+            &[
+                "Targets      3 (2 names, 0 out of ranges), port 22",
+                "Names        asked of 192.0.2.53:53 (A); the next address is tried where nothing connects",
+            ],
+        );
+        assert!(
+            text.contains("(targets name their own: user ann)") && text.contains("key exchange mlkem768"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn shallow_plans_promise_less() {
+        let text = plan(&["--depth", "connect", "10.0.0.1"]);
+        assert_says(
+            &text,
+            &[
+                "Connections  1 to each target",
+                "User         none is named at this depth; no credential is sent",
+                "Offer        nothing: no KEXINIT is sent at this depth",
+            ],
+        );
+        assert!(!text.contains("5s where the user"), "{text}");
+    }
+}
