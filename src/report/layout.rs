@@ -59,9 +59,26 @@ pub fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-/// Cuts a text to at most `limit` cells, with an ellipsis in place of what is missing.
+/// A text for a place that shows ASCII alone. Where the locale is not UTF-8 the bytes of other characters may even be
+/// taken for controls: 0x9b, a part of many, is CSI.
 #[must_use]
-pub fn cut(text: &str, limit: usize) -> String {
+pub fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() { out.push(c) } else { out.extend(c.escape_unicode()) }
+    }
+    out
+}
+
+/// What stands where something is missing.
+#[must_use]
+pub const fn ellipsis(ascii: bool) -> char {
+    if ascii { '~' } else { '\u{2026}' }
+}
+
+/// Cuts a text to at most `limit` cells, with `mark` in place of what is missing.
+#[must_use]
+pub fn cut(text: &str, limit: usize, mark: char) -> String {
     if width(text) <= limit {
         return text.to_owned();
     }
@@ -76,7 +93,7 @@ pub fn cut(text: &str, limit: usize) -> String {
         out.push(c);
     }
     if limit > 0 {
-        out.push('\u{2026}');
+        out.push(mark);
     }
     out
 }
@@ -124,12 +141,18 @@ mod tests {
 
     #[test]
     fn a_cut_text_is_never_wider_than_the_limit() {
-        assert_eq!(cut("abcdef", 6), "abcdef");
-        assert_eq!(cut("abcdef", 5), "abcd\u{2026}");
-        assert_eq!(cut("\u{4e2d}\u{4e2d}\u{4e2d}", 4), "\u{4e2d}\u{2026}");
-        assert_eq!(cut("abc", 0), "");
+        assert_eq!(cut("abcdef", 6, '~'), "abcdef");
+        assert_eq!(cut("abcdef", 5, '~'), "abcd~");
+        assert_eq!(cut("\u{4e2d}\u{4e2d}\u{4e2d}", 4, ellipsis(false)), "\u{4e2d}\u{2026}");
+        assert_eq!(cut("abc", 0, '~'), "");
         for limit in 0..12 {
-            assert!(width(&cut("a\u{4e2d}b\u{1f512}cdef", limit)) <= limit);
+            assert!(width(&cut("a\u{4e2d}b\u{1f512}cdef", limit, ellipsis(true))) <= limit);
         }
+    }
+
+    #[test]
+    fn a_place_of_ascii_gets_ascii() {
+        assert_eq!(ascii("plain \u{6c1b} \u{e4}"), "plain \\u{6c1b} \\u{e4}");
+        assert!(ellipsis(true).is_ascii() && width(&ellipsis(true).to_string()) == 1);
     }
 }
