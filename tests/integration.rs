@@ -5,4 +5,5 @@ mod demo;
 mod lab;
 mod papers;
 mod runs;
+mod screens;
 mod support;

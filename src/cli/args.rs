@@ -198,6 +198,9 @@ pub struct ViewArgs {
     /// Colour the table; auto: if standard output is a terminal and NO_COLOR is not set
     #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
     pub color: When,
+    /// Tell on standard error what becomes of each connection; -vv: of each of its stages
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
     /// No progress, summary or warnings; errors are still told
     #[arg(short, long)]
     pub quiet: bool,

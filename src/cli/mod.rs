@@ -10,3 +10,4 @@ mod local_user;
 pub mod output;
 pub mod run;
 mod values;
+mod verbose;

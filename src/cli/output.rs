@@ -30,6 +30,8 @@ pub struct Output {
     pub ascii: bool,
     /// The columns asked for.
     pub columns: Option<Columns>,
+    /// How often `-v` was given.
+    pub verbose: u8,
     /// No progress, summary or warnings.
     pub quiet: bool,
 }
@@ -79,6 +81,7 @@ impl Output {
             color_stderr: color(io::stderr().is_terminal()),
             ascii: !is_utf8(|name| std::env::var_os(name)),
             columns: args.columns.clone(),
+            verbose: args.verbose,
             quiet: args.quiet,
         })
     }

@@ -25,6 +25,7 @@ use super::admission::Admission;
 use super::drive::drive;
 use super::feed::{self, Fed};
 use super::gate::Gate;
+use super::log;
 use super::names::Resolve;
 use super::options::{Options, Shares, Unfit};
 use super::stats::Stats;
@@ -271,7 +272,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let _turn = self.questions.acquire().await;
         let began = self.clock.now();
         let found = timeout(RESOLVE_TIMEOUT, self.resolver.resolve(name)).await.unwrap_or(Err(ResolveFault::Timeout));
-        (found, self.clock.now().since(began))
+        let took = self.clock.now().since(began);
+        log::resolved(name, &found, took);
+        (found, took)
     }
 
     /// A target whose addresses are known. Holds its place to the end: records that nobody takes keep new targets out.
@@ -321,9 +324,19 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// Makes the connections a case asks for.
     async fn connections(&self, mut case: Case) -> Box<Record> {
+        let mut before: Option<Connect> = None;
         loop {
-            match case.next(self.clock.now()) {
-                Next::Connect(connect) => case.add(self.connection(&connect).await),
+            let now = self.clock.now();
+            match case.next(now) {
+                Next::Connect(connect) => {
+                    if let Some(before) = &before {
+                        log::again(before, &connect, now);
+                    }
+                    let evidence = self.connection(&connect).await;
+                    log::ended(&evidence, connect.plan.depth);
+                    case.add(evidence);
+                    before = Some(connect);
+                }
                 Next::Done(record) => return record,
             }
         }
@@ -335,6 +348,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let mut not_before = connect.not_before;
         loop {
             let pass = self.gate.pass(connect.addr.ip(), not_before).await;
+            log::admitted(connect);
             // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
             let shortage = match Box::pin(self.attempt(connect)).await {
                 Ok(evidence) => return evidence,
@@ -343,6 +357,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             not_before = self.gate.trouble();
             drop(pass);
             let now = self.clock.now();
+            log::short(connect.addr, shortage.0, not_before.since(now));
             if patience.exhausted(now) {
                 let mut evidence = Evidence::new(connect.addr, now);
                 evidence.path.errno = shortage.0;
@@ -370,6 +385,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             }
             Opening::Up(stream, mut evidence) => {
                 self.gate.recovered();
+                log::connected(&evidence);
                 let seed = match entropy::seed() {
                     Ok(seed) => seed,
                     Err(none) => {

@@ -89,7 +89,7 @@ const fn column(
     most: usize,
     value: fn(&Record) -> String,
 ) -> Column {
-    let wish = Wish { least, most: Some(most), leaves: 0 };
+    let wish = Wish { least, most: Some(most), leaves: 0, steps: false };
     Column { name, title, wish, right: false, whole: false, shown, value, cell: None, brief: None }
 }
 
@@ -99,28 +99,28 @@ const fn number(name: &'static str, title: &'static str, shown: Shown, value: fn
 
 /// Every column, from left to right.
 pub static COLUMNS: [Column; 47] = [
-    Column { whole: true, ..column("status", "STATUS", Shown::Everywhere, 14, 17, |r| r.status.name().to_owned()) },
+    Column { whole: true, ..column("status", "STATUS", Shown::Everywhere, 14, 14, |r| r.status.name().to_owned()) },
     column("code", "CODE", Shown::Csv, 16, 26, |r| r.code.name().to_owned()),
     column("arg", "ARG", Shown::Csv, 6, 12, |r| optional(r.arg.as_ref())),
     column("stage", "STAGE", Shown::Csv, 7, 7, |r| r.stage.name().to_owned()),
     Column {
         whole: true,
         cell: Some(host_and_port),
-        ..column("host", "HOST", Shown::Everywhere, 18, 30, |r| escape(&r.target.host))
+        ..column("host", "HOST", Shown::Everywhere, 18, 18, |r| escape(&r.target.host))
     },
     column("addr", "ADDRESS", Shown::Csv, 15, 39, |r| r.target.addr.map_or_else(String::new, |addr| addr.to_string())),
     number("port", "PORT", Shown::Csv, |r| r.target.port.to_string()),
     Column {
-        wish: Wish { least: 6, most: Some(6), leaves: 2 },
+        wish: Wish { least: 6, most: Some(6), leaves: 2, steps: false },
         cell: Some(|r| r.timing_us.total.map_or_else(String::new, |us| show(Duration::from_micros(us)))),
         ..number("time_ms", "TIME", Shown::Everywhere, |r| millis(r.timing_us.total))
     },
     Column {
-        wish: Wish { least: 12, most: Some(20), leaves: 1 },
+        wish: Wish { least: 12, most: Some(20), leaves: 1, steps: false },
         ..column("software", "SOFTWARE", Shown::Everywhere, 12, 20, |r| ident(r, |ident| escape(&ident.software)))
     },
     Column {
-        wish: Wish { least: 18, most: Some(58), leaves: 3 },
+        wish: Wish { least: 18, most: Some(58), leaves: 4, steps: true },
         cell: Some(|r| key(r, |key| format!("{} {}", short_type(key), key.fingerprint))),
         brief: Some(|r| key(r, |key| format!("{} {}", short_type(key), short_fingerprint(key)))),
         ..column("key", "HOST KEY", Shown::Table, 18, 58, |r| {
@@ -133,17 +133,17 @@ pub static COLUMNS: [Column; 47] = [
     column("signature", "SIGNATURE", Shown::Csv, 9, 9, |r| key(r, |key| word(&key.signature))),
     column("trust", "TRUST", Shown::OnDemand, 9, 11, |r| key(r, |key| word(&key.trust))),
     Column {
-        wish: Wish { least: 12, most: Some(40), leaves: 4 },
+        wish: Wish { least: 18, most: Some(40), leaves: 3, steps: false },
         brief: Some(short_methods),
         ..column("methods", "METHODS", Shown::Everywhere, 12, 40, methods)
     },
     Column {
-        wish: Wish { least: 44, most: None, leaves: 0 },
+        wish: Wish { least: 44, most: None, leaves: 0, steps: false },
         brief: Some(serious),
         ..column("why", "WHY", Shown::Table, 44, 44, why)
     },
     Column {
-        wish: Wish { least: 30, most: None, leaves: 0 },
+        wish: Wish { least: 30, most: None, leaves: 0, steps: false },
         ..column("detail", "DETAIL", Shown::Csv, 30, 30, |r| escape(&r.detail))
     },
     column("findings", "FINDINGS", Shown::Csv, 18, 60, |r| names(r.findings.iter())),

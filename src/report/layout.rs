@@ -9,6 +9,8 @@ pub struct Wish {
     pub most: Option<usize>,
     /// Columns with a higher number go first where there is no room; 0 never goes.
     pub leaves: u8,
+    /// Between `least` and `most` it gains nothing either: it is given all of it or none.
+    pub steps: bool,
 }
 
 /// Between two columns.
@@ -33,10 +35,18 @@ pub fn fit(wishes: &[Wish], total: Option<usize>) -> Vec<Option<usize>> {
         }
     }
     // Half of what is left over goes to the one without a limit at once, or it would grow only where all others are full.
-    let spare = total.saturating_sub(used(&widths));
+    let mut spare = total.saturating_sub(used(&widths));
+    for (wish, width) in wishes.iter().zip(&mut widths).filter(|(wish, _)| wish.steps) {
+        let more = wish.most.unwrap_or(wish.least).saturating_sub(wish.least);
+        if let Some(width) = width.as_mut().filter(|_| more <= spare) {
+            *width += more;
+            spare -= more;
+        }
+    }
     let mut shared = spare / 2;
-    let mut order: Vec<usize> =
-        (0..wishes.len()).filter(|at| widths[*at].is_some() && wishes[*at].most.is_some()).collect();
+    let mut order: Vec<usize> = (0..wishes.len())
+        .filter(|at| widths[*at].is_some() && wishes[*at].most.is_some() && !wishes[*at].steps)
+        .collect();
     order.sort_by_key(|at| wishes[*at].leaves);
     let mut given = 0;
     for at in order {
@@ -117,10 +127,10 @@ mod tests {
     use super::*;
 
     const WISHES: [Wish; 4] = [
-        Wish { least: 6, most: Some(10), leaves: 0 },
-        Wish { least: 5, most: Some(20), leaves: 2 },
-        Wish { least: 5, most: Some(8), leaves: 1 },
-        Wish { least: 10, most: None, leaves: 0 },
+        Wish { least: 6, most: Some(10), leaves: 0, steps: false },
+        Wish { least: 5, most: Some(20), leaves: 2, steps: false },
+        Wish { least: 5, most: Some(8), leaves: 1, steps: false },
+        Wish { least: 10, most: None, leaves: 0, steps: false },
     ];
 
     #[test]
@@ -137,6 +147,14 @@ mod tests {
             let stand = widths.iter().flatten().count();
             assert_eq!(widths.iter().flatten().sum::<usize>() + GAP * (stand - 1), total);
         }
+    }
+
+    #[test]
+    fn a_column_that_steps_gets_all_or_nothing() {
+        let wishes = [Wish { least: 10, most: Some(50), leaves: 1, steps: true }, WISHES[3]];
+        assert_eq!(fit(&wishes, Some(61)), [Some(10), Some(49)]);
+        assert_eq!(fit(&wishes, Some(62)), [Some(50), Some(10)]);
+        assert_eq!(fit(&wishes, None), [Some(50), Some(10)]);
     }
 
     #[test]

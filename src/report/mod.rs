@@ -3,8 +3,11 @@
 pub mod columns;
 mod csv;
 pub mod format;
+mod histogram;
 mod jsonl;
 pub mod layout;
+mod networks;
+pub mod next;
 pub mod progress;
 #[cfg(test)]
 mod samples;
@@ -16,6 +19,7 @@ mod table;
 
 pub use columns::Columns;
 pub use format::{Encoder, FORMATS, Format, Look};
+pub use next::Reach;
 pub use progress::{Progress, Snapshot};
 pub use selection::{Selection, is_silence};
 pub use sink::{Delivered, Place, Sink, View};

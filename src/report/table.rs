@@ -13,6 +13,10 @@ use crate::report::layout::{GAP, Wish, ascii, cut, ellipsis, fit, width};
 /// A last column with less room than this takes a line of its own: what is left of a sentence there would say nothing.
 const CLAUSE: usize = 24;
 
+/// A column that must stay whole grows no further than this for what it has to hold: one long name does not push all the
+/// other rows aside.
+const GROWN: usize = 30;
+
 struct Table {
     look: Look,
     /// The columns that stand and their widths.
@@ -91,15 +95,15 @@ impl Table {
     /// A column that must stay whole grows with what it has to hold, as far as the last one can spare it: the rows to come
     /// will then stand straight.
     fn grow(&mut self, cells: &[String]) {
-        let Some(((last, rest), columns)) = self.columns.split_last_mut().filter(|_| self.look.width.is_some()) else {
-            return;
-        };
+        let bounded = self.look.width.is_some();
+        let Some(((last, rest), columns)) = self.columns.split_last_mut() else { return };
         for ((column, wide), text) in columns.iter_mut().zip(cells) {
-            let most = column.wish.most.filter(|_| column.whole && last.wish.most.is_none());
-            let wanted = most.map_or(0, |most| width(text).min(most)).saturating_sub(*wide);
-            let more = wanted.min(rest.saturating_sub(CLAUSE));
+            let wanted = width(text).saturating_sub(*wide);
+            let grows = column.whole && last.wish.most.is_none() && *wide + wanted <= GROWN;
+            let spare = if bounded { rest.saturating_sub(CLAUSE) } else { wanted };
+            let more = if grows { wanted.min(spare) } else { 0 };
             *wide += more;
-            *rest -= more;
+            *rest = rest.saturating_sub(more);
         }
     }
 
@@ -108,12 +112,21 @@ impl Table {
         let mark = ellipsis(self.look.ascii);
         let mut line = String::new();
         // What a cell that must stay whole takes beyond its column, the cells after it give back.
-        let mut debt = 0;
+        let mut debt: usize = 0;
         let last = self.columns.len().saturating_sub(1);
+        let rest = self.columns.last().map_or(0, |(_, wide)| *wide);
         for (at, (column, wide)) in self.columns.iter().enumerate() {
-            let mut room = wide.saturating_sub(debt);
-            debt -= wide - room;
+            let mut room = *wide;
             let mut text = cell(column, self.look.width.map(|_| room));
+            // The blanks are given first; what stands there only if the last column cannot pay for it.
+            let blanks = room.saturating_sub(width(&text).max(1));
+            let dire = debt.saturating_sub(rest);
+            let paid = if at == last { debt } else { debt.min(blanks.max(dire)) }.min(room);
+            room -= paid;
+            debt -= paid;
+            if paid > 0 {
+                text = cell(column, self.look.width.map(|_| room));
+            }
             // A hole in the middle would shift the rest for whoever cuts rows at blanks.
             if text.is_empty() && at < last {
                 text.push('-');
@@ -191,11 +204,11 @@ mod tests {
         assert_eq!(
             render(Look::default(), &fleet()),
             "\
-STATUS             HOST                              TIME  SOFTWARE              HOST KEY                                                    METHODS                                   WHY
-ok                 10.0.0.5:22                       12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU  publickey,password
-ok                 web:22                            12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU  publickey,password                        auth-none-accepted
-not-ssh            [2001:db8::7]:22                  2.1s  -                     -                                                           -                                         the server speaks HTTP: \"HTTP/1.1 400 Bad Request\"
-timeout            10.0.0.6:22                         0s  -                     -                                                           -                                         timeout-connect: no answer to the SYN in 5 s
+STATUS          HOST                  TIME  SOFTWARE              HOST KEY                                                    METHODS                                   WHY
+ok              10.0.0.5:22           12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU  publickey,password
+ok              web:22                12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU  publickey,password                        auth-none-accepted
+not-ssh         [2001:db8::7]:22      2.1s  -                     -                                                           -                                         the server speaks HTTP: \"HTTP/1.1 400 Bad Request\"
+timeout         10.0.0.6:22             0s  -                     -                                                           -                                         timeout-connect: no answer to the SYN in 5 s
 "
         );
     }
