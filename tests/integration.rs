@@ -7,4 +7,5 @@ mod outcomes;
 mod papers;
 mod readers;
 mod runs;
+mod screens;
 mod support;

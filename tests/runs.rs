@@ -344,3 +344,68 @@ fn an_address_that_is_not_ours_is_refused_before_anything_is_sent() {
     listener.set_nonblocking(true).expect("set");
     assert!(listener.accept().is_err());
 }
+
+#[test]
+fn csv_is_chosen_by_name_or_suffix_and_columns_by_choice() {
+    let loopback = Loopback::new();
+    let target = loopback.healthy().to_string();
+    let output = run(&["--format=csv", "-q", &target]);
+    let stdout = text(&output.stdout);
+    assert_eq!((code(&output), stdout.lines().count()), (0, 2), "{stdout}");
+    assert!(stdout.starts_with("status,code,arg,") && stdout.contains("\r\nok,ok,,auth,127.0.0.1,"), "{stdout}");
+
+    let home = TempDir::new().expect("a folder");
+    let file = home.path().join("out.csv");
+    let output = run(&["-q", "--columns=code,methods,host", "-o", &file.display().to_string(), &target]);
+    let written = std::fs::read_to_string(&file).expect("read");
+    assert_eq!(written, "code,methods,host\r\nok,\"publickey,password\",127.0.0.1\r\n");
+    let table = text(&output.stdout);
+    assert!(table.starts_with("CODE ") && table.lines().count() == 2, "{table}");
+    // A run without any row leaves the heading.
+    let range = format!("127.0.9.0/30:{}", Nobody::new().port());
+    let output = run(&["--format=csv", "--records=answered", "--columns=status,host", &range]);
+    assert_eq!(text(&output.stdout), "status,host\r\n");
+}
+
+#[test]
+fn verbose_lines_go_to_standard_error_and_leave_the_records_alone() {
+    let loopback = Loopback::new();
+    let ours = loopback.healthy().to_string();
+    let throttled = loopback.server(Script::refusal("Exceeded MaxStartups\r\n")).to_string();
+    let hostile = loopback.server(Script::refusal("go away \u{1b}[2J\u{9b}31m\u{202e}\r\n")).to_string();
+    let args = ["--format=jsonl", "-q", "--per-host=0", ours.as_str(), throttled.as_str(), hostile.as_str()];
+    assert_eq!(text(&run(&args).stderr), "");
+    let told = |v: &str| {
+        let output = run(&[&[v], &args[..]].concat());
+        assert_eq!(records(&output.stdout).len(), 3);
+        let stderr = text(&output.stderr);
+        assert!(stderr.lines().all(|line| line.starts_with("sshprobe: ")), "{stderr}");
+        assert!(!stderr.chars().any(|c| c != '\n' && sshprobe_probes::escape::is_unsafe(c)), "{stderr:?}");
+        stderr
+    };
+    let stderr = told("-v");
+    assert!(stderr.contains("go away \\x1b[2J"), "{stderr}");
+    for line in ["admitted", "connected in ", "ended in auth after ", ": ok: "] {
+        assert!(stderr.contains(&format!("{ours} {line}")) || stderr.contains(line), "{line} is not in {stderr}");
+    }
+    assert!(stderr.contains(&format!("{throttled} planned in ")), "the retry is told: {stderr}");
+    assert!(stderr.contains("throttled-maxstartups") && !stderr.contains("begins"), "{stderr}");
+    let stderr = told("-vv");
+    for line in
+        ["ident done, kexinit begins: \"SSH-2.0-OpenSSH_", "kex done, auth begins: ", "methods \"publickey,password\""]
+    {
+        assert!(stderr.contains(&format!("{ours} {line}")) || stderr.contains(line), "{line} is not in {stderr}");
+    }
+}
+
+#[test]
+fn without_a_locale_of_utf8_nothing_else_than_ascii_is_shown() {
+    let nobody = Nobody::new();
+    let target = format!("127.0.9.1:{}", nobody.port());
+    for (locale, utf8) in [("C", false), ("C.UTF-8", true)] {
+        let mut command = sshprobe(&["--columns=detail", &target]);
+        command.env("LC_ALL", locale).env("COLUMNS", "30");
+        let stdout = text(&command.output().expect("runs").stdout);
+        assert_eq!(stdout.is_ascii(), !utf8, "{stdout}");
+    }
+}

@@ -320,6 +320,12 @@ impl Probe {
         }
     }
 
+    /// What was seen so far.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.conversation.evidence
+    }
+
     /// Over, once the remaining output is written (best effort).
     #[must_use]
     pub fn finished(&self) -> Option<Leave> {

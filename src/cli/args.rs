@@ -257,12 +257,15 @@ pub struct NetworkArgs {
 #[command(next_help_heading = "Output")]
 pub struct ViewArgs {
     /// What standard output gets
-    #[arg(long, value_name = "table|jsonl", default_value = "table", value_parser = values::format)]
+    #[arg(long, value_name = "table|jsonl|csv", default_value = "table", value_parser = values::format)]
     pub format: &'static crate::report::Format,
-    /// Write the records to FILE too, as its suffix says (.txt a table, else JSON lines)
+    /// Write the records to FILE too, as its suffix says (.csv, .txt a table, else JSON lines)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Which records are written as JSON lines; answered: all but silent, refused and unreachable addresses of ranges
+    /// The columns of table and csv, in this order, like status,host,why; a wrong name lists them all [default: the most useful ones]
+    #[arg(long, value_name = "LIST", value_parser = values::columns, allow_hyphen_values = true)]
+    pub columns: Option<crate::report::Columns>,
+    /// Which records are written as JSON lines and csv; answered: all but silent, refused and unreachable addresses of ranges
     #[arg(long, value_name = "all|answered", value_enum, hide_possible_values = true, default_value_t = Records::All)]
     pub records: Records,
     /// Which rows the table shows; answered: all but silent, refused and unreachable addresses of ranges; problems: those of them that are not ok
@@ -274,6 +277,9 @@ pub struct ViewArgs {
     /// Colour the table; auto: if standard output is a terminal and NO_COLOR is not set
     #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
     pub color: When,
+    /// Tell on standard error what becomes of each connection; -vv: of each of its stages
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
     /// No progress, summary or warnings; errors are still told
     #[arg(short, long)]
     pub quiet: bool,

@@ -138,7 +138,7 @@ mod tests {
             (&["-4", "-6", "h"], "-4 cannot be used with -6"),
             (&["--show", "problem"], "--show: `problem` is none of problems, answered, all; did you mean problems?"),
             (&["--quiet=yes", "h"], "--quiet: `yes` is not expected: it takes no value"),
-            (&["--format", "\u{1b}[31m"], "--format: `\\u{1b}[31m` is none of table, jsonl"),
+            (&["--format", "\u{1b}[31m"], "--format: `\\u{1b}[31m` is none of table, jsonl, csv"),
             (
                 &["demo", "--depth", "auth"],
                 "--depth: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --",

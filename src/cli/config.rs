@@ -16,6 +16,7 @@ use crate::cli::local_user;
 use crate::cli::output::Output;
 use crate::engine::Options;
 use crate::error::Error;
+use crate::report::next::quote;
 use crate::report::span::show;
 use crate::resolve::ResolverOptions;
 use crate::target::{Families, Order, PortSet, Sources};
@@ -68,6 +69,8 @@ pub struct Config {
     pub fail_on: FailOn,
     /// What is obeyed although it will mislead; one line each.
     pub warnings: Vec<String>,
+    /// Nobody can look at the targets again when the run is over.
+    pub targets_vanish: bool,
 }
 
 impl Config {
@@ -139,6 +142,7 @@ impl Config {
             output,
             fail_on: fail_on.unwrap_or_default(),
             warnings,
+            targets_vanish: false,
         })
     }
 }
@@ -162,6 +166,21 @@ impl Config {
         options.interface = self.interface.clone();
         options.all_addresses = self.all_addresses;
         options
+    }
+
+    /// The options that decide how a target is reached, as they would be typed again, with a blank after each.
+    #[must_use]
+    pub fn reach_options(&self) -> String {
+        let mut out = String::new();
+        self.resolvers.iter().for_each(|server| out += &format!("--resolver {} ", quote(&server.to_string())));
+        self.source.iter().for_each(|addr| out += &format!("--source {addr} "));
+        self.interface.iter().for_each(|name| out += &format!("--interface {} ", quote(name)));
+        match self.families {
+            Families::V4Only => out += "-4 ",
+            Families::V6Only => out += "-6 ",
+            Families::Any => {}
+        }
+        out
     }
 
     /// What names are resolved with.
@@ -299,6 +318,13 @@ mod tests {
         };
         assert_eq!(first(&["h"]), "curve25519-sha256");
         assert!(first(&["--prefer-pq", "h"]).starts_with("mlkem768"));
+    }
+
+    #[test]
+    fn a_second_look_goes_the_same_way() {
+        let config =
+            config(&["--resolver=[2001:db8::53]:53", "--source=::1", "--interface=lo", "-6", "h"]).expect("valid");
+        assert_eq!(config.reach_options(), "--resolver '[2001:db8::53]:53' --source ::1 --interface lo -6 ");
     }
 
     #[test]

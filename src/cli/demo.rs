@@ -33,6 +33,7 @@ pub(super) fn run(args: DemoArgs) -> Result<Exit, Error> {
     sweep.network.resolver = vec![fleet.resolver];
     sweep.view = args.view;
     let mut config = Config::new(sweep, 0)?;
+    config.targets_vanish = true;
     let targets = std::mem::take(&mut config.sources).open()?;
 
     let staged = fleet.targets.iter().map(|(target, host)| (target.clone(), Staged { code: host.code, arg: host.arg }));

@@ -14,3 +14,4 @@ mod plan;
 pub mod run;
 mod screen;
 mod values;
+mod verbose;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Records, Show, ViewArgs, When};
 use crate::error::Error;
-use crate::report::{Format, Look, Place, Progress, Selection, View};
+use crate::report::{Columns, Format, Look, Place, Progress, Selection, View};
 
 /// How results are shown, checked as far as it can be without creating anything.
 #[derive(Debug)]
@@ -24,6 +24,14 @@ pub struct Output {
     pub progress: bool,
     /// Standard output may be coloured.
     pub color: bool,
+    /// Standard error may be coloured.
+    pub color_stderr: bool,
+    /// The locale is not UTF-8.
+    pub ascii: bool,
+    /// The columns asked for.
+    pub columns: Option<Columns>,
+    /// How often `-v` was given.
+    pub verbose: u8,
     /// No progress, summary or warnings.
     pub quiet: bool,
 }
@@ -51,15 +59,25 @@ impl Output {
             When::Always => true,
             When::Never => false,
         };
-        let color = color(args.color);
+        let color = |terminal: bool| colored(args.color, terminal);
         let file = args.output.as_ref().map(|path| (path.clone(), Format::of_file(path)));
+        let formats = || std::iter::once(args.format).chain(file.as_ref().map(|(_, format)| *format));
+        if args.columns.is_some() && !formats().any(|format| format.has_columns) {
+            return Err(Error::usage(
+                "--columns: nothing with columns is written; ask for --format table or csv, or leave the option out",
+            ));
+        }
         Ok(Self {
             format: args.format,
             file,
             records,
             show,
             progress: progress && !args.quiet,
-            color,
+            color: color(io::stdout().is_terminal()),
+            color_stderr: color(io::stderr().is_terminal()),
+            ascii: !is_utf8(|name| std::env::var_os(name)),
+            columns: args.columns.clone(),
+            verbose: args.verbose,
             quiet: args.quiet,
         })
     }
@@ -83,17 +101,24 @@ impl Output {
     pub fn open(&self) -> Result<Vec<View>, Error> {
         let mut views = Vec::new();
         let stdout = io::stdout();
-        let width = width();
+        let width = width_of(&stdout);
         let place = Place::Stdout { shares_terminal: stdout.is_terminal() };
-        let look = Look { width, color: self.color };
+        let look = Look { width, color: self.color, ascii: self.ascii, columns: self.columns.clone() };
         let name = String::from("standard output");
         views.push(View::new(self.format, look, self.selection(self.format), place, name, Box::new(stdout)));
         if let Some((path, format)) = &self.file {
             let file = create(path)?;
             let name = path.display().to_string();
-            views.push(View::new(format, Look::default(), self.selection(format), Place::File, name, Box::new(file)));
+            let look = Look { columns: self.columns.clone(), ..Look::default() };
+            views.push(View::new(format, look, self.selection(format), Place::File, name, Box::new(file)));
         }
         Ok(views)
+    }
+
+    /// What standard error looks like.
+    #[must_use]
+    pub fn stderr(&self) -> Look {
+        Look { width: width_of(&io::stderr()), color: self.color_stderr, ascii: self.ascii, columns: None }
     }
 
     fn selection(&self, format: &Format) -> Selection {
@@ -103,19 +128,35 @@ impl Output {
 
 /// How wide standard output is, if it is a terminal or somebody says so.
 pub(super) fn width() -> Option<usize> {
-    let terminal = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
-    // Where there is no terminal a width can still be asked for, as POSIX has it for utilities that fold lines.
+    width_of(&io::stdout())
+}
+
+/// The columns of a terminal. Where there is none a width can still be asked for, as POSIX has it for utilities that fold
+/// lines.
+fn width_of(place: &impl std::os::fd::AsFd) -> Option<usize> {
+    let terminal = terminal_size::terminal_size_of(place).map(|(width, _)| usize::from(width.0));
     let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
     terminal.or_else(columns).filter(|width| *width > 0)
 }
 
 /// Whether standard output is coloured.
 pub(super) fn color(when: When) -> bool {
+    colored(when, io::stdout().is_terminal())
+}
+
+fn colored(when: When, terminal: bool) -> bool {
     match when {
-        When::Auto => io::stdout().is_terminal() && color_is_welcome(|name| std::env::var_os(name)),
+        When::Auto => terminal && color_is_welcome(|name| std::env::var_os(name)),
         When::Always => true,
         When::Never => false,
     }
+}
+
+/// The character set of the locale: the first of three variables that is set to anything decides (POSIX, section 8.2).
+fn is_utf8(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|value| !value.is_empty());
+    let name = set.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    name.contains("utf-8") || name.contains("utf8")
 }
 
 /// <https://no-color.org>: set to anything but nothing it forbids colour; a dumb terminal cannot show it.
@@ -213,5 +254,16 @@ mod tests {
         };
         assert!(with(None, Some("xterm")) && with(Some(""), None));
         assert!(!with(Some("1"), Some("xterm")) && !with(None, Some("dumb")));
+    }
+
+    #[test]
+    fn the_locale_tells_whether_utf8_is_understood() {
+        let with = |all: &str, ctype: &str, lang: &str| {
+            let set =
+                [("LC_ALL", all), ("LC_CTYPE", ctype), ("LANG", lang)].map(|(name, value)| (name, value.to_owned()));
+            is_utf8(|name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into()))
+        };
+        assert!(with("", "", "en_US.UTF-8") && with("C.utf8", "", "") && with("", "de_DE.UTF-8", "C"));
+        assert!(!with("", "", "") && !with("C", "", "en_US.UTF-8") && !with("", "", "de_DE.ISO-8859-1"));
     }
 }

@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{Cli, Command, SweepArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
-use crate::cli::{complaint, demo, explain, papers, plan};
+use crate::cli::{complaint, demo, explain, papers, plan, verbose};
 use crate::engine::{Engine, Outcome, Stats};
 use crate::error::Error;
-use crate::report::{Closing, Delivered, Progress, Sink, Snapshot};
+use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot};
 use crate::resolve::Resolver;
 use crate::sys::entropy;
 use crate::target::Targets;
@@ -111,6 +111,7 @@ pub(super) fn execute(
     let started = Instant::now();
     let stats = Arc::new(Stats::default());
     let progress = Arc::new(config.output.progress());
+    verbose::listen(config.output.verbose, &progress, config.output.ascii);
     if !config.output.quiet {
         let warnings = config.warnings.iter().chain(engine.warnings());
         warnings.for_each(|line| progress.say(&format!("sshprobe: warning: {line}")));
@@ -179,9 +180,14 @@ impl Ending {
         }
         let nothing_to_tell = delivered.closed || (delivered.summary.targets() == 0 && exit == Exit::Program);
         if !config.output.quiet && !nothing_to_tell {
-            let closing =
-                Closing { elapsed: self.elapsed, interrupted: self.interrupted, list_all: config.output.list_all() };
-            progress.say(&delivered.summary.render(closing));
+            let closing = Closing {
+                elapsed: self.elapsed,
+                interrupted: self.interrupted,
+                list_all: config.output.list_all(),
+                look: config.output.stderr(),
+                reach: Reach { gone: config.targets_vanish, options: &config.reach_options() },
+            };
+            progress.say(&delivered.summary.render(&closing));
         }
         exit
     }

@@ -8,7 +8,8 @@ use sshprobe_probes::plan::Depth;
 
 use crate::cli::duration;
 use crate::cli::exit::FailOn;
-use crate::report::{FORMATS, Format};
+use crate::report::columns::COLUMNS;
+use crate::report::{Columns, FORMATS, Format};
 
 /// A duration above zero.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
@@ -77,6 +78,16 @@ pub(super) fn depth(text: &str) -> Result<Depth, String> {
 pub(super) fn format(text: &str) -> Result<&'static Format, String> {
     let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
     one_of(text, &names).map(|at| &FORMATS[at])
+}
+
+/// `--columns`.
+pub(super) fn columns(text: &str) -> Result<Columns, String> {
+    let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+    let chosen = text.split(',').map(str::trim).map(|word| match names.iter().position(|name| *name == word) {
+        Some(at) => Ok(&COLUMNS[at]),
+        None => Err(format!("has `{}`, which {}", word.escape_default(), none_of(word, &names))),
+    });
+    chosen.collect::<Result<_, _>>().map(Columns)
 }
 
 /// `--fail-on`.
@@ -191,6 +202,17 @@ mod tests {
         assert_eq!(format("jsonl").map(|format| format.name), Ok("jsonl"));
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn columns_keep_their_order_and_an_unknown_one_is_told() {
+        let names = |text| columns(text).map(|chosen| chosen.0.iter().map(|column| column.name).collect::<Vec<_>>());
+        assert_eq!(names("why, host,status"), Ok(vec!["why", "host", "status"]));
+        let line = names("host,sofware").expect_err("refused");
+        assert!(line.starts_with("has `sofware`, which is none of status, code, "), "{line}");
+        assert!(line.ends_with("; did you mean software?"), "{line}");
+        assert!(names("").is_err() && names("host,,status").is_err());
+        assert!(names("a\u{1b}[2J").expect_err("refused").contains("`a\\u{1b}[2J`"));
     }
 
     #[test]

@@ -45,7 +45,7 @@ enum Stage {
 pub const UNSTAGED: &[(&str, &str)] = &[
     ("unreachable", "needs a router or filter that answers with ICMP"),
     ("host-key-mismatch", "needs known_hosts, which this version does not read yet"),
-    ("tunnel-failure", "needs a tunnel or proxy, which this version does not open yet"),
+    ("tunnel-failure", "needs a tunnel, which this version does not open yet"),
     ("local-error", "would need trouble on this very machine"),
 ];
 

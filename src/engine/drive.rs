@@ -11,6 +11,7 @@ use sshprobe_probes::probe::{End, Leave, Probe};
 use tokio::io::ReadBuf;
 use tokio::time::{Sleep, sleep_until};
 
+use super::log;
 use crate::sys::clock::Clock;
 use crate::transport::Stream;
 
@@ -41,9 +42,14 @@ fn converse<S: Stream>(
     loop {
         write(cx, stream, probe, clock);
         if let Some(leave) = probe.finished() {
+            log::last_stage(probe.evidence());
             return Poll::Ready(leave);
         }
+        let stage = probe.evidence().stage;
         if read(cx, stream, probe, clock).is_ready() {
+            if probe.evidence().stage != stage {
+                log::stage(stage, probe.evidence());
+            }
             // However much comes: the time is looked at after each piece of it.
             let now = clock.now();
             if now >= probe.deadline() {

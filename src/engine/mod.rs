@@ -7,6 +7,7 @@ mod admission;
 mod drive;
 mod feed;
 mod gate;
+mod log;
 mod names;
 mod options;
 mod run;

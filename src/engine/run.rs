@@ -27,6 +27,7 @@ use super::admission::Admission;
 use super::drive::drive;
 use super::feed::{self, Fed};
 use super::gate::Gate;
+use super::log;
 use super::names::Resolve;
 use super::options::{Options, Shares, Unfit};
 use super::stats::Stats;
@@ -296,7 +297,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         // Boxed: of all who wait for their turn, none has to hold the room for a resolver.
         let asked = Box::pin(self.resolver.resolve(name));
         let found = timeout(RESOLVE_TIMEOUT, asked).await.unwrap_or(Err(ResolveFault::Timeout));
-        (found, self.clock.now().since(began))
+        let took = self.clock.now().since(began);
+        log::resolved(name, &found, took);
+        (found, took)
     }
 
     /// Sees a case to its end, and hands its record on. Holds its place until that is taken: records that nobody wants keep
@@ -342,9 +345,19 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// Makes the connections a case asks for.
     async fn connections(&self, case: &mut Case) -> Box<Record> {
+        let mut before: Option<Connect> = None;
         loop {
-            match case.next(self.clock.now()) {
-                Next::Connect(connect) => case.add(self.connection(&connect).await),
+            let now = self.clock.now();
+            match case.next(now) {
+                Next::Connect(connect) => {
+                    if let Some(before) = &before {
+                        log::again(before, &connect, now);
+                    }
+                    let evidence = self.connection(&connect).await;
+                    log::ended(&evidence, connect.plan.depth);
+                    case.add(evidence);
+                    before = Some(connect);
+                }
                 Next::Done(record) => return record,
             }
         }
@@ -356,6 +369,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let mut not_before = connect.not_before;
         loop {
             let pass = self.gate.pass(connect.addr.ip(), not_before).await;
+            log::admitted(connect);
             // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
             let shortage = match Box::pin(self.attempt(connect)).await {
                 Ok(evidence) => return evidence,
@@ -364,6 +378,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             not_before = self.put_off(&shortage);
             drop(pass);
             let now = self.clock.now();
+            log::short(connect.addr, shortage.0, not_before.since(now));
             if patience.exhausted(now) {
                 let mut evidence = Evidence::new(connect.addr, now);
                 evidence.path.errno = shortage.0;
@@ -410,6 +425,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// A probe for a connection that is up.
     fn probe(&self, connect: &Connect, evidence: Evidence) -> Result<Probe, Shortage> {
+        log::connected(&evidence);
         // Randomness is a resource of this machine like any other.
         let seed = entropy::seed().map_err(|_| Shortage(None))?;
         Ok(Probe::new(Arc::clone(&connect.plan), seed, evidence, self.clock.now()))

@@ -5,10 +5,16 @@ use std::path::Path;
 
 use sshprobe_probes::record::Record;
 
-use crate::report::{jsonl, table};
+use crate::report::columns::Columns;
+use crate::report::{csv, jsonl, table};
 
 /// Writes records in one format. Bytes only: where they go, and when, is the sink's business.
 pub trait Encoder: Send {
+    /// Appends what a place has to hold even if no record ever comes.
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
+
     /// Appends one record to `out`, after whatever has to stand before the first one.
     ///
     /// # Errors
@@ -17,12 +23,16 @@ pub trait Encoder: Send {
 }
 
 /// What the place that the bytes go to looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Look {
     /// Columns of the terminal; `None` where lines may be as long as they are.
     pub width: Option<usize>,
     /// Colours may be used.
     pub color: bool,
+    /// It shows ASCII alone (the locale is not UTF-8): anything else comes out as escapes.
+    pub ascii: bool,
+    /// The columns asked for, where the format has columns; else it shows its own.
+    pub columns: Option<Columns>,
 }
 
 /// A format: one line of [`FORMATS`].
@@ -34,14 +44,23 @@ pub struct Format {
     pub suffixes: &'static [&'static str],
     /// It is read by people: `--show` selects its rows. What programs read is selected by `--records`.
     pub for_people: bool,
+    /// It has columns: `--columns` chooses them.
+    pub has_columns: bool,
     /// A fresh encoder.
     pub encoder: fn(Look) -> Box<dyn Encoder>,
 }
 
 /// Every format.
-pub static FORMATS: [Format; 2] = [
-    Format { name: "table", suffixes: &["txt"], for_people: true, encoder: table::encoder },
-    Format { name: "jsonl", suffixes: &["jsonl", "ndjson", "json"], for_people: false, encoder: jsonl::encoder },
+pub static FORMATS: [Format; 3] = [
+    Format { name: "table", suffixes: &["txt"], for_people: true, has_columns: true, encoder: table::encoder },
+    Format {
+        name: "jsonl",
+        suffixes: &["jsonl", "ndjson", "json"],
+        for_people: false,
+        has_columns: false,
+        encoder: jsonl::encoder,
+    },
+    Format { name: "csv", suffixes: &["csv"], for_people: false, has_columns: true, encoder: csv::encoder },
 ];
 
 impl Format {
@@ -60,9 +79,14 @@ mod tests {
 
     #[test]
     fn suffixes_choose_the_format() {
-        for (path, name) in
-            [("a.jsonl", "jsonl"), ("a.JSON", "jsonl"), ("a.txt", "table"), ("a", "jsonl"), ("a.log", "jsonl")]
-        {
+        for (path, name) in [
+            ("a.jsonl", "jsonl"),
+            ("a.JSON", "jsonl"),
+            ("a.txt", "table"),
+            ("a", "jsonl"),
+            ("a.log", "jsonl"),
+            ("b.CSV", "csv"),
+        ] {
             assert_eq!(Format::of_file(Path::new(path)).name, name, "{path}");
         }
     }

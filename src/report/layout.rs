@@ -9,6 +9,8 @@ pub struct Wish {
     pub most: Option<usize>,
     /// Columns with a higher number go first where there is no room; 0 never goes.
     pub leaves: u8,
+    /// Between `least` and `most` it gains nothing either: it is given all of it or none.
+    pub steps: bool,
 }
 
 /// Between two columns.
@@ -33,10 +35,18 @@ pub fn fit(wishes: &[Wish], total: Option<usize>) -> Vec<Option<usize>> {
         }
     }
     // Half of what is left over goes to the one without a limit at once, or it would grow only where all others are full.
-    let spare = total.saturating_sub(used(&widths));
+    let mut spare = total.saturating_sub(used(&widths));
+    for (wish, width) in wishes.iter().zip(&mut widths).filter(|(wish, _)| wish.steps) {
+        let more = wish.most.unwrap_or(wish.least).saturating_sub(wish.least);
+        if let Some(width) = width.as_mut().filter(|_| more <= spare) {
+            *width += more;
+            spare -= more;
+        }
+    }
     let mut shared = spare / 2;
-    let mut order: Vec<usize> =
-        (0..wishes.len()).filter(|at| widths[*at].is_some() && wishes[*at].most.is_some()).collect();
+    let mut order: Vec<usize> = (0..wishes.len())
+        .filter(|at| widths[*at].is_some() && wishes[*at].most.is_some() && !wishes[*at].steps)
+        .collect();
     order.sort_by_key(|at| wishes[*at].leaves);
     let mut given = 0;
     for at in order {
@@ -59,9 +69,26 @@ pub fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-/// Cuts a text to at most `limit` cells, with an ellipsis in place of what is missing.
+/// A text for a place that shows ASCII alone. Where the locale is not UTF-8 the bytes of other characters may even be
+/// taken for controls: 0x9b, a part of many, is CSI.
 #[must_use]
-pub fn cut(text: &str, limit: usize) -> String {
+pub fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() { out.push(c) } else { out.extend(c.escape_unicode()) }
+    }
+    out
+}
+
+/// What stands where something is missing.
+#[must_use]
+pub const fn ellipsis(ascii: bool) -> char {
+    if ascii { '~' } else { '\u{2026}' }
+}
+
+/// Cuts a text to at most `limit` cells, with `mark` in place of what is missing.
+#[must_use]
+pub fn cut(text: &str, limit: usize, mark: char) -> String {
     if width(text) <= limit {
         return text.to_owned();
     }
@@ -76,7 +103,7 @@ pub fn cut(text: &str, limit: usize) -> String {
         out.push(c);
     }
     if limit > 0 {
-        out.push('\u{2026}');
+        out.push(mark);
     }
     out
 }
@@ -100,10 +127,10 @@ mod tests {
     use super::*;
 
     const WISHES: [Wish; 4] = [
-        Wish { least: 6, most: Some(10), leaves: 0 },
-        Wish { least: 5, most: Some(20), leaves: 2 },
-        Wish { least: 5, most: Some(8), leaves: 1 },
-        Wish { least: 10, most: None, leaves: 0 },
+        Wish { least: 6, most: Some(10), leaves: 0, steps: false },
+        Wish { least: 5, most: Some(20), leaves: 2, steps: false },
+        Wish { least: 5, most: Some(8), leaves: 1, steps: false },
+        Wish { least: 10, most: None, leaves: 0, steps: false },
     ];
 
     #[test]
@@ -123,13 +150,27 @@ mod tests {
     }
 
     #[test]
+    fn a_column_that_steps_gets_all_or_nothing() {
+        let wishes = [Wish { least: 10, most: Some(50), leaves: 1, steps: true }, WISHES[3]];
+        assert_eq!(fit(&wishes, Some(61)), [Some(10), Some(49)]);
+        assert_eq!(fit(&wishes, Some(62)), [Some(50), Some(10)]);
+        assert_eq!(fit(&wishes, None), [Some(50), Some(10)]);
+    }
+
+    #[test]
     fn a_cut_text_is_never_wider_than_the_limit() {
-        assert_eq!(cut("abcdef", 6), "abcdef");
-        assert_eq!(cut("abcdef", 5), "abcd\u{2026}");
-        assert_eq!(cut("\u{4e2d}\u{4e2d}\u{4e2d}", 4), "\u{4e2d}\u{2026}");
-        assert_eq!(cut("abc", 0), "");
+        assert_eq!(cut("abcdef", 6, '~'), "abcdef");
+        assert_eq!(cut("abcdef", 5, '~'), "abcd~");
+        assert_eq!(cut("\u{4e2d}\u{4e2d}\u{4e2d}", 4, ellipsis(false)), "\u{4e2d}\u{2026}");
+        assert_eq!(cut("abc", 0, '~'), "");
         for limit in 0..12 {
-            assert!(width(&cut("a\u{4e2d}b\u{1f512}cdef", limit)) <= limit);
+            assert!(width(&cut("a\u{4e2d}b\u{1f512}cdef", limit, ellipsis(true))) <= limit);
         }
+    }
+
+    #[test]
+    fn a_place_of_ascii_gets_ascii() {
+        assert_eq!(ascii("plain \u{6c1b} \u{e4}"), "plain \\u{6c1b} \\u{e4}");
+        assert!(ellipsis(true).is_ascii() && width(&ellipsis(true).to_string()) == 1);
     }
 }

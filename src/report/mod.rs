@@ -1,9 +1,13 @@
 //! Where records go: one file per format behind one trait, the sink that feeds them, progress and the closing summary.
 
 pub mod columns;
+mod csv;
 pub mod format;
+mod histogram;
 mod jsonl;
 pub mod layout;
+mod networks;
+pub mod next;
 pub mod progress;
 #[cfg(test)]
 mod samples;
@@ -13,7 +17,9 @@ pub mod span;
 pub mod summary;
 mod table;
 
+pub use columns::Columns;
 pub use format::{Encoder, FORMATS, Format, Look};
+pub use next::Reach;
 pub use progress::{Progress, Snapshot};
 pub use selection::{Selection, is_silence};
 pub use sink::{Delivered, Place, Sink, View};

@@ -59,3 +59,31 @@ pub(super) fn healthy(host: &str) -> Record {
     record.timing_us.total = Some(12_300);
     record
 }
+
+/// Records of servers that send what steers a terminal: healthy and failed ones.
+pub(super) fn hostile() -> Vec<Record> {
+    let bytes = "\u{1b}[2J\r\n\t\0\u{9b}31m\u{202e}\u{7f}\u{2066}";
+    let mut evil = healthy(bytes);
+    evil.target.input = bytes.into();
+    evil.arg = Some(bytes.into());
+    evil.host_keys[0].kind = bytes.into();
+    evil.host_keys[0].fingerprint = bytes.into();
+    if let Some(ident) = &mut evil.ident {
+        for text in [&mut ident.raw, &mut ident.software] {
+            *text = bytes.into();
+        }
+        for text in [&mut ident.product, &mut ident.version, &mut ident.os, &mut ident.device, &mut ident.package] {
+            *text = Some(bytes.into());
+        }
+    }
+    if let Some(auth) = &mut evil.auth {
+        auth.methods = Some(vec![bytes.into(); 3]);
+        auth.banner = bytes.into();
+        auth.user = bytes.into();
+    }
+    evil.detail = bytes.into();
+    let mut closed = evil.clone();
+    closed.code = Code::Disconnected;
+    closed.status = Code::Disconnected.status();
+    vec![evil, closed]
+}

@@ -57,7 +57,10 @@ impl View {
         name: String,
         out: Box<dyn Write + Send>,
     ) -> Self {
-        Self { encoder: (format.encoder)(look), selection, place, name, out, buffer: Vec::new(), open: true }
+        let mut encoder = (format.encoder)(look);
+        let mut buffer = Vec::new();
+        encoder.begin(&mut buffer);
+        Self { encoder, selection, place, name, out, buffer, open: true }
     }
 
     fn take(&mut self, record: &Record) -> io::Result<()> {
@@ -116,6 +119,8 @@ impl Sink {
         mut observe: impl FnMut(&Record),
         stop: impl Fn(),
     ) -> Delivered {
+        // What stands before the first record is there even if none comes.
+        self.flush(progress, &stop);
         while let Some(first) = records.blocking_recv() {
             self.take(&first, progress, &mut observe, &stop);
             let flush_at = Instant::now() + LINGER;

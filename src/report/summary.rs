@@ -1,4 +1,4 @@
-//! The closing summary: counts by status and code, and how long each stage took.
+//! The closing summary: counts by status and code, where failures gather, how long each stage took, what to look at next.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,7 +8,19 @@ use hdrhistogram::Histogram;
 use sshprobe_probes::diagnose::{Code, Status};
 use sshprobe_probes::record::Record;
 
+use crate::report::columns::color_of;
+use crate::report::format::Look;
+use crate::report::histogram;
+use crate::report::layout::{ascii, cut, ellipsis, width};
+use crate::report::networks::Networks;
+use crate::report::next::{Next, Reach};
 use crate::report::span::{count, counted, show};
+
+/// How many networks are named.
+const NETWORKS: usize = 5;
+
+/// Where what belongs to a line's heading begins.
+const INDENT: usize = 33;
 
 /// What every record added up to, in memory that does not grow with their number.
 #[derive(Debug)]
@@ -18,6 +30,8 @@ pub struct Summary {
     codes: BTreeMap<Code, u64>,
     hidden: u64,
     latency: [Latency; STAGES.len()],
+    networks: Networks,
+    next: Next,
 }
 
 /// How to read one stage's time from a record; `None` where the stage was not passed.
@@ -61,14 +75,18 @@ impl Latency {
 }
 
 /// How the run as a whole went, for the summary's first line.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Closing {
+#[derive(Debug, Clone, Default)]
+pub struct Closing<'a> {
     /// From the first target to the last record.
     pub elapsed: Duration,
     /// It was ended before every target was probed.
     pub interrupted: bool,
     /// The option that lists what standard output left out.
     pub list_all: &'static str,
+    /// What the place that it is shown on looks like.
+    pub look: Look,
+    /// What the commands shown can rely on.
+    pub reach: Reach<'a>,
 }
 
 impl Default for Summary {
@@ -79,6 +97,8 @@ impl Default for Summary {
             codes: BTreeMap::new(),
             hidden: 0,
             latency: std::array::from_fn(|_| Latency::new()),
+            networks: Networks::default(),
+            next: Next::default(),
         }
     }
 }
@@ -94,6 +114,8 @@ impl Summary {
                 latency.add(micros);
             }
         }
+        self.networks.add(record);
+        self.next.add(record);
     }
 
     /// Counts a record that standard output left out.
@@ -107,9 +129,10 @@ impl Summary {
         self.targets
     }
 
-    /// The text, with a line end after each line. It holds nothing that came from the network.
+    /// The text, with a line end after each line. Of what came from the network it holds names, escaped and quoted.
     #[must_use]
-    pub fn render(&self, closing: Closing) -> String {
+    pub fn render(&self, closing: &Closing<'_>) -> String {
+        let look = &closing.look;
         let mut out = format!(
             "{} in {}, {}",
             counted(self.targets, "target"),
@@ -120,6 +143,17 @@ impl Summary {
             out.push_str("; interrupted, the rest was not probed");
         }
         out.push('\n');
+        self.render_codes(&mut out, look);
+        if self.hidden > 0 {
+            let _ = writeln!(out, "  ({} not listed; {} lists them all)", count(self.hidden), closing.list_all);
+        }
+        self.render_networks(&mut out, look);
+        self.render_latency(&mut out, look);
+        self.render_next(&mut out, closing);
+        out
+    }
+
+    fn render_codes(&self, out: &mut String, look: &Look) {
         for status in Status::ALL {
             let codes: Vec<(Code, u64)> =
                 self.codes.iter().map(|(code, n)| (*code, *n)).filter(|(code, _)| code.status() == *status).collect();
@@ -127,28 +161,40 @@ impl Summary {
             if total == 0 {
                 continue;
             }
-            let _ = write!(out, "  {:<17}  {:>10}", status.name(), count(total));
+            let padding = " ".repeat(17_usize.saturating_sub(status.name().len()));
+            let _ = write!(out, "  {}{padding}  {:>10}", paint(status.name(), color_of(*status), look), count(total));
             // A status with a single code of the same name has said it all.
             if codes.iter().any(|(code, _)| code.name() != status.name()) {
-                let codes: Vec<String> = codes.iter().map(|(code, n)| format!("{code} {}", count(*n))).collect();
-                let _ = write!(out, "  {}", codes.join(", "));
+                list(out, &codes, look);
             }
             out.push('\n');
         }
-        if self.hidden > 0 {
-            let _ = writeln!(out, "  ({} not listed; {} lists them all)", count(self.hidden), closing.list_all);
-        }
-        self.render_latency(&mut out);
-        out
     }
 
-    fn render_latency(&self, out: &mut String) {
+    fn render_networks(&self, out: &mut String, look: &Look) {
+        let worst = self.networks.worst(NETWORKS);
+        if worst.is_empty() {
+            return;
+        }
+        // Counts of networks that had to be forgotten for a while are lower bounds.
+        let least = if self.networks.forgot { "at least " } else { "" };
+        let _ = writeln!(out, "{}", paint(&format!("  worst networks, {least}so many failing"), "1", look));
+        for (network, tally) in worst {
+            let failing = format!("{}/{}", count(tally.failures), count(tally.targets));
+            let _ = write!(out, "  {network:<17}  {failing:>10}");
+            list(out, &tally.codes, look);
+            out.push('\n');
+        }
+    }
+
+    fn render_latency(&self, out: &mut String, look: &Look) {
         let seen = |latency: &Latency| latency.histogram.as_ref().is_some_and(|histogram| !histogram.is_empty());
         if !self.latency.iter().any(seen) {
             return;
         }
-        let _ =
-            writeln!(out, "  {:<17}  {:>10}  {:>7}  {:>7}  {:>7}  {:>7}", "stage", "count", "p50", "p90", "p99", "max");
+        let heading =
+            format!("  {:<17}  {:>10}  {:>7}  {:>7}  {:>7}  {:>7}", "stage", "count", "p50", "p90", "p99", "max");
+        let _ = writeln!(out, "{}", paint(&heading, "1", look));
         for ((name, _), latency) in STAGES.iter().zip(&self.latency) {
             let Some(histogram) = latency.histogram.as_ref().filter(|histogram| !histogram.is_empty()) else {
                 continue;
@@ -166,7 +212,59 @@ impl Summary {
                 show(Duration::from_micros(latency.longest))
             );
         }
+        if let Some(histogram) = self.latency.last().and_then(|whole| whole.histogram.as_ref()) {
+            for row in histogram::rows(histogram, look.ascii) {
+                let line = format!("    {:<15}  {:>10}  {}", row.span, count(row.count), row.bar);
+                let _ = writeln!(out, "{}", line.trim_end());
+            }
+        }
     }
+
+    fn render_next(&self, out: &mut String, closing: &Closing<'_>) {
+        let look = &closing.look;
+        let steps = self.next.steps(closing.reach);
+        if steps.is_empty() {
+            return;
+        }
+        let _ = writeln!(out, "{}", paint("  look at next", "1", look));
+        for step in steps {
+            let mut what = format!("  {}", spell(&step.what, look));
+            if let Some(wide) = look.width {
+                what = cut(&what, wide, ellipsis(look.ascii));
+            }
+            // The command is never cut: it is there to be copied.
+            let _ = writeln!(out, "{what}\n      {}", spell(&step.command, look));
+        }
+    }
+}
+
+/// Codes and their counts behind a heading that ends at [`INDENT`], on further lines where one does not hold them.
+fn list(out: &mut String, codes: &[(Code, u64)], look: &Look) {
+    let limit = look.width.map_or(usize::MAX, |width| width.max(INDENT + 1));
+    let mut at = INDENT - 2;
+    for (index, (code, n)) in codes.iter().enumerate() {
+        let comma = if index + 1 < codes.len() { "," } else { "" };
+        let piece = format!("{code} {}{comma}", count(*n));
+        let gap = if index == 0 { 2 } else { 1 };
+        if index > 0 && at + gap + width(&piece) > limit {
+            out.push('\n');
+            out.push_str(&" ".repeat(INDENT));
+            at = INDENT;
+        } else {
+            out.push_str(&" ".repeat(gap));
+            at += gap;
+        }
+        out.push_str(&piece);
+        at += width(&piece);
+    }
+}
+
+fn paint(text: &str, sgr: &str, look: &Look) -> String {
+    if look.color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn spell(text: &str, look: &Look) -> String {
+    if look.ascii { ascii(text) } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -193,9 +291,9 @@ mod tests {
         summary.add(&record("d", Code::AuthTimeout, Stage::Auth, "nothing"));
         summary.add(&record("e", Code::Refused, Stage::Connect, "no"));
         summary.hide();
-        let closing = Closing { elapsed: Duration::from_millis(21_400), interrupted: false, list_all: "--show all" };
+        let closing = Closing { elapsed: Duration::from_millis(21_400), list_all: "--show all", ..Closing::default() };
         assert_eq!(
-            summary.render(closing),
+            summary.render(&closing),
             "\
 1,204 targets in 21.4s, 1,202 connections
   ok                      1,201
@@ -205,16 +303,59 @@ mod tests {
   stage                   count      p50      p90      p99      max
   connect                 1,201    200us    200us    200us       3s
   whole, if ok            1,201     12ms     12ms     12ms     12ms
+  look at next
+  1 timeout-connect: Nothing answered the connection attempt
+      sshprobe -v --connect-timeout 15s c:22
+  1 auth-timeout: The server did not answer the first authentication request
+      sshprobe -v --timeout 60s d:22
+  1 refused: Nothing listens on the port
+      sshprobe explain refused
 "
         );
     }
 
     #[test]
     fn an_empty_run_has_a_summary_too() {
-        let closing = Closing { elapsed: Duration::ZERO, interrupted: true, list_all: "" };
+        let closing = Closing { interrupted: true, ..Closing::default() };
         assert_eq!(
-            Summary::default().render(closing),
+            Summary::default().render(&closing),
             "0 targets in 0s, 0 connections; interrupted, the rest was not probed\n"
         );
+    }
+
+    #[test]
+    fn where_all_is_well_the_summary_is_short() {
+        let mut summary = Summary::default();
+        summary.add(&healthy("10.0.0.1"));
+        summary.add(&healthy("10.0.1.1"));
+        let text = summary.render(&Closing::default());
+        assert_eq!(text.lines().count(), 5, "{text}");
+    }
+
+    #[test]
+    fn lines_are_folded_and_networks_named() {
+        let mut summary = Summary::default();
+        let codes =
+            [Code::ClosedNoIdent, Code::ResetNoIdent, Code::ClosedAfter5s, Code::ClosedAfterIdent, Code::KexClosed];
+        for (last, code) in codes.iter().enumerate() {
+            let addr = format!("10.0.1.{last}");
+            let mut failed = record(&addr, *code, Stage::Ident, "x");
+            failed.target.addr = addr.parse().ok();
+            summary.add(&failed);
+        }
+        let mut well = healthy("10.0.2.1");
+        well.target.addr = "10.0.2.1".parse().ok();
+        summary.add(&well);
+        let look = Look { width: Some(80), ..Look::default() };
+        let text = summary.render(&Closing { look, ..Closing::default() });
+        assert!(text.lines().all(|line| width(line) <= 80), "{text}");
+        assert!(
+            text.contains(
+                "  closed                      5  closed-no-ident 1, reset-no-ident 1,\n                                 closed-after-5s 1,"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("\n  10.0.1.0/24               5/5  closed-no-ident 1,"), "{text}");
+        assert!(!text.contains("10.0.2.0/24"), "{text}");
     }
 }

@@ -1,0 +1,106 @@
+//! What the engine tells about single connections (`-v`, `-vv`) as [`tracing`] events: INFO for a connection's life, DEBUG
+//! for its stages.
+//!
+//! Where nobody listens an event costs one look at a number. Bytes from the network are escaped here; of credentials
+//! nothing is ever said.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use sshprobe_probes::case::{Connect, ResolveFault};
+use sshprobe_probes::diagnose::classify;
+use sshprobe_probes::escape::{escape, quote};
+use sshprobe_probes::evidence::{Errno, Evidence, Stage};
+use sshprobe_probes::plan::Depth;
+use sshprobe_probes::time::Moment;
+
+/// The most of a server's text that a line shows.
+const TEXT: usize = 120;
+
+fn millis(span: Duration) -> String {
+    format!("{:.1}ms", span.as_secs_f64() * 1e3)
+}
+
+/// A name was asked for.
+pub(super) fn resolved(name: &str, found: &Result<Vec<IpAddr>, ResolveFault>, took: Duration) {
+    match found {
+        Ok(addrs) => tracing::info!("{} resolved to {addrs:?} in {}", escape(name), millis(took)),
+        Err(fault) => {
+            tracing::info!("{} not resolved in {}: {}", escape(name), millis(took), escape(format!("{fault:?}")))
+        }
+    }
+}
+
+/// A connection may be opened.
+pub(super) fn admitted(connect: &Connect) {
+    tracing::info!("{} admitted", connect.addr);
+}
+
+/// It is up.
+pub(super) fn connected(evidence: &Evidence) {
+    let took = evidence.timing.connect.unwrap_or_default();
+    tracing::info!("{} connected in {}", evidence.addr, millis(took));
+}
+
+/// It could not be opened for want of something of ours.
+pub(super) fn short(addr: SocketAddr, errno: Option<Errno>, again: Duration) {
+    let why = errno.map_or_else(|| String::from("the connection-tracking table is full"), |errno| errno.to_string());
+    tracing::info!("{addr} put off, as this machine is short of something ({why}); again in {}", millis(again));
+}
+
+/// It is over.
+pub(super) fn ended(evidence: &Evidence, depth: Depth) {
+    if !tracing::enabled!(tracing::Level::INFO) {
+        return;
+    }
+    let verdict = classify(evidence, depth);
+    let took = evidence.ended.since(evidence.started);
+    let (addr, received) = (evidence.addr, evidence.received);
+    tracing::info!(
+        "{addr} ended in {} after {} and {received} bytes: {}: {}",
+        verdict.stage.name(),
+        millis(took),
+        verdict.code,
+        escape(&verdict.detail)
+    );
+}
+
+/// There is to be another connection to the same target.
+pub(super) fn again(before: &Connect, next: &Connect, now: Moment) {
+    // The case says what differs; a retry is the same again.
+    let why = if next.addr != before.addr {
+        "the name's next address"
+    } else if next.mss != before.mss {
+        "again with small segments, as big packets may be lost"
+    } else if next.plan.step_by_step != before.plan.step_by_step {
+        "again step by step, as the server may have choked on two requests at once"
+    } else {
+        "again, as the answer may pass by itself"
+    };
+    tracing::info!("{} planned in {}: {why}", next.addr, millis(next.not_before.since(now)));
+}
+
+/// The probe has come from `from` to another stage; tells what it learned there.
+pub(super) fn stage(from: Stage, evidence: &Evidence) {
+    let addr = evidence.addr;
+    let learned = match from {
+        Stage::Ident => evidence.ident.as_ref().map(|ident| quote(&ident.raw, TEXT)),
+        Stage::Kexinit => evidence.kexinit.as_ref().map(|_| String::from("the server's offer is known")),
+        Stage::Kex => evidence.negotiated.as_ref().map(|agreed| {
+            let key = evidence
+                .host_key
+                .as_ref()
+                .map_or_else(String::new, |key| format!("{:?}", key.signature).to_lowercase());
+            format!("{}, {}, {}; host key's signature {key}", agreed.kex, agreed.host_key, agreed.cipher_c2s)
+        }),
+        _ => None,
+    };
+    tracing::debug!("{addr} {} done, {} begins: {}", from.name(), evidence.stage.name(), learned.unwrap_or_default());
+}
+
+/// The probe has finished in this stage.
+pub(super) fn last_stage(evidence: &Evidence) {
+    let methods = evidence.auth.as_ref().and_then(|auth| auth.methods.as_ref());
+    let methods = methods.map_or_else(String::new, |methods| format!("; methods {}", quote(methods.join(&b','), TEXT)));
+    tracing::debug!("{} {} is the last stage{methods}", evidence.addr, evidence.stage.name());
+}
