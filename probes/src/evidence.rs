@@ -131,7 +131,13 @@ impl Evidence {
     /// A TCP connection was made: whatever came later, the address answered.
     #[must_use]
     pub fn connected(&self) -> bool {
-        self.stage > Stage::Connect
+        match &self.fault {
+            // Where the handshake is all that was asked for, no further stage is entered.
+            None => true,
+            // Linux says ECONNREFUSED to a SYN's reset; any other came over a connection that had been accepted.
+            Some(Fault::Connect) => self.path.errno == Some(Errno::ECONNRESET),
+            Some(_) => self.stage > Stage::Connect,
+        }
     }
 
     /// The value of the EXT_INFO extension `name`, if the server sent it. The last one sent counts (RFC 8308 section 2.4).

@@ -15,7 +15,7 @@
 
 use std::sync::Arc;
 
-use crate::evidence::{Disconnect, Errno, Evidence, Fault, Icmp, Stage};
+use crate::evidence::{Disconnect, Errno, Evidence, Fault, Icmp, LocalTrouble, Stage};
 use crate::plan::{Depth, Plan};
 use crate::random::{Randomness, Seed};
 use crate::stage::auth::AwaitAnswer;
@@ -63,7 +63,7 @@ pub struct Probe {
     introduced: bool,
     /// A write failed with this, and until then what can be read is still read.
     draining: Option<(Errno, Moment)>,
-    /// ICMP complained while the connection was up.
+    /// ICMP complained while the connection was up, and nothing has come since.
     soft: bool,
 }
 
@@ -171,10 +171,11 @@ impl Probe {
 
     /// Feeds bytes read from the connection, in whatever pieces they came.
     pub fn input(&mut self, now: Moment, bytes: &[u8]) {
-        self.wake(now);
+        self.expire(now);
         if matches!(self.state, State::Over(_)) {
             return;
         }
+        self.soft &= bytes.is_empty();
         let received = &mut self.conversation.evidence.received;
         *received = received.saturating_add(bytes.len() as u64);
         let rest = if let State::Ident(_) = self.state { self.identify(bytes) } else { bytes };
@@ -182,6 +183,8 @@ impl Probe {
             self.uncount(rest.len());
             return;
         }
+        // Only now: where this machine was late, what had come by then was not an answer to us.
+        self.speak();
         if let State::LastWords(_) = self.state {
             self.last_words(rest);
             return;
@@ -213,7 +216,13 @@ impl Probe {
         let ended = match errno {
             Some(errno) => {
                 self.conversation.evidence.path.errno = Some(errno);
-                if torn(errno) { Fault::Reset } else { Fault::Lost }
+                match errno {
+                    // Whatever the server did, this machine could not go on.
+                    Errno::ENOBUFS | Errno::ENOMEM => Fault::Local(LocalTrouble::ResourceLimit),
+                    Errno::ENETDOWN | Errno::ENODEV => Fault::Local(LocalTrouble::NoRoute),
+                    errno if torn(errno) => Fault::Reset,
+                    _ => Fault::Lost,
+                }
             }
             None => Fault::Eof,
         };
@@ -271,6 +280,12 @@ impl Probe {
 
     /// Time has passed.
     pub fn wake(&mut self, now: Moment) {
+        self.expire(now);
+        self.speak();
+    }
+
+    /// Ends what has lasted too long.
+    fn expire(&mut self, now: Moment) {
         self.conversation.now = now;
         if matches!(self.state, State::Over(_)) {
             return;
@@ -294,9 +309,12 @@ impl Probe {
                 _ => self.keep_unparsed(),
             }
             self.over(Some(if self.soft { Fault::Lost } else { Fault::Timeout }));
-            return;
         }
-        if self.speaks() && now >= self.connected + self.conversation.plan.speak_after {
+    }
+
+    /// Speaks first if the server has been silent for long enough.
+    fn speak(&mut self) {
+        if self.speaks() && self.conversation.now >= self.connected + self.conversation.plan.speak_after {
             self.introduce();
             self.conversation.evidence.spoke_first = true;
         }

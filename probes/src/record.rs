@@ -62,7 +62,7 @@ pub struct Record {
     pub detail: String,
     /// How specific the evidence is.
     pub confidence: Confidence,
-    /// TCP connections (or tunnels) tried.
+    /// TCP connections (or tunnels) opened to the target; `tried` lists those that could not be opened too.
     pub connections: u32,
     /// 1 and the tries after a transient answer.
     pub attempts: u32,
@@ -101,6 +101,9 @@ pub struct Record {
     /// Those of them whose value is not UTF-8, as bytes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ext_info_b64: BTreeMap<String, String>,
+    /// All of them as bytes, name and value, in the order sent, if a name is not UTF-8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ext_info_raw_b64: Vec<(String, String)>,
     /// The extension `server-sig-algs` (RFC 8308 section 3.1) as a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_sig_algs: Option<Vec<String>>,

@@ -18,6 +18,7 @@ use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
 use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::{Host, Target};
+use sshprobe_probes::time::Moment;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +38,9 @@ use crate::transport::{Opening, Stream, Tcp, Transport};
 
 /// A resolver keeps its own time; this is for one that does not.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A deadline that is noticed this much later than it passed was missed by us: the process was stopped, or had no CPU.
+const LATE: Duration = Duration::from_secs(1);
 
 /// A run that can start.
 #[derive(Debug)]
@@ -147,6 +151,7 @@ impl<T: Transport> Engine<T> {
             transport,
             resolver,
             settings: options.settings,
+            connect_timeout: options.connect_timeout,
             all_addresses: options.all_addresses,
             exclusions: options.exclusions,
             clock,
@@ -187,6 +192,7 @@ struct Works<T, R> {
     transport: T,
     resolver: R,
     settings: Arc<Settings>,
+    connect_timeout: Duration,
     all_addresses: bool,
     exclusions: Arc<Exclusions>,
     clock: Clock,
@@ -267,7 +273,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         if addrs.is_empty() && !none {
             // Excluded is excluded, by whatever name.
             let (run, now) = (&self.settings.run, self.clock.now());
-            return Err(Box::new(Record::local(target, LocalTrouble::Policy, None, run, now)));
+            let mut record = Record::local(target, LocalTrouble::Policy, None, run, now);
+            record.detail = String::from("not probed: every address of the name is excluded");
+            return Err(Box::new(record));
         }
         if self.all_addresses && addrs.len() > 1 {
             return Ok(addrs.into_iter().map(|addr| self.case(target, vec![addr], Some(took))).collect());
@@ -353,7 +361,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Ok(evidence) => return evidence,
                 Err(shortage) => shortage,
             };
-            not_before = self.gate.trouble();
+            not_before = self.put_off(&shortage);
             drop(pass);
             let now = self.clock.now();
             if patience.exhausted(now) {
@@ -365,12 +373,24 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         }
     }
 
+    /// When a connection that ran into a shortage may be tried again.
+    ///
+    /// connect() says EADDRNOTAVAIL where no local port, or no local address at all, is left towards that one destination:
+    /// others lack nothing, and lose no slot by it.
+    fn put_off(&self, shortage: &Shortage) -> Moment {
+        if shortage.0 == Some(Errno::EADDRNOTAVAIL) {
+            self.stats.trouble();
+            return self.clock.now() + LocalBackoff::LONGEST_WAIT;
+        }
+        self.gate.trouble()
+    }
+
     /// Opens a connection and converses.
     async fn attempt(&self, connect: &Connect) -> Result<Evidence, Shortage> {
         self.conntrack().look(self.clock.now());
         let (mut stream, mut probe) = match self.transport.open(connect).await {
             Opening::Up(stream, evidence) => (stream, self.probe(connect, evidence)?),
-            Opening::Down(evidence) => return self.down(evidence),
+            Opening::Down(evidence) => return self.down(connect, evidence),
             Opening::Short(errno) => return Err(Shortage(Some(errno))),
         };
         self.gate.recovered();
@@ -380,6 +400,10 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let mut evidence = probe.into_evidence(left);
         if evidence.fault.is_some() && evidence.path.icmp.is_none() {
             evidence.path.icmp = end.icmp;
+        }
+        let silent = matches!(evidence.fault, Some(Fault::Timeout | Fault::Lost));
+        if silent && overslept(&evidence, connect.plan.timeout) {
+            return Err(Shortage(None));
         }
         Ok(evidence)
     }
@@ -392,8 +416,11 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 
     /// A connection that did not come up: the target's answer, or this machine's own silence.
-    fn down(&self, evidence: Evidence) -> Result<Evidence, Shortage> {
+    fn down(&self, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
         if evidence.fault == Some(Fault::ConnectTimeout) {
+            if overslept(&evidence, self.connect_timeout.min(connect.plan.timeout)) {
+                return Err(Shortage(None));
+            }
             let mut conntrack = self.conntrack();
             conntrack.look(self.clock.now());
             if conntrack.full_since(evidence.started) {
@@ -409,7 +436,14 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 }
 
-/// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none.
+/// Whether the end of `limit` was noticed much too late. The answer may have lain in the socket all the while, so that the
+/// silence is not the target's.
+fn overslept(evidence: &Evidence, limit: Duration) -> bool {
+    evidence.ended.since(evidence.started) > limit + LATE
+}
+
+/// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
+/// has want of CPU.
 #[derive(Debug)]
 struct Shortage(Option<Errno>);
 

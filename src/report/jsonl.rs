@@ -1,7 +1,8 @@
 //! JSON lines: one record a line, lossless.
 
-use std::io;
+use std::io::{self, Write};
 
+use sshprobe_probes::escape::is_unsafe;
 use sshprobe_probes::record::Record;
 
 use crate::report::format::{Encoder, Look};
@@ -15,10 +16,31 @@ pub(super) fn encoder(_: Look) -> Box<dyn Encoder> {
 
 impl Encoder for Jsonl {
     fn record(&mut self, record: &Record, out: &mut Vec<u8>) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, record)?;
+        let line = serde_json::to_string(record)?;
+        if line.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            out.extend_from_slice(line.as_bytes());
+        } else {
+            harmless(&line, out)?;
+        }
         out.push(b'\n');
         Ok(())
     }
+}
+
+/// Writes what a terminal might obey (DEL, C1 and bidi controls, other invisible characters) as JSON's own escapes: it reads
+/// back the same, and JSON lines on a terminal are as safe as the table.
+fn harmless(line: &str, out: &mut Vec<u8>) -> io::Result<()> {
+    for character in line.chars() {
+        if is_unsafe(character) {
+            let mut units = [0; 2];
+            for unit in character.encode_utf16(&mut units) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+        } else {
+            write!(out, "{character}")?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -29,7 +51,8 @@ mod tests {
     #[test]
     fn a_record_is_one_line_that_reads_back_the_same() {
         let mut hostile = healthy("a");
-        hostile.detail = String::from("two\nlines \u{2028} and \u{1b}[2J");
+        hostile.detail =
+            String::from("two\nlines \u{2028} and \u{1b}[2J, \u{7f} \u{9b}31m \u{202e} \u{e0041} caf\u{e9}");
         let mut out = Vec::new();
         let mut jsonl = encoder(Look::default());
         jsonl.record(&hostile, &mut out).expect("no error");
@@ -38,5 +61,8 @@ mod tests {
         assert_eq!(lines.len(), 2);
         let read: Record = serde_json::from_slice(lines[0]).expect("a record");
         assert_eq!(read, hostile);
+        let text = String::from_utf8(lines[0].to_vec()).expect("UTF-8");
+        assert!(!text.trim_end().chars().any(is_unsafe), "{text}");
+        assert!(text.contains('\u{e9}'), "what is harmless stays readable");
     }
 }

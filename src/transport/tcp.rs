@@ -127,7 +127,17 @@ impl Transport for Tcp {
             Ok(()) => Begun::UnderWay,
             Err(error) if under_way(&error) => Begun::UnderWay,
             Err(error) if reset(&error) => Begun::Torn(errno(&error)),
-            Err(error) => return self.failed(evidence, &error, Some(&SockRef::from(&socket))),
+            Err(error) => {
+                let mut opening = self.failed(evidence, &error, Some(&SockRef::from(&socket)));
+                // What connect() itself says has not left this machine (a closed port of its own apart). Read off the clock
+                // the time would grow with our load until it looked like an answer of the network's.
+                if let Opening::Down(evidence) = &mut opening
+                    && evidence.path.errno != Some(Errno::ECONNREFUSED)
+                {
+                    evidence.timing.connect = Some(Duration::ZERO);
+                }
+                return opening;
+            }
         };
         let stream = match TcpStream::from_std(socket.into()) {
             Ok(stream) => stream,

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::OnceLock;
 
 use super::netns::sweep_leftovers;
 
@@ -41,7 +41,9 @@ pub(crate) fn shared_lab() -> Option<Lab> {
 }
 
 fn open(lock: fn(&File) -> std::io::Result<()>) -> Option<Lab> {
-    if let Some(reason) = obstacle() {
+    // Asked once a process: tests that ask at the same time would trip over each other's trial.
+    static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
+    if let Some(reason) = OBSTACLE.get_or_init(obstacle) {
         assert!(
             !(nix::unistd::geteuid().is_root() && std::env::var_os("CI").is_some()),
             "the lab must run here and cannot: {reason}"
@@ -72,9 +74,7 @@ fn obstacle() -> Option<String> {
     if !missing.is_empty() {
         return Some(format!("not installed: {}", missing.join(", ")));
     }
-    // Tests of one process may ask at the same time: a name for each.
-    static TRIALS: AtomicU32 = AtomicU32::new(0);
-    let trial = format!("sshprobe-lab-{}-trial{}", std::process::id(), TRIALS.fetch_add(1, Ordering::Relaxed));
+    let trial = format!("sshprobe-lab-{}-trial", std::process::id());
     let made = std::process::Command::new("ip").args(["netns", "add", &trial]).output();
     let _ = std::process::Command::new("ip").args(["netns", "del", &trial]).output();
     match made {

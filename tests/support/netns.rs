@@ -148,7 +148,8 @@ pub(crate) fn sweep_leftovers() {
     for line in String::from_utf8_lossy(&list.stdout).lines() {
         let Some(name) = line.split_whitespace().next().filter(|name| name.starts_with(PREFIX)) else { continue };
         let maker = name.trim_start_matches(PREFIX).split('-').next().unwrap_or_default();
-        if !Path::new("/proc").join(maker).exists() {
+        // A zombie that nobody waits for still has its folder there, but no program any more.
+        if fs::read_link(Path::new("/proc").join(maker).join("exe")).is_err() {
             delete(name);
             let _ = fs::remove_dir_all(Path::new("/etc/netns").join(name));
         }

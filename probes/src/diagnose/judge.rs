@@ -95,22 +95,14 @@ fn deepest(connections: &[Evidence], verdicts: &[Verdict]) -> Option<Verdict> {
     best.cloned()
 }
 
-/// Of two connections to one address: after a transient answer, or if it went as deep, the later one.
+/// Of two connections to one address the one that went deeper, or else the later one: an address that accepted once is not
+/// empty because the next SYN went unanswered.
 fn later_or_deeper<'a>(earlier: &'a Verdict, later: &'a Verdict) -> &'a Verdict {
     // Trouble of our own never replaces what the target said.
     if later.status() == Status::LocalError && earlier.status() != Status::LocalError {
         return earlier;
     }
-    if earlier.status() == Status::LocalError || transient(earlier.code) || later.stage >= earlier.stage {
-        later
-    } else {
-        earlier
-    }
-}
-
-/// Answers that are a property of the moment: the next try may go better, and then it counts.
-const fn transient(code: Code) -> bool {
-    matches!(code, Code::ThrottledMaxstartups | Code::ResetNoIdent | Code::ClosedNoIdent)
+    if earlier.status() == Status::LocalError || later.stage >= earlier.stage { later } else { earlier }
 }
 
 /// How much an address that gave no connection has said: our own trouble nothing, silence less than an answer.

@@ -5,7 +5,7 @@ use super::code::Code;
 use super::verdict::Verdict;
 use super::{ident, sniff};
 use crate::escape::{escape, quote, shorten};
-use crate::evidence::{Evidence, Slot, Stage};
+use crate::evidence::{Evidence, Signature, Slot, Stage};
 
 /// What was asked for was learned.
 pub(super) fn complete(evidence: &Evidence) -> Verdict {
@@ -25,8 +25,10 @@ fn learned(evidence: &Evidence) -> String {
     if let Some(ident) = &evidence.ident {
         parts.push(quote(&ident.raw, QUOTED));
     }
-    if let (Some(negotiated), true) = (&evidence.negotiated, evidence.host_key.is_some()) {
-        parts.push(format!("host key proven with {} over {}", negotiated.host_key, negotiated.kex));
+    if let (Some(negotiated), Some(key)) = (&evidence.negotiated, &evidence.host_key) {
+        // A key too odd for the library is presented and recorded, but proves nothing.
+        let proven = if key.signature == Signature::Verified { "proven" } else { "not proven" };
+        parts.push(format!("host key {proven} with {} over {}", negotiated.host_key, negotiated.kex));
     }
     if let Some(auth) = &evidence.auth {
         if auth.none_accepted {

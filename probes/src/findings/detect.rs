@@ -102,7 +102,8 @@ fn lateness(found: &mut Found, evidence: &Evidence) {
     let own = took.map(|took| took.saturating_sub(evidence.timing.connect.unwrap_or_default()));
     // Had it come much later than we spoke, our speaking would not have been what it waited for.
     let answered = own.is_none_or(|own| own < SPEAK_AFTER.saturating_add(SLOW_IDENT));
-    if evidence.spoke_first && answered {
+    let silent = evidence.preamble.lines.first().is_none_or(|line| line.at >= SPEAK_AFTER);
+    if evidence.spoke_first && silent && answered {
         let detail = "the server stayed silent until our identification had come";
         found.add(FindingId::IdentAfterClient, detail);
     } else if let Some(own) = own.filter(|own| *own >= SLOW_IDENT) {

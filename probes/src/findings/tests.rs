@@ -235,6 +235,12 @@ fn ident_cases() -> Vec<(FindingId, Vec<Case>)> {
         evidence.spoke_first = spoke_first;
         (evidence, None, fires)
     };
+    let spoke_into = |line_at, fires| {
+        let (mut evidence, key, _) = late(20, 2_100, true, fires);
+        evidence.preamble.lines = vec![PreambleLine { at: Duration::from_millis(line_at), bytes: b"Wait...".to_vec() }];
+        evidence.preamble.count = 1;
+        (evidence, key, fires)
+    };
     let preamble = |count, ident: bool, fires| {
         let mut evidence = evidence("SSH-2.0-x");
         evidence.preamble.count = count;
@@ -261,7 +267,14 @@ fn ident_cases() -> Vec<(FindingId, Vec<Case>)> {
         ),
         (
             FindingId::IdentAfterClient,
-            vec![late(20, 2_100, true, true), late(20, 2_100, false, false), late(20, 10_000, true, false)],
+            vec![
+                late(20, 2_100, true, true),
+                late(20, 2_100, false, false),
+                late(20, 10_000, true, false),
+                // It was speaking already, or began to once we had.
+                spoke_into(500, false),
+                spoke_into(2_050, true),
+            ],
         ),
         (
             FindingId::PreIdentLines,

@@ -255,7 +255,9 @@ mod tests {
     #[test]
     fn a_connection_is_charged_by_what_became_of_it() {
         let class = |change: fn(&mut Evidence)| Class::of(&ended(change));
-        assert_eq!(class(|evidence| evidence.stage = Stage::Connect), None);
+        let refused =
+            |evidence: &mut Evidence| (evidence.stage, evidence.fault) = (Stage::Connect, Some(Fault::Connect));
+        assert_eq!(class(refused), None);
         assert_eq!(class(|evidence| evidence.fault = Some(Fault::Eof)), Some(Class::NoAuth));
         let text = |evidence: &mut Evidence| {
             let bytes = b"Not allowed at this time".to_vec();

@@ -41,7 +41,8 @@ impl Record {
         let mut record = Self::bare(target, verdict, run, started);
         record.tried = tried;
         record.learn(&best);
-        record.connections = u32::try_from(connections.len()).unwrap_or(u32::MAX);
+        let made = connections.iter().filter(|each| each.connected()).count();
+        record.connections = u32::try_from(made).unwrap_or(u32::MAX);
         record.attempts = attempts;
         record.timing_us.resolve = resolve.map(micros);
         // The driver's pauses are no time of the target's.
@@ -111,6 +112,7 @@ impl Record {
             host_keys: Vec::new(),
             ext_info: BTreeMap::new(),
             ext_info_b64: BTreeMap::new(),
+            ext_info_raw_b64: Vec::new(),
             server_sig_algs: None,
             auth: None,
             disconnect: None,
@@ -170,6 +172,10 @@ impl Record {
                 None => self.ext_info_b64.remove(&name),
             };
             self.ext_info.insert(name, value);
+        }
+        if evidence.ext_info.iter().any(|(name, _)| std::str::from_utf8(name).is_err()) {
+            let pairs = evidence.ext_info.iter();
+            self.ext_info_raw_b64 = pairs.map(|(name, value)| (BASE64.encode(name), BASE64.encode(value))).collect();
         }
         self.server_sig_algs = evidence.extension(b"server-sig-algs").map(|list| names(NameList(list)));
     }

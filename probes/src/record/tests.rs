@@ -153,7 +153,7 @@ fn a_minimal_record_is_one_short_line_with_its_remedy() {
         "from_range": true,
         "status": "refused", "code": "refused", "arg": null, "stage": "connect",
         "detail": "the address answered the connection with a reset (ECONNREFUSED after 0.3 ms)",
-        "confidence": "high", "connections": 1, "attempts": 1,
+        "confidence": "high", "connections": 0, "attempts": 1,
         "tried": [{"addr": "10.0.0.5", "code": "refused", "stage": "connect", "at": "2026-11-23T12:00:00.000Z"}],
         "net": {"errno": "ECONNREFUSED", "spoke_first": false},
         "findings": [],
@@ -322,4 +322,36 @@ proptest! {
         let record = Record::assemble(&target(), verdict, &connections, None, attempts, &run());
         json_of(&record);
     }
+}
+
+#[test]
+fn connections_count_those_that_were_made() {
+    let count = |connections: &[Evidence], asked| {
+        let verdict = judge(connections, asked);
+        json_of(&Record::assemble(&target(), verdict, connections, None, 1, &run()))["connections"].clone()
+    };
+    let new = || Evidence::new("10.0.0.5:22".parse().unwrap(), Moment::START);
+    let failed = |fault, errno| {
+        let mut evidence = new();
+        (evidence.fault, evidence.path.errno) = (Some(fault), errno);
+        evidence
+    };
+    let refused = || failed(Fault::Connect, Some(Errno::ECONNREFUSED));
+    assert_eq!(count(&[refused()], Depth::Auth), 0);
+    assert_eq!(count(&[refused(), complete()], Depth::Auth), 1);
+    assert_eq!(count(&[failed(Fault::ConnectTimeout, None)], Depth::Auth), 0);
+    assert_eq!(count(&[failed(Fault::Local(LocalTrouble::ResourceLimit), None)], Depth::Auth), 0);
+    // `--depth connect` enters no stage behind it.
+    assert_eq!(count(&[new()], Depth::Connect), 1);
+    // Accepted, then reset before connect() returned.
+    assert_eq!(count(&[failed(Fault::Connect, Some(Errno::ECONNRESET))], Depth::Auth), 1);
+}
+
+#[test]
+fn extensions_whose_names_are_no_text_are_not_lost_in_each_other() {
+    let mut evidence = complete();
+    evidence.ext_info = vec![(b"\xff".to_vec(), b"one".to_vec()), (b"\xfe".to_vec(), b"two".to_vec())];
+    let json = json_of(&record(&[evidence]));
+    assert_eq!(json["ext_info_raw_b64"], json!([["/w==", "b25l"], ["/g==", "dHdv"]]));
+    assert_eq!(json_of(&record(&[complete()])).get("ext_info_raw_b64"), None);
 }

@@ -15,6 +15,8 @@ use crate::wire::read::{NameList, ReadError};
 const MAX_METHODS: usize = 64;
 /// How many EXT_INFO extensions are kept over all EXT_INFO messages.
 const MAX_EXTENSIONS: usize = 64;
+/// Their names and values together, in bytes. OpenSSH's are half a KiB; a thousand hostile servers at once must fit in memory.
+const MAX_EXTENSION_BYTES: usize = 32 * 1024;
 
 /// The state until `none` is answered.
 #[derive(Debug)]
@@ -44,6 +46,10 @@ impl AwaitAnswer {
                     send_none(conversation);
                 }
             }
+            // What was not asked cannot be answered: it would pass for a list, or for a login, that `none` never got.
+            Some(SSH_MSG_USERAUTH_FAILURE | SSH_MSG_USERAUTH_SUCCESS) if !asked(conversation) => {
+                return Err(super::unexpected(payload, "before the `none` request was sent"));
+            }
             // Some servers answer the pipelined `none` without ever accepting the service; their word counts.
             Some(SSH_MSG_USERAUTH_FAILURE) => {
                 let failure = UserauthFailure::parse(payload).map_err(broken("USERAUTH_FAILURE"))?;
@@ -64,10 +70,8 @@ impl AwaitAnswer {
             }
             // RFC 8308: right behind NEWKEYS, and a second time before the answer to `none`.
             Some(SSH_MSG_EXT_INFO) => {
-                let room = MAX_EXTENSIONS.saturating_sub(conversation.evidence.ext_info.len());
                 let pairs = ExtInfo::parse(payload).map_err(broken("EXT_INFO"))?.pairs;
-                let pairs = pairs.into_iter().take(room).map(|(name, value)| (name.to_vec(), value.to_vec()));
-                conversation.evidence.ext_info.extend(pairs);
+                pairs.into_iter().for_each(|pair| keep_extension(&mut conversation.evidence.ext_info, pair));
             }
             // Meant for what comes after a login; harmless and unanswered here.
             Some(SSH_MSG_GLOBAL_REQUEST | SSH2_MSG_PING) => {}
@@ -75,6 +79,10 @@ impl AwaitAnswer {
         }
         Ok(Turn::Next(State::Auth(self)))
     }
+}
+
+fn asked(conversation: &Conversation) -> bool {
+    conversation.evidence.auth.as_ref().is_some_and(|auth| auth.none_sent)
 }
 
 fn send_none(conversation: &mut Conversation) {
@@ -85,6 +93,15 @@ fn send_none(conversation: &mut Conversation) {
 
 fn methods(list: NameList<'_>) -> Vec<Vec<u8>> {
     list.names().filter(|name| !name.is_empty()).take(MAX_METHODS).map(<[u8]>::to_vec).collect()
+}
+
+/// Keeps an extension if there is room for it; a smaller one behind one that is too big still may have some.
+fn keep_extension(kept: &mut Vec<(Vec<u8>, Vec<u8>)>, (name, value): (&[u8], &[u8])) {
+    let bytes = kept.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum::<usize>();
+    let bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
+    if kept.len() < MAX_EXTENSIONS && bytes <= MAX_EXTENSION_BYTES {
+        kept.push((name.to_vec(), value.to_vec()));
+    }
 }
 
 fn keep_banner(auth: &mut Auth, text: &[u8]) {

@@ -117,7 +117,7 @@ async fn an_error_that_is_outlived_is_noted_and_the_connection_goes_on() {
     let reads = [Read::Soft(Errno::EHOSTUNREACH.0), Read::Bytes(b"SSH-2.0-late\r\n".to_vec())];
     let evidence = driven(staged(reads), plan(60)).await;
     assert!(evidence.ident.is_some(), "what came afterwards was heard");
-    assert_eq!(evidence.fault, Some(Fault::Lost));
+    assert_eq!(evidence.fault, Some(Fault::Timeout), "the complaint had passed: the later silence is the server's");
     assert_eq!((evidence.path.errno, evidence.path.icmp), (Some(Errno::EHOSTUNREACH), Some(ICMP)));
 }
 

@@ -233,11 +233,15 @@ async fn an_excluded_address_is_not_probed_by_its_name() {
     let mut exclusions = Exclusions::default();
     exclusions.add(&crate::target::Expression::parse(&host(66).to_string()).unwrap());
     let engine = prepared(Options { exclusions: Arc::new(exclusions), ..options() });
-    let running = start(engine, [target(0, Host::Name("x".into()), port)].into_iter(), 8);
+    let mut running = start(engine, [target(0, Host::Name("x".into()), port)].into_iter(), 8);
     let stats = Arc::clone(&running.stats);
-    let (codes, _) = running.finish().await;
-    assert_eq!(codes, BTreeMap::from([("local-policy", vec![0])]));
-    assert_eq!(stats.opened(), 0);
+    let record = running.records.recv().await.unwrap();
+    assert_eq!(
+        (record.code, record.detail.as_str()),
+        (Code::LocalPolicy, "not probed: every address of the name is excluded")
+    );
+    let (others, _) = running.finish().await;
+    assert_eq!((others.len(), stats.opened()), (0, 0));
 }
 
 #[tokio::test]
@@ -256,6 +260,10 @@ struct Faulty {
     cursed: Option<IpAddr>,
     /// So many attempts find this machine short of descriptors.
     short: AtomicUsize,
+    /// There is no local port left towards this host.
+    portless: Option<IpAddr>,
+    /// The process is stopped for this long, once, when a connection is up.
+    stopped: Mutex<Option<Duration>>,
 }
 
 struct FaultyPath {
@@ -271,8 +279,14 @@ impl Transport for Faulty {
         if shorter.is_ok() {
             return Opening::Short(Errno::EMFILE);
         }
+        if self.portless == Some(connect.addr.ip()) {
+            return Opening::Short(Errno::EADDRNOTAVAIL);
+        }
         match self.tcp.open(connect).await {
             Opening::Up(path, evidence) => {
+                if let Some(span) = self.stopped.lock().unwrap().take() {
+                    std::thread::sleep(span);
+                }
                 Opening::Up(FaultyPath { path, cursed: self.cursed == Some(connect.addr.ip()) }, evidence)
             }
             Opening::Down(evidence) => Opening::Down(evidence),
@@ -316,9 +330,14 @@ impl Stream for FaultyPath {
     }
 }
 
-fn faulty(options: Options, cursed: Option<IpAddr>, short: usize) -> Engine<Faulty> {
+fn sound(options: &Options) -> Faulty {
     let tcp = Tcp::new(options.clock, options.connect_timeout);
-    Engine::prepare_over(options, Faulty { tcp, cursed, short: short.into() }).unwrap()
+    Faulty { tcp, cursed: None, short: 0.into(), portless: None, stopped: Mutex::new(None) }
+}
+
+fn faulty(options: Options, cursed: Option<IpAddr>, short: usize) -> Engine<Faulty> {
+    let transport = Faulty { cursed, short: short.into(), ..sound(&options) };
+    Engine::prepare_over(options, transport).unwrap()
 }
 
 #[tokio::test]
@@ -383,6 +402,30 @@ async fn what_this_machine_lacks_for_good_is_its_own_error() {
     let (codes, outcome) = start(engine, targets(3, port), 8).finish().await;
     assert_eq!(codes, BTreeMap::from([("local-resource-limit", vec![0, 1, 2])]));
     assert_eq!(outcome, Outcome::default());
+}
+
+#[tokio::test]
+async fn no_local_port_towards_one_host_costs_the_others_no_slot() {
+    let mute = server(Script::steps(vec![Step::Mute])).await;
+    let options = Options { concurrency: 20, ..options() };
+    let transport = Faulty { portless: Some(host(0)), ..sound(&options) };
+    let running = start(Engine::prepare_over(options, transport).unwrap(), targets(100, mute), 8);
+    running.until(|stats| stats.troubles() > 0 && stats.in_flight() == 20).await;
+    running.cancel.cancel();
+    running.finish().await;
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_while_the_process_is_stopped_is_no_silence_of_the_target() {
+    let port = healthy().await;
+    let plan = Plan { timeout: Duration::from_secs(3), ..Plan::default() };
+    let options = Options { rate: 0, ..Options::new(plan) };
+    let transport = Faulty { stopped: Mutex::new(Some(Duration::from_millis(4200))), ..sound(&options) };
+    let running = start(Engine::prepare_over(options, transport).unwrap(), targets(1, port), 8);
+    let stats = Arc::clone(&running.stats);
+    let (codes, _) = running.finish().await;
+    assert_eq!(codes, BTreeMap::from([("ok", vec![0])]));
+    assert_eq!(stats.troubles(), 1);
 }
 
 const CHILD: &str = "SSHPROBE_TEST_PORT";

@@ -102,6 +102,13 @@ fn full_listener() -> (Socket, SocketAddr, Vec<Socket>) {
 }
 
 #[tokio::test]
+async fn what_connect_refuses_by_itself_took_no_time_however_busy_we_are() {
+    // No TCP goes to the broadcast address: connect() says so, and nothing is sent.
+    let evidence = down(tcp().open(&to("255.255.255.255:22".parse().unwrap())).await);
+    assert_eq!((evidence.path.errno, evidence.timing.connect), (Some(Errno::ENETUNREACH), Some(Duration::ZERO)));
+}
+
+#[tokio::test]
 async fn silence_ends_at_our_own_deadline() {
     let (_listener, addr, _fillers) = full_listener();
     let tcp = Tcp::new(Clock::start(), Duration::from_millis(150));
