@@ -1,6 +1,9 @@
 //! Probes SSH servers and says why one fails: the part that touches the world. What can be decided without touching it
 //! (protocol, diagnosis, records) is in [`sshprobe_probes`].
 //!
+//! [`target::Sources`] turns expressions such as `10.0.0.0/24:22` into targets, [`resolve::Resolver`] names into addresses,
+//! [`engine::Options`] are the knobs of a run. `examples/embed.rs` of the repository probes one host in twenty lines.
+//!
 //! [`engine::run`] probes every target of an iterator and sends one [record](sshprobe_probes::record::Record) for each into
 //! a channel. It runs on any tokio runtime; a [cancellation token](tokio_util::sync::CancellationToken) ends it early.
 //!

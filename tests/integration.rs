@@ -2,6 +2,7 @@
 
 mod cli;
 mod demo;
+mod examples;
 mod lab;
 mod outcomes;
 mod papers;

@@ -11,7 +11,7 @@ fn plain(text: &str) -> String {
     // What stands between backticks is literal already.
     let spans = text.split('`').enumerate();
     let escaped = spans.map(|(at, span)| match at % 2 {
-        0 => span.replace('\\', "\\\\").replace('*', "\\*").replace('_', "\\_").replace('<', "\\<").replace('~', "\\~"),
+        0 => span.replace('\\', "\\\\").replace('*', "\\*").replace('<', "\\<").replace('~', "\\~"),
         _ => span.to_owned(),
     });
     escaped.collect::<Vec<_>>().join("`")

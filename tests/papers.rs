@@ -16,7 +16,7 @@ fn read(name: &str) -> String {
 /// What stands between backticks and looks like a path of this tree.
 fn paths(text: &str) -> BTreeSet<&str> {
     let spans = text.split('`').skip(1).step_by(2);
-    let folders = ["src/", "probes/", "tests/", "benches/", "fuzz/", "scripts/", "docs/"];
+    let folders = ["src/", "probes/", "tests/", "benches/", "fuzz/", "scripts/", "docs/", "examples/"];
     spans.filter(|span| folders.iter().any(|folder| span.starts_with(folder)) && !span.contains(' ')).collect()
 }
 
