@@ -3,8 +3,8 @@
 mod ground;
 mod interrupt;
 mod limits;
+mod matrix;
 mod names;
 mod path;
-mod suites;
 mod sweep;
 mod truth;

@@ -114,7 +114,6 @@ impl Fleet {
     fn openssh(&mut self, name: &str, address: IpAddr) {
         let banner = self.keys.path("banner");
         let with_banner = format!("Banner {}", banner.display());
-        let as_config = name.replace('=', " ").replace(';', "\n");
         let (key_types, config): (&[&str], &str) = match name {
             "" | "frozen" => (&[], ""),
             "keyboard" => (
@@ -125,8 +124,6 @@ impl Fleet {
                 (&[], "PasswordAuthentication no\nPubkeyAuthentication no\nKbdInteractiveAuthentication no")
             }
             "rsa" => (&["rsa"], ""),
-            "ecdsa-384" => (&["ecdsa-384"], ""),
-            "ecdsa-521" => (&["ecdsa-521"], ""),
             "ecdsa" => (&["ecdsa"], ""),
             "banner" => {
                 std::fs::write(&banner, "Authorised use only.\nAll is logged.\n").expect("writing the banner");
@@ -134,14 +131,8 @@ impl Fleet {
             }
             // Full with the one connection that is held below.
             "full" => (&[], "MaxStartups 1:100:1\nLoginGraceTime 0"),
-            // Ciphers=aes128-ctr;MACs=hmac-sha2-256 and the like.
-            _ if name.contains('=') => (&[], &as_config),
             _ => panic!("no OpenSSH is called {name}"),
         };
-        if let Some((kind, bits)) = name.split_once('-').filter(|(kind, _)| *kind == "ecdsa") {
-            self.keys.add(name, kind, &["-b", bits]);
-            self.context.keys.insert(format!("ecdsa-sha2-nistp{bits}"), self.keys.fingerprint(name));
-        }
         let daemon = Sshd { key_types, config }.start(&self.topology.special, address, &self.keys);
         match name {
             "frozen" => daemon.freeze(),

@@ -4,6 +4,7 @@ pub(crate) mod bless;
 pub(crate) mod dns;
 pub(crate) mod fleet;
 pub(crate) mod guard;
+pub(crate) mod inetd;
 pub(crate) mod netns;
 pub(crate) mod responder;
 pub(crate) mod run;

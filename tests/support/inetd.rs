@@ -1,0 +1,65 @@
+//! OpenSSH as from inetd: one `sshd -i` a connection, with options that hang on the address it came to. Several hundred
+//! configurations so cost one listener and no process until somebody asks.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use super::netns::Netns;
+use super::scripted::Acceptor;
+
+/// What `sshd` is told on its command line at each address.
+pub(crate) type Options = BTreeMap<IpAddr, Vec<String>>;
+
+/// Serves until dropped.
+pub(crate) struct Inetd {
+    logs: Arc<Mutex<BTreeMap<IpAddr, String>>>,
+    _acceptor: Acceptor,
+}
+
+impl Inetd {
+    /// Serves port 22 of every address of the namespace; a connection to one without options is closed.
+    pub(crate) fn start(netns: &Netns, options: Options) -> Self {
+        // Debian's sshd refuses to start without its privilege separation directory.
+        fs::create_dir_all("/run/sshd").expect("making /run/sshd");
+        let logs = Arc::<Mutex<BTreeMap<IpAddr, String>>>::default();
+        let kept = Arc::clone(&logs);
+        let any = SocketAddr::from(([0, 0, 0, 0], 22));
+        let acceptor = Acceptor::start(netns, any, move |stream| {
+            let addr = stream.local_addr()?.ip();
+            let Some(options) = options.get(&addr) else { return Ok(()) };
+            let log = serve(stream, options)?;
+            kept.lock().expect("no panic while locked").entry(addr).or_default().push_str(&log);
+            Ok(())
+        });
+        Self { logs, _acceptor: acceptor }
+    }
+
+    /// What the finished processes at this address wrote to their standard error.
+    pub(crate) fn log(&self, addr: IpAddr) -> String {
+        self.logs.lock().expect("no panic while locked").get(&addr).cloned().unwrap_or_default()
+    }
+}
+
+/// Runs one `sshd -i` on the connection; returns what it wrote to standard error.
+fn serve(stream: TcpStream, options: &[String]) -> io::Result<String> {
+    let input = OwnedFd::from(stream.try_clone()?);
+    // Like the lab's other sshd, behind the scripted servers and before the rest of the machine.
+    let mut command = std::process::Command::new("nice");
+    command.args(["-n", "5", "/usr/sbin/sshd", "-i", "-e", "-f", "/dev/null", "-o", "UsePAM=no"]);
+    command.args(["-o", "StrictModes=no", "-o", "KbdInteractiveAuthentication=no"]).args(options);
+    command.stdin(Stdio::from(input)).stdout(Stdio::from(OwnedFd::from(stream))).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    // The command holds our two copies of the connection: the client is to see the end when sshd is gone.
+    drop(command);
+    let mut log = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        stderr.read_to_string(&mut log)?;
+    }
+    child.wait()?;
+    Ok(log)
+}
