@@ -52,13 +52,21 @@ pub const UNSTAGED: &[(&str, &str)] = &[
 const KEY: &[u8; 32] = &[0x5e; 32];
 
 fn healthy() -> Script {
-    Script::healthy(KEY)
+    modern(Script::healthy(KEY))
 }
 
 fn key(last: u8) -> Script {
     let mut seed = *KEY;
     seed[31] = last;
-    Script::healthy(&seed)
+    modern(Script::healthy(&seed))
+}
+
+/// A responder speaks all that we know; a well-kept server does not.
+fn modern(script: Script) -> Script {
+    script
+        .list(List::Kex, "mlkem768x25519-sha256,curve25519-sha256,kex-strict-s-v00@openssh.com")
+        .ciphers("chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes256-ctr")
+        .macs("hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com")
 }
 
 const fn server(name: &'static str, code: Code, arg: Option<&'static str>, script: fn() -> Script) -> Host {
