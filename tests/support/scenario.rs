@@ -185,8 +185,10 @@ fn evidence(record: &Value) -> BTreeMap<&'static str, String> {
     add("disconnect", record["disconnect"]["code"].as_u64().map(|code| code.to_string()));
     add("banner", text(&record["auth"]["banner"]).filter(|banner| !banner.is_empty()));
     let count = |name: &str| record[name].as_u64();
+    // What never got beyond connect() opened no connection.
+    let opened = u64::from(record["stage"] != "connect" || record["code"] == "ok");
     match (count("connections"), count("attempts")) {
-        (Some(1), Some(1)) => {}
+        (Some(connections), Some(1)) if connections == opened => {}
         (Some(2), Some(2)) => add("retried", Some(String::new())),
         (Some(2), Some(1)) => add("second", Some(String::new())),
         (connections, attempts) => add("contacts", Some(format!("{connections:?} in {attempts:?} attempts"))),
