@@ -88,19 +88,7 @@ pub fn ident(data: &[u8]) {
 pub fn kexinit(data: &[u8]) {
     let Ok(kexinit) = KexInit::parse(data) else { return };
     assert_eq!(kexinit.payload(), data);
-    let lists = [
-        kexinit.kex(),
-        kexinit.host_key(),
-        kexinit.cipher_c2s(),
-        kexinit.cipher_s2c(),
-        kexinit.mac_c2s(),
-        kexinit.mac_s2c(),
-        kexinit.comp_c2s(),
-        kexinit.comp_s2c(),
-        kexinit.lang_c2s(),
-        kexinit.lang_s2c(),
-    ]
-    .map(|list| list.0);
+    let lists = kexinit.lists().map(|list| list.0);
     let again = KexInit::build([0; 16], lists, kexinit.first_kex_packet_follows());
     let parsed = KexInit::parse(&again);
     assert!(parsed.is_ok_and(|parsed| parsed.kex() == kexinit.kex() && parsed.lang_s2c() == kexinit.lang_s2c()));

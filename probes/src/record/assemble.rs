@@ -269,18 +269,10 @@ fn lines(preamble: &evidence::Preamble) -> impl Iterator<Item = &[u8]> + Clone {
 }
 
 fn kexinit(kexinit: &KexInit) -> Kexinit {
-    let lists = [
-        kexinit.kex(),
-        kexinit.host_key(),
-        kexinit.cipher_c2s(),
-        kexinit.cipher_s2c(),
-        kexinit.mac_c2s(),
-        kexinit.mac_s2c(),
-        kexinit.comp_c2s(),
-        kexinit.comp_s2c(),
-    ];
+    // The languages are always empty in practice; what there is of them is in the payload, where that is kept.
+    let [lists @ .., _, _] = kexinit.lists();
     let lossless = lists.iter().all(|list| std::str::from_utf8(list.0).is_ok());
-    let [kex, host_key, cipher_c2s, cipher_s2c, mac_c2s, mac_s2c, comp_c2s, comp_s2c] = lists.map(names);
+    let [kex, host_key, cipher_c2s, cipher_s2c, mac_c2s, mac_s2c, comp_c2s, comp_s2c]: [_; 8] = lists.map(names);
     Kexinit {
         kex,
         host_key,

@@ -59,6 +59,12 @@ impl KexInit {
         NameList(self.payload.get(from..to).unwrap_or_default())
     }
 
+    /// All ten lists, in the order in which they are sent.
+    #[must_use]
+    pub fn lists(&self) -> [NameList<'_>; 10] {
+        std::array::from_fn(|index| self.list(index))
+    }
+
     /// `kex_algorithms`, pseudo names included.
     #[must_use]
     pub fn kex(&self) -> NameList<'_> {
