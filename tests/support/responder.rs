@@ -4,15 +4,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-use sshprobe_probes::random::Seed;
-use sshprobe_probes::responder::{Action, Close, Point, Responder, Script, Signing, Step, Userauth};
-use sshprobe_probes::time::Moment;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use sshprobe::demo;
+use sshprobe_probes::responder::{Action, Close, Point, Script, Signing, Step, Userauth};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::netns::Netns;
@@ -58,7 +54,7 @@ impl Crowd {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
                 runtime.block_on(async {
                     let listener = TcpListener::from_std(listener).expect("a listener");
-                    let _ = over.run_until_cancelled(accept(listener, script)).await;
+                    let _ = over.run_until_cancelled(demo::serve(listener, script)).await;
                 });
             })
         };
@@ -85,50 +81,4 @@ fn listen(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.bind(&addr.into())?;
     socket.listen(8192)?;
     Ok(socket.into())
-}
-
-async fn accept(listener: TcpListener, script: Arc<Script>) {
-    static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
-    loop {
-        // Out of descriptors the backlog waits; anything else concerns one connection alone.
-        let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-        let mut seed = [0x77; 32];
-        seed[..8].copy_from_slice(&number.to_be_bytes());
-        let script = Arc::clone(&script);
-        tokio::spawn(async move { drive(stream, script, Seed(seed)).await });
-    }
-}
-
-/// Moves bytes between the connection and the responder until either is done.
-async fn drive(mut stream: TcpStream, script: Arc<Script>, seed: Seed) -> io::Result<()> {
-    let begun = Instant::now();
-    let now = || Moment::from_micros(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
-    stream.set_nodelay(true)?;
-    let mut responder = Responder::new(script, seed, now());
-    let mut buffer = [0; 4096];
-    loop {
-        while !responder.output().is_empty() {
-            let written = stream.write(responder.output()).await?;
-            responder.written(written);
-        }
-        match responder.closed() {
-            Some(Close::Rst) => return socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)),
-            Some(Close::Fin) => return Ok(()),
-            None => {}
-        }
-        let reads = responder.reads();
-        let until = responder.deadline().map(|deadline| deadline.since(now()));
-        tokio::select! {
-            read = stream.read(&mut buffer), if reads => match read? {
-                0 => responder.input_end(),
-                count => responder.input(now(), &buffer[..count]),
-            },
-            () = tokio::time::sleep(until.unwrap_or_default()), if until.is_some() => responder.wake(now()),
-            else => return Ok(()),
-        }
-    }
 }
