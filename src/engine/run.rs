@@ -217,7 +217,8 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Fed::Broken => return self.internal.store(true, Ordering::Relaxed),
             };
             self.stats.feed();
-            // Names have room of their own: a resolver that keeps them waiting keeps no address waiting.
+            // Names have room of their own: as long as there is some, a resolver that keeps them waiting keeps no address
+            // waiting. Behind more names than that, the targets that follow wait with them.
             let room = if let Host::Name(_) = target.host { &self.names } else { &self.cases };
             let Some(room) = self.room(room).await else { return };
             let works = Arc::clone(self);
