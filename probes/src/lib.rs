@@ -95,4 +95,5 @@ pub mod stage;
 pub mod sweep;
 pub mod target;
 pub mod time;
+pub mod trust;
 pub mod wire;
