@@ -1,7 +1,7 @@
 //! ONE target over as many connections as it takes.
 //!
 //! A case asks for one connection at a time and decides on the evidence whether another is worth its price: the target pays
-//! for each with a process and a log line, and sshd (9.8 and later) bans who makes too many. In all there are four reasons
+//! for each with a process and a log line, and sshd (9.8 and later) bans who makes too many. In all there are five reasons
 //! for another one; each has its own condition, limit and place in the record:
 //!
 //! | reason | when | how often | counts as an attempt |
@@ -10,6 +10,7 @@
 //! | the same again | the answer was [`Transient`] | [`Settings::retries`] | yes |
 //! | SERVICE_REQUEST and `none` apart | a server other than OpenSSH died wordlessly of both at once | once | no |
 //! | small segments | silence where the server's first big packet should have come | once | no |
+//! | another host key | `--host-key-types` asks for it, or a key that changed leaves a doubt that another known type settles | one a type | no |
 //!
 //! The name's first address that answers is kept to the end: an address is only ever left because nothing connected.
 
@@ -18,14 +19,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diagnose::{classify, judge};
-use crate::evidence::{Evidence, Fault, LocalTrouble, Stage};
+use crate::evidence::{Evidence, Fault, LocalTrouble, Signature, Stage};
 use crate::govern::jitter::Jitter;
 use crate::govern::penalty::{self, Budget, Class};
 use crate::govern::retry::Transient;
+use crate::hostkey::{key_type, plain_key};
+use crate::negotiate::Offer;
 use crate::plan::{Depth, Plan};
 use crate::record::{Record, Run};
 use crate::target::Target;
 use crate::time::Moment;
+use crate::trust::{Answer, KeyTypes, KnownHost, Policy, SshfpSaid};
 
 /// What is the same for every case of a run.
 #[derive(Debug, Clone)]
@@ -38,6 +42,8 @@ pub struct Settings {
     pub per_host: Duration,
     /// The run every record names.
     pub run: Arc<Run>,
+    /// What host keys are held against; `None` if nobody is to judge them.
+    pub trust: Option<Arc<Policy>>,
 }
 
 impl Settings {
@@ -48,7 +54,19 @@ impl Settings {
         let once_more = reached(Depth::Kexinit) + reached(Depth::Auth) * usize::from(!self.plan.step_by_step);
         let retries =
             if self.plan.depth >= Depth::Ident { usize::try_from(self.retries).unwrap_or(usize::MAX) } else { 0 };
-        retries.saturating_add(1 + once_more).min(Case::MAX_CONNECTIONS)
+        let others = if self.plan.depth >= Depth::Kex { self.further_keys() } else { 0 };
+        retries.saturating_add(1 + once_more).saturating_add(others).min(Case::MAX_CONNECTIONS)
+    }
+
+    /// The most further connections for other host keys.
+    fn further_keys(&self) -> usize {
+        match self.trust.as_ref().map(|trust| (&trust.key_types, &trust.known_hosts)) {
+            Some((KeyTypes::All, _)) => Case::MAX_CONNECTIONS,
+            Some((KeyTypes::Listed(types), _)) => types.len(),
+            // Which types are known differs from host to host; sshd makes keys of three types.
+            Some((KeyTypes::First, Some(files))) if !files.is_empty() => 2,
+            Some((KeyTypes::First, _)) | None => 0,
+        }
     }
 }
 
@@ -72,6 +90,27 @@ pub struct Connect {
     pub not_before: Moment,
     /// TCP_MAXSEG to set before connecting, in bytes.
     pub mss: Option<u16>,
+    /// What is known of the target, for the order in which host keys are asked for.
+    known: Option<Arc<KnownHost>>,
+}
+
+impl Connect {
+    /// A connection for whose host keys nothing is known.
+    #[must_use]
+    pub const fn new(addr: SocketAddr, plan: Arc<Plan>, not_before: Moment) -> Self {
+        Self { addr, plan, not_before, mss: None, known: None }
+    }
+
+    /// The plan to converse by once the connection is up: what is known of the host is only looked up here, so that addresses
+    /// that never answer cost nothing.
+    #[must_use]
+    pub fn plan_once_up(&self) -> Arc<Plan> {
+        let deep = self.plan.depth >= Depth::Kexinit;
+        match self.known.as_ref().filter(|_| deep).and_then(|known| known.reordered(&self.plan.offer)) {
+            Some(offer) => Arc::new(Plan { offer: Arc::new(offer), ..Plan::clone(&self.plan) }),
+            None => Arc::clone(&self.plan),
+        }
+    }
 }
 
 /// Why a name has no address.
@@ -106,6 +145,12 @@ pub struct Case {
     step_by_step: bool,
     /// From here on with this TCP_MAXSEG.
     mss: Option<u16>,
+    /// What is known of the target's host keys.
+    known: Option<Arc<KnownHost>>,
+    /// From this connection on only for another host key.
+    further: Option<usize>,
+    /// The host keys of these types have been asked for by a connection of their own, the last one by the one wanted now.
+    fetched: Vec<&'static str>,
     state: State,
 }
 
@@ -130,6 +175,8 @@ enum Another {
     StepByStep,
     /// Big packets may be lost on the way.
     SmallSegments,
+    /// The host key of another type is wanted.
+    HostKey(&'static str),
 }
 
 impl Case {
@@ -158,6 +205,7 @@ impl Case {
             None => State::Unresolved(ResolveFault::NoAddress),
         };
         let step_by_step = settings.plan.step_by_step;
+        let known = settings.trust.as_ref().map(|trust| Arc::new(KnownHost::new(trust, &target)));
         Self {
             target,
             settings,
@@ -169,8 +217,19 @@ impl Case {
             attempts: 1,
             step_by_step,
             mss: None,
+            known,
+            further: None,
+            fetched: Vec::new(),
             state,
         }
+    }
+
+    /// With what the DNS says about the host keys of the target's name.
+    #[must_use]
+    pub fn with_sshfp(self, said: SshfpSaid) -> Self {
+        let known = self.settings.trust.as_ref();
+        let known = known.map(|trust| Arc::new(KnownHost::new(trust, &self.target).with_sshfp(said)));
+        Self { known, ..self }
     }
 
     /// A target whose name has no address.
@@ -190,18 +249,23 @@ impl Case {
     pub fn next(&mut self, now: Moment) -> Next {
         match &self.state {
             State::Wanted { addr, not_before } => {
-                Next::Connect(Connect { addr: *addr, plan: self.plan(), not_before: *not_before, mss: self.mss })
+                // The offer of a connection for one type of key has nothing to be put in order.
+                let known = if self.fetched.is_empty() { self.known.clone() } else { None };
+                let (plan, not_before) = (self.plan(), *not_before);
+                Next::Connect(Connect { addr: *addr, plan, not_before, mss: self.mss, known })
             }
             State::Unresolved(fault) => {
                 let resolve = self.resolve.unwrap_or_default();
                 Next::Done(Box::new(Record::unresolved(&self.target, fault, resolve, &self.settings.run, now)))
             }
             State::Complete => {
-                let verdict = judge(&self.connections, self.settings.plan.depth);
+                let further = self.further.unwrap_or(self.connections.len());
+                let verdict = judge(&self.connections, further, self.settings.plan.depth);
                 Next::Done(Box::new(Record::assemble(
                     &self.target,
                     verdict,
                     &self.connections,
+                    self.known.as_deref(),
                     self.resolve,
                     self.attempts,
                     &self.settings.run,
@@ -213,14 +277,14 @@ impl Case {
     /// The evidence of the connection asked for.
     pub fn add(&mut self, evidence: Evidence) {
         let State::Wanted { addr, not_before } = self.state else { return };
-        let another = self.another(&evidence);
+        let another = if self.further.is_some() { None } else { self.another(&evidence) };
         if let Some(class) = Class::of(&evidence) {
             self.budget.spend(class, evidence.ended);
         }
         let ended = evidence.ended;
         self.connections.reserve_exact(1);
         self.connections.push(evidence);
-        let Some(another) = another else {
+        let Some(another) = another.or_else(|| self.another_key().map(Another::HostKey)) else {
             self.state = State::Complete;
             return;
         };
@@ -238,6 +302,11 @@ impl Case {
             }
             Another::SmallSegments => {
                 self.mss = Some(Self::SMALL_MSS);
+                (addr, self.affordable(ended + per_host))
+            }
+            Another::HostKey(kind) => {
+                self.further.get_or_insert(self.connections.len());
+                self.fetched.push(kind);
                 (addr, self.affordable(ended + per_host))
             }
         };
@@ -283,12 +352,42 @@ impl Case {
         if !penalty::may_charge(ident) {
             return at;
         }
-        self.budget.earliest(Class::expected(self.settings.plan.depth), at)
+        self.budget.earliest(Class::expected(self.depth()), at)
+    }
+
+    /// How deep the next connection goes.
+    fn depth(&self) -> Depth {
+        let asked = self.settings.plan.depth;
+        if self.further.is_some() { asked.min(Depth::Kex) } else { asked }
+    }
+
+    /// The type of host key that one more connection is worth to, after all that was asked for by others.
+    fn another_key(&self) -> Option<&'static str> {
+        let known = self.known.as_ref().filter(|_| self.settings.plan.depth >= Depth::Kex)?;
+        // The last one brought a key: a server that does not let us any more is left alone.
+        self.connections.last()?.host_key.as_ref().filter(|key| key.signature != Signature::Bad)?;
+        let made = self.connections.iter().filter(|each| each.connected()).count();
+        if made >= Self::MAX_CONNECTIONS {
+            return None;
+        }
+        let server = self.connections.iter().rev().find_map(|each| each.kexinit.as_ref())?;
+        let shown = self.connections.iter().filter_map(|each| each.host_key.as_ref());
+        let plain: Vec<_> = shown.filter_map(|key| plain_key(&key.blob).ok()).collect();
+        let mut seen: Vec<&str> = plain.iter().filter_map(|blob| key_type(blob)).collect();
+        seen.extend(&self.fetched);
+        let odd = |blob: &[u8]| matches!(known.known().answer(blob), Answer::Changed(_) | Answer::OtherType(_));
+        let doubtful = plain.iter().any(|blob| odd(blob));
+        known.worth_fetching(server, &seen, doubtful).first().copied()
     }
 
     /// The plan of the next connection: the run's, shared, unless this target needs one of its own.
     fn plan(&self) -> Arc<Plan> {
         let shared = &self.settings.plan;
+        if let Some(kind) = self.fetched.last() {
+            let certificates = self.known.as_ref().is_some_and(|known| known.wants_certificates());
+            let offer = Offer::clone(&shared.offer).with_key_type(kind, certificates);
+            return Arc::new(Plan { depth: self.depth(), offer: Arc::new(offer), ..Plan::clone(shared) });
+        }
         let user = self.target.user.as_deref().filter(|user| *user != shared.user);
         if user.is_none() && self.step_by_step == shared.step_by_step {
             return Arc::clone(shared);
@@ -351,7 +450,7 @@ mod tests {
 
     fn settings(retries: u32) -> Settings {
         let run = Run { id: "test".into(), version: "0", epoch: UnixMicros(0) };
-        Settings { plan: Arc::new(Plan::default()), retries, per_host: PER_HOST, run: Arc::new(run) }
+        Settings { plan: Arc::new(Plan::default()), retries, per_host: PER_HOST, run: Arc::new(run), trust: None }
     }
 
     fn target() -> Target {

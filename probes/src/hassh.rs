@@ -2,6 +2,7 @@
 
 use md5::{Digest, Md5};
 
+use crate::hex::hex;
 use crate::wire::kexinit::KexInit;
 
 /// The server's HASSH: MD5 over `kex;enc_s2c;mac_s2c;comp_s2c`, the lists exactly as sent, in lower-case hex.
@@ -14,12 +15,7 @@ pub fn hassh_server(kexinit: &KexInit) -> String {
         }
         md5.update(list.0);
     }
-    md5.finalize().iter().fold(String::with_capacity(32), |mut hex, byte| {
-        for nibble in [byte >> 4, byte & 15] {
-            hex.push(char::from_digit(u32::from(nibble), 16).unwrap_or('?'));
-        }
-        hex
-    })
+    hex(&md5.finalize(), "")
 }
 
 #[cfg(test)]

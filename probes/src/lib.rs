@@ -82,6 +82,7 @@ pub mod fingerprint;
 pub mod fuzzing;
 pub mod govern;
 pub mod hassh;
+mod hex;
 pub mod hostkey;
 pub mod kex;
 pub mod negotiate;

@@ -4,6 +4,7 @@ use crate::algorithm::{
     CIPHER, COMPRESSION, CipherAlgorithm, HOST_KEY, HostKeyAlgorithm, KEX, KexAlgorithm, MAC, MacAlgorithm, Named,
 };
 use crate::evidence::{Negotiated, Slot};
+use crate::hostkey::certified_type;
 use crate::kex::{Direction, ExchangeHash, SharedSecret};
 use crate::wire::cipher::{CipherFault, Opener, Sealer};
 use crate::wire::kexinit::KexInit;
@@ -115,6 +116,33 @@ impl Offer {
     /// before the plain key's, and ssh(1) puts it there only for a host whose authority it knows.
     #[must_use]
     pub fn with_certificates_first(mut self) -> Self {
+        self.host_key.sort_by_key(|host_key| !host_key.is_certificate());
+        self.join();
+        self
+    }
+
+    /// Host-key algorithms for keys of these types before all others, each kind in the order it has now; certificates before
+    /// both, if they are wanted. ssh(1) asks in this order for what it knows of a host, lest it be shown a key it cannot compare.
+    #[must_use]
+    pub fn with_key_types_first(mut self, types: &[&str], certificates: bool) -> Self {
+        let rank = |host_key: &&HostKeyAlgorithm| match host_key.is_certificate() {
+            true if certificates => 0,
+            false if types.contains(&host_key.key_type) => 1,
+            _ => 2,
+        };
+        if !self.host_key.is_sorted_by_key(rank) {
+            self.host_key.sort_by_key(rank);
+            self.join();
+        }
+        self
+    }
+
+    /// Only host-key algorithms for keys of this type; its certificates before them, if they are wanted.
+    #[must_use]
+    pub fn with_key_type(mut self, kind: &str, certificates: bool) -> Self {
+        self.host_key.retain(|host_key| {
+            host_key.key_type == kind || (certificates && certified_type(host_key.key_type) == Some(kind))
+        });
         self.host_key.sort_by_key(|host_key| !host_key.is_certificate());
         self.join();
         self

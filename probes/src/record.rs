@@ -11,8 +11,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use parts::{
-    Auth, AuthResult, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, Named, Negotiated, Net, TimingMicros,
-    Tried, Trust, Via,
+    Auth, AuthResult, Cert, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, KnownKey, Named, Negotiated, Net,
+    Sshfp, TimingMicros, Tried, Trust, Via,
 };
 
 use crate::diagnose::{Code, Confidence, Finding, Status};

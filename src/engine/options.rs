@@ -80,8 +80,13 @@ impl Options {
         // A name for the run is no secret: without randomness the time will do.
         let id = entropy::number().unwrap_or(epoch.0);
         let run = Run { id: format!("{id:016x}"), version: env!("CARGO_PKG_VERSION"), epoch };
-        let settings =
-            Settings { plan: Arc::new(plan), retries: 1, per_host: Duration::from_millis(1200), run: Arc::new(run) };
+        let settings = Settings {
+            plan: Arc::new(plan),
+            retries: 1,
+            per_host: Duration::from_millis(1200),
+            run: Arc::new(run),
+            trust: None,
+        };
         Self {
             settings: Arc::new(settings),
             clock,

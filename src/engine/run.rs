@@ -429,7 +429,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         log::connected(&evidence);
         // Randomness is a resource of this machine like any other.
         let seed = entropy::seed().map_err(|_| Shortage(None))?;
-        Ok(Probe::new(Arc::clone(&connect.plan), seed, evidence, self.clock.now()))
+        Ok(Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now()))
     }
 
     /// A connection that did not come up: the target's answer, or this machine's own silence.

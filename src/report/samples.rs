@@ -16,7 +16,7 @@ pub(super) fn record(host: &str, code: Code, stage: Stage, detail: &str) -> Reco
     };
     let target = Target { input: Arc::from("input"), index: 0, host, port: 22, user: None, from_range: false };
     let run = Run { id: String::from("run"), version: "0", epoch: UnixMicros(0) };
-    Record::assemble(&target, Verdict::new(code, stage, detail), &[], None, 1, &run)
+    Record::assemble(&target, Verdict::new(code, stage, detail), &[], None, None, 1, &run)
 }
 
 /// A healthy OpenSSH.

@@ -30,6 +30,12 @@ words! {
     GexGroupWeak = "gex-group-weak",
     PasswordAuthOffered = "password-auth-offered",
     EmptyNameInList = "empty-name-in-list",
+    HostKeyUnknown = "host-key-unknown",
+    HostKeyTypeUnknown = "host-key-type-unknown",
+    HostKeyAddressMismatch = "host-key-address-mismatch",
+    HostCertInvalid = "host-cert-invalid",
+    SshfpMismatch = "sshfp-mismatch",
+    SharedHostKey = "shared-host-key",
 }
 
 /// Something noticed about a target.

@@ -9,17 +9,20 @@ use super::verdict::{Answer, Verdict};
 use crate::evidence::{Evidence, Stage};
 use crate::plan::Depth;
 
-/// Judges all connections of a case, in the order in which they were made.
+/// Judges all connections of a case, in the order in which they were made. Those from the `further`-th on were made for
+/// another host key only, and go no deeper than the key exchange.
 ///
 /// A wrong host-key signature wins, then a connection that yielded what was asked for, then the deepest stage's failure.
 /// A kexinit or key exchange that only small segments bring through is a black hole on the path, not a slow server.
 #[must_use]
-pub fn judge(connections: &[Evidence], asked: Depth) -> Verdict {
-    let mut verdicts: Vec<Verdict> = connections.iter().map(|evidence| classify(evidence, asked)).collect();
+pub fn judge(connections: &[Evidence], further: usize, asked: Depth) -> Verdict {
+    let depth = |at: usize| if at < further { asked } else { asked.min(Depth::Kex) };
+    let each = connections.iter().enumerate();
+    let mut verdicts: Vec<Verdict> = each.map(|(at, evidence)| classify(evidence, depth(at))).collect();
     for (index, verdict) in verdicts.iter_mut().enumerate() {
         verdict.connection = index;
     }
-    let Some(mut winner) = winner(connections, &verdicts) else {
+    let Some(mut winner) = winner(connections, &verdicts, further) else {
         return Verdict::new(Code::Internal, Stage::Connect, "no connection was made and none was refused");
     };
     winner.answers = verdicts.iter().map(|verdict| Answer { code: verdict.code, stage: verdict.stage }).collect();
@@ -32,10 +35,20 @@ pub fn judge(connections: &[Evidence], asked: Depth) -> Verdict {
     winner
 }
 
-fn winner(connections: &[Evidence], verdicts: &[Verdict]) -> Option<Verdict> {
+fn winner(connections: &[Evidence], verdicts: &[Verdict], further: usize) -> Option<Verdict> {
     if let Some(bad) = verdicts.iter().find(|verdict| verdict.code == Code::BadHostSignature) {
         return Some(bad.clone());
     }
+    let (main, others) = verdicts.split_at_checked(further).unwrap_or((verdicts, &[]));
+    let mut winner = of_main(connections.get(..main.len())?, main)?;
+    if let Some(failed) = others.iter().find(|verdict| verdict.code != Code::Ok) {
+        winner.findings.push(incomplete(failed));
+    }
+    Some(winner)
+}
+
+/// What the connections came to that were made for everything there is to learn.
+fn of_main(connections: &[Evidence], verdicts: &[Verdict]) -> Option<Verdict> {
     if let Some(hole) = black_hole(connections, verdicts) {
         return Some(hole);
     }

@@ -17,6 +17,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
+mod trust;
 mod verdict;
 
 pub use crate::findings::{FINDINGS, FindingText};
@@ -27,4 +28,5 @@ pub use finding::{Finding, FindingId};
 pub use judge::judge;
 pub use place::{Place, shell_word};
 pub use table::{DIAGNOSES, Diagnosis};
+pub use trust::overrule;
 pub use verdict::{Answer, Confidence, Verdict};

@@ -13,7 +13,8 @@ use std::net::IpAddr;
 /// | `ADDRESS` | the address, once it is known |
 /// | `PORT` | the port |
 /// | `HOST:PORT` | both, an IPv6 address in brackets |
-/// | `KNOWN_HOSTS_NAME` | what known_hosts calls it: the name, `[name]:port` for another port than 22 |
+/// | `KNOWN_HOSTS_NAME` | what known_hosts calls it: the name, `[name]:port` for another port than 22, or its alias |
+/// | `KNOWN_HOSTS_FILE` | the file with the line in question, once that is known |
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The name or address.
@@ -22,6 +23,18 @@ pub struct Place<'a> {
     pub addr: Option<IpAddr>,
     /// The port.
     pub port: u16,
+    /// What known_hosts calls it, where that is not the name and port.
+    pub known_as: Option<&'a str>,
+    /// The known_hosts file with the line in question.
+    pub known_in: Option<&'a str>,
+}
+
+impl<'a> Place<'a> {
+    /// A target that stands in no file.
+    #[must_use]
+    pub const fn new(host: &'a str, addr: Option<IpAddr>, port: u16) -> Self {
+        Self { host, addr, port, known_as: None, known_in: None }
+    }
 }
 
 impl Place<'_> {
@@ -59,7 +72,7 @@ impl Place<'_> {
     }
 
     fn value(&self, word: &str) -> Option<String> {
-        let Self { host, addr, port } = *self;
+        let Self { host, addr, port, known_as, known_in } = *self;
         let brackets = host.contains(':');
         Some(match word {
             "HOST" => host.to_owned(),
@@ -67,6 +80,8 @@ impl Place<'_> {
             "PORT" => port.to_string(),
             "HOST:PORT" if brackets => format!("[{host}]:{port}"),
             "HOST:PORT" => format!("{host}:{port}"),
+            "KNOWN_HOSTS_FILE" => known_in?.to_owned(),
+            "KNOWN_HOSTS_NAME" if known_as.is_some() => known_as?.to_owned(),
             "KNOWN_HOSTS_NAME" if port == 22 => host.to_owned(),
             "KNOWN_HOSTS_NAME" => format!("[{host}]:{port}"),
             _ => return None,
@@ -95,7 +110,7 @@ mod tests {
     use crate::diagnose::DIAGNOSES;
 
     fn fill(host: &str, port: u16, text: &'static str) -> String {
-        Place { host, addr: host.parse().ok(), port }.fill(text).into_owned()
+        Place::new(host, host.parse().ok(), port).fill(text).into_owned()
     }
 
     #[test]
@@ -107,8 +122,12 @@ mod tests {
         assert_eq!(fill("web1", 22, "curl -v http://HOST:PORT/"), "curl -v http://web1:22/");
         assert_eq!(fill("10.0.0.1", 22, "ping ADDRESS"), "ping 10.0.0.1");
         assert_eq!(fill("web1", 22, "ping ADDRESS"), "ping ADDRESS", "not known yet");
+        let alias = Place { known_as: Some("gate"), known_in: Some("~/my keys"), ..Place::new("web1", None, 2222) };
+        let remove = "ssh-keygen -f KNOWN_HOSTS_FILE -R KNOWN_HOSTS_NAME";
+        assert_eq!(alias.fill(remove), "ssh-keygen -f '~/my keys' -R gate");
+        assert_eq!(Place::new("web1", None, 22).fill(remove), "ssh-keygen -f KNOWN_HOSTS_FILE -R web1");
         for other in ["OTHER_PORT PROBE_ADDRESS HOSTKEY.pub REPORT", "no word of ours", "xHOST HOSTx MY_HOST HOST_1"] {
-            assert!(matches!(Place { host: "h", addr: None, port: 1 }.fill(other), Cow::Borrowed(_)), "{other}");
+            assert!(matches!(Place::new("h", None, 1).fill(other), Cow::Borrowed(_)), "{other}");
         }
     }
 
@@ -125,7 +144,7 @@ mod tests {
     #[test]
     fn no_placeholder_stands_within_quotes_where_quoting_would_break_it() {
         for (code, line) in DIAGNOSES.iter().flat_map(|row| row.remedy.iter().map(move |line| (row.code, line))) {
-            for word in ["HOST", "ADDRESS", "KNOWN_HOSTS_NAME"] {
+            for word in ["HOST", "ADDRESS", "KNOWN_HOSTS_NAME", "KNOWN_HOSTS_FILE"] {
                 for (at, _) in line.match_indices(word) {
                     // An apostrophe between letters is one.
                     let before = line[..at].replace("'s ", " ");

@@ -722,8 +722,8 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &[
             "compare with the fingerprint on the host's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
             "Google Cloud: gcloud compute instances get-guest-attributes VM --query-path=hostkeys/",
-            "if the new key is right: ssh-keygen -R KNOWN_HOSTS_NAME, then add it; if not, do not connect",
-            "ssh-keygen -R removes every line that matches, wildcard lines for other hosts included (known_hosts.old keeps the old file); look first: ssh-keygen -F KNOWN_HOSTS_NAME",
+            "if the new key is right: ssh-keygen -f KNOWN_HOSTS_FILE -R KNOWN_HOSTS_NAME, then add it; if not, do not connect",
+            "ssh-keygen -R removes every line that matches, wildcard lines for other hosts included (known_hosts.old keeps the old file); look first: ssh-keygen -f KNOWN_HOSTS_FILE -F KNOWN_HOSTS_NAME",
         ],
     ),
     row(
@@ -776,8 +776,8 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         ],
         &[
             "compare with the console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
-            "if it is right: ssh-keygen -R KNOWN_HOSTS_NAME, then add the new key",
-            "ssh-keygen -R removes every line that matches, wildcard lines for other hosts included (known_hosts.old keeps the old file); look first: ssh-keygen -F KNOWN_HOSTS_NAME",
+            "if it is right: ssh-keygen -f KNOWN_HOSTS_FILE -R KNOWN_HOSTS_NAME, then add the new key",
+            "ssh-keygen -R removes every line that matches, wildcard lines for other hosts included (known_hosts.old keeps the old file); look first: ssh-keygen -f KNOWN_HOSTS_FILE -F KNOWN_HOSTS_NAME",
         ],
     ),
     row(
@@ -1226,7 +1226,7 @@ mod tests {
     fn whoever_is_told_to_remove_keys_is_told_what_else_goes() {
         let telling = |list: &[&str], what: &str| list.iter().any(|line| line.contains(what));
         for Diagnosis { code, remedy, .. } in DIAGNOSES {
-            let removing = telling(remedy, "ssh-keygen -R KNOWN_HOSTS_NAME");
+            let removing = telling(remedy, "ssh-keygen -f KNOWN_HOSTS_FILE -R KNOWN_HOSTS_NAME");
             assert_eq!(removing, telling(remedy, "wildcard lines for other hosts included"), "{code}");
             assert_eq!(removing, matches!(code, Code::HostKeyChanged | Code::HostKeyTypeGone), "{code}");
         }

@@ -542,7 +542,7 @@ fn findings_ride_along() {
 }
 
 fn outcome(connections: &[Evidence]) -> (Code, usize, Vec<&'static str>) {
-    let verdict = judge(connections, Depth::Auth);
+    let verdict = judge(connections, usize::MAX, Depth::Auth);
     assert_eq!(verdict.answers.len(), connections.len());
     (verdict.code, verdict.connection, verdict.findings.iter().map(|finding| finding.id.name()).collect())
 }
@@ -602,14 +602,14 @@ fn of_several_addresses_the_one_that_said_most_is_reported() {
     assert_eq!(outcome(&[refused(), silent()]), (Code::Refused, 0, vec![]));
     assert_eq!(outcome(&[silent(), no_v6()]), (Code::TimeoutConnect, 0, vec![]));
     assert_eq!(outcome(&[silent(), up(Stage::Ident, 30, Fault::Eof)]), (Code::ClosedNoIdent, 1, vec![]));
-    assert_eq!(judge(&[], Depth::Auth).code, Code::Internal);
+    assert_eq!(judge(&[], usize::MAX, Depth::Auth).code, Code::Internal);
 }
 
 #[test]
 fn a_stall_that_small_segments_cure_is_a_black_hole() {
     let stalled = || identified(up(Stage::Kexinit, 20_000, Fault::Timeout));
     let late = || identified(up(Stage::Kex, 20_000, Fault::Timeout));
-    let verdict = judge(&[stalled(), small(listed(&["publickey"]))], Depth::Auth);
+    let verdict = judge(&[stalled(), small(listed(&["publickey"]))], usize::MAX, Depth::Auth);
     assert_eq!((verdict.code, verdict.stage, verdict.connection), (Code::PmtuBlackHole, Stage::Kexinit, 1));
     assert!(verdict.detail.contains("536 bytes"), "{}", verdict.detail);
     assert_eq!(outcome(&[late(), small(listed(&["publickey"]))]), (Code::PmtuBlackHole, 1, vec![]));
@@ -710,7 +710,7 @@ proptest! {
         connections in proptest::collection::vec(any_evidence(), 0..4),
         depth in prop::sample::select(Depth::ALL.to_vec()),
     ) {
-        let verdict = judge(&connections, depth);
+        let verdict = judge(&connections, usize::MAX, depth);
         let findings = verdict.findings.iter().map(|finding| &finding.detail);
         for text in findings.chain([&verdict.detail]).chain(&verdict.arg) {
             prop_assert!(!text.chars().any(is_unsafe), "{text:?}");

@@ -3,6 +3,7 @@
 use super::code::{Code, Status};
 use super::finding::Finding;
 use crate::evidence::Stage;
+use crate::trust::Removal;
 
 /// How specific the evidence is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -35,6 +36,8 @@ pub struct Verdict {
     pub connection: usize,
     /// What each of the connections judged came to by itself, in their order.
     pub answers: Vec<Answer>,
+    /// The known_hosts line that would have to go, if the key shown is right.
+    pub removal: Option<Removal>,
 }
 
 /// What one connection came to by itself.
@@ -59,6 +62,7 @@ impl Verdict {
             findings: Vec::new(),
             connection: 0,
             answers: Vec::new(),
+            removal: None,
         }
     }
 

@@ -57,9 +57,9 @@ pub static FINDINGS: &[FindingText] = &[
     FindingText {
         id: FindingId::Incomplete,
         severity: Severity::Info,
-        title: "A further connection to the target failed",
-        meaning: "One connection yielded what was asked for, but another one planned for the same target failed, so \
-                  the record holds less than it could; `tried` lists every connection.",
+        title: "Something else failed after what decided",
+        meaning: "A connection yielded what was asked for, or a host key that decides, and then it or another one planned for \
+                  the same target failed, so the record holds less than it could; `tried` lists every connection.",
         causes: &["the server limits connections per source", "the network was lost for a moment"],
         tell_apart: &[
             "alone and later every connection succeeds: a limit per source or a wave; one still fails: its own code says why",
@@ -323,5 +323,108 @@ pub static FINDINGS: &[FindingText] = &[
         ],
         tell_apart: &["the software in the identification names libssh or Windows, or it is a list edited by hand"],
         remedy: &["nothing, unless a client fails; else update the server or set the list by hand"],
+    },
+    FindingText {
+        id: FindingId::HostKeyUnknown,
+        severity: Severity::Info,
+        title: "No known_hosts line speaks of the host",
+        meaning: "The key is proven, but nothing says whether it is the right one: ssh would ask whether to go on. Other names \
+                  under which the very key is known are in `known_as`. With --strict-host-keys it is a failure of that name.",
+        causes: &[
+            "a first contact",
+            "the host is known under another name, address or port",
+            "the known_hosts files of another user or machine were meant",
+        ],
+        tell_apart: &[
+            "`known_as` in the record names the host: known under another name; it is absent: a first contact, or the wrong files",
+        ],
+        remedy: &[
+            "look at what ssh would find: ssh-keygen -F KNOWN_HOSTS_NAME",
+            "compare with the fingerprint on the host's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then add it: sshprobe keys HOST:PORT >> ~/.ssh/known_hosts",
+            "name the files to ask: --known-hosts FILE, or the name to look up: --host-key-alias NAME",
+        ],
+    },
+    FindingText {
+        id: FindingId::HostKeyTypeUnknown,
+        severity: Severity::Info,
+        title: "A further key of the host is not known yet",
+        meaning: "Another key of the host is the one known; this one is of a type that no line has for it. Proven by the same \
+                  server, it may be added.",
+        causes: &["a key type was added after the keys were collected"],
+        tell_apart: &["the console has it too (ssh-keygen -lf on the .pub files in /etc/ssh): added; it has not: ask who changed the host"],
+        remedy: &["add what is proven: sshprobe keys HOST:PORT >> ~/.ssh/known_hosts"],
+    },
+    FindingText {
+        id: FindingId::HostKeyAddressMismatch,
+        severity: Severity::Medium,
+        title: "The address is known by another key than the name",
+        meaning: "With --check-host-ip the lines of the name's address are compared too, as with ssh's CheckHostIP. They have a \
+                  key, and it is not the one shown.",
+        causes: &[
+            "the address belonged to another host before",
+            "the name was moved to another address",
+            "somebody in the middle who has the name's key, or a stale line",
+        ],
+        tell_apart: &[
+            "the key of the name matches: a stale line of the address; neither does: treat it as a changed key",
+        ],
+        remedy: &[
+            "look at the address's lines: ssh-keygen -F ADDRESS",
+            "if the host is right, remove them: ssh-keygen -R ADDRESS",
+        ],
+    },
+    FindingText {
+        id: FindingId::HostCertInvalid,
+        severity: Severity::Medium,
+        title: "The host certificate does not hold, but its key is known",
+        meaning: "A line trusts the authority, and the certificate is expired, early, for other names or otherwise not \
+                  acceptable. ssh prints an error and goes on with the plain key in it, which some line has. Clients that \
+                  know the authority alone refuse the host.",
+        causes: &["renewal failed", "the name probed is not among the principals", "a wrong clock, here or there"],
+        tell_apart: &["ssh-keygen -L on the certificate shows validity and principals; `cert` in the record holds them too"],
+        remedy: &[
+            "on the host: ssh-keygen -Lf /etc/ssh/ssh_host_ed25519_key-cert.pub",
+            "sign anew: ssh-keygen -s CA -h -n NAMES -V +52w HOSTKEY.pub",
+        ],
+    },
+    FindingText {
+        id: FindingId::SshfpMismatch,
+        severity: Severity::Medium,
+        title: "The SSHFP records in the DNS are for another key",
+        meaning: "The DNS has SSHFP records of this key's algorithm for the name, and one of them is not for this key. ssh with \
+                  VerifyHostKeyDNS warns that the key has changed; one stale record is enough.",
+        causes: &[
+            "the keys were renewed and the records were not",
+            "a stale record was left beside the right one",
+            "another host answers at the name",
+        ],
+        tell_apart: &[
+            "known_hosts has the key shown: the records are stale; it has not: compare with the console first",
+        ],
+        remedy: &[
+            "print the records the host should have: sshprobe keys --sshfp HOST:PORT",
+            "look at those it has: dig +short SSHFP HOST",
+        ],
+    },
+    FindingText {
+        id: FindingId::SharedHostKey,
+        severity: Severity::Medium,
+        title: "Several hosts show the same key",
+        meaning: "Each of them can pass for every other, and whoever takes the key from one has it of all. Counted over \
+                  addresses, in the order in which records were finished: the first host of a group has no finding, the \
+                  summary lists the groups.",
+        causes: &[
+            "machines cloned from an image that had host keys in it",
+            "a pool or cluster that shares its key on purpose",
+            "an SSH-inspecting firewall that answers for all of them",
+            "several addresses of one machine",
+        ],
+        tell_apart: &[
+            "unrelated hosts everywhere show it: an inspecting firewall; hosts of one image: clones; the same /etc/machine-id: one machine",
+        ],
+        remedy: &[
+            "on each clone: rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh",
+            "take the keys out of the image, so that the first boot makes new ones",
+        ],
     },
 ];

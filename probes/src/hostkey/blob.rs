@@ -5,10 +5,12 @@ use std::borrow::Cow;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use md5::{Digest, Md5};
 use thiserror::Error;
 
 use super::certificate::{Certificate, is_certificate};
 use super::{dsa, ecdsa, ed25519, rsa, security_key};
+use crate::hex::hex;
 use crate::wire::read::{ReadError, Reader};
 
 /// Type and size of a key.
@@ -80,6 +82,27 @@ pub fn fingerprint_sha256(blob: &[u8]) -> String {
     text
 }
 
+/// The hash of fingerprints, as ssh's FingerprintHash chooses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FingerprintHash {
+    /// `SHA256:` and base64: OpenSSH's default since 6.8.
+    #[default]
+    Sha256,
+    /// `MD5:` and hexadecimal digits, as old lists have it. Not fit to compare a key with that somebody may have forged.
+    Md5,
+}
+
+impl FingerprintHash {
+    /// The fingerprint of a plain key's blob, as `ssh-keygen -l -E` prints it.
+    #[must_use]
+    pub fn of(self, blob: &[u8]) -> String {
+        match self {
+            Self::Sha256 => fingerprint_sha256(blob),
+            Self::Md5 => format!("MD5:{}", hex(&Md5::digest(blob), ":")),
+        }
+    }
+}
+
 /// A reader behind the type's name, which has to be `kind`.
 pub(super) fn fields<'a>(blob: &'a [u8], kind: &str) -> Result<Reader<'a>, KeyFault> {
     let mut reader = Reader::new(blob);
@@ -100,6 +123,13 @@ mod tests {
             assert_eq!(key_info(&blob), Ok(KeyInfo { kind: sample.kind, bits: sample.bits }));
             assert_eq!(fingerprint_sha256(&plain_key(&blob).unwrap()), sample.fingerprint);
         }
+    }
+
+    #[test]
+    fn the_fingerprint_of_old_lists_is_that_of_ssh_keygen() {
+        let blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+        assert_eq!(FingerprintHash::Md5.of(blob), "MD5:3d:52:38:ce:ff:94:f5:d7:81:a4:a4:f9:2b:4f:fe:a0");
+        assert_eq!(FingerprintHash::Sha256.of(blob), fingerprint_sha256(blob));
     }
 
     #[test]

@@ -32,6 +32,12 @@ pub fn is_certificate(name: &str) -> bool {
     name.ends_with(SUFFIX)
 }
 
+/// The type of key that certificates of this type certify; `None` if it is no type of certificate known here.
+#[must_use]
+pub fn certified_type(kind: &str) -> Option<&'static str> {
+    TYPES.iter().find(|(name, ..)| *name == kind).map(|(_, plain, _)| *plain)
+}
+
 /// A moment of the calendar, in seconds since 1970-01-01T00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(pub u64);

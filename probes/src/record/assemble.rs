@@ -8,29 +8,32 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::parts::{
-    Auth, AuthResult, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, Named, Negotiated, Net, TimingMicros,
-    Tried, Trust, Via,
+    Auth, AuthResult, Cert, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, KnownKey, Named, Negotiated, Net,
+    Sshfp, TimingMicros, Tried, Via,
 };
 use super::{Record, Run, SCHEMA};
 use crate::case::ResolveFault;
-use crate::diagnose::{Answer, Code, Place, Verdict, local_verdict};
+use crate::diagnose::{Answer, Code, Place, Verdict, local_verdict, overrule};
 use crate::escape::escape;
-use crate::evidence::{self, Errno, Evidence, LocalTrouble, Signature, Stage};
+use crate::evidence::{self, Errno, Evidence, LocalTrouble, Stage};
 use crate::fingerprint::{Software, identify};
 use crate::hassh::hassh_server;
-use crate::hostkey::{fingerprint_sha256, key_info, key_type, plain_key};
+use crate::hostkey::{FingerprintHash, UnixTime, key_info, key_type, plain_key};
 use crate::target::{Host, Target};
 use crate::time::Moment;
+use crate::trust::{self, CertSaid, JudgedKey, KnownHost, Removal, SshfpResult, judge_keys};
 use crate::wire::kexinit::KexInit;
 use crate::wire::read::NameList;
 
 impl Record {
-    /// The record of a target that was connected to, or tried to be. `attempts` is 1 and the tries after a transient answer.
+    /// The record of a target that was connected to, or tried to be. `known` is what the files know of it, if anybody is to
+    /// judge its keys; `attempts` is 1 and the tries after a transient answer.
     #[must_use]
     pub fn assemble(
         target: &Target,
         verdict: Verdict,
         connections: &[Evidence],
+        known: Option<&KnownHost>,
         resolve: Option<Duration>,
         attempts: u32,
         run: &Run,
@@ -38,9 +41,15 @@ impl Record {
         let started = connections.first().map_or(Moment::START, |first| first.started);
         let tried = tried(&verdict, connections, run);
         let best = by_worth(connections, verdict.connection);
+        let ended = connections.last().map_or(started, |last| last.ended);
+        let keys = judge_keys(&best, known, UnixTime((run.epoch + ended.since(Moment::START)).0 / 1_000_000));
+        let verdict = overrule(verdict, &keys);
+        let removal = verdict.removal.clone();
         let mut record = Self::bare(target, verdict, run, started);
         record.tried = tried;
         record.learn(&best);
+        let hash = known.map(|known| known.policy().fingerprint_hash).unwrap_or_default();
+        record.host_keys = keys.iter().map(|key| host_key(key, hash)).collect();
         let made = connections.iter().filter(|each| each.connected()).count();
         record.connections = u32::try_from(made).unwrap_or(u32::MAX);
         record.attempts = attempts;
@@ -48,7 +57,7 @@ impl Record {
         // The driver's pauses are no time of the target's.
         let spent = connections.iter().map(|each| each.ended.since(each.started)).sum::<Duration>();
         record.timing_us.total = Some(micros(spent.saturating_add(resolve.unwrap_or_default())));
-        record.explained()
+        record.explained(removal.as_ref())
     }
 
     /// The record of a name that gave no address. `now` is when that was known.
@@ -68,20 +77,20 @@ impl Record {
         let mut record = Self::bare(target, Verdict::new(code, Stage::Resolve, detail), run, now);
         record.timing_us.resolve = Some(micros(resolve));
         record.timing_us.total = Some(micros(resolve));
-        record.explained()
+        record.explained(None)
     }
 
     /// The record of a target whose probe failed by a fault of this program's; `detail` says what is known of it.
     #[must_use]
     pub fn internal(target: &Target, detail: &str, run: &Run, now: Moment) -> Self {
         let detail = format!("a fault of this program: {}", escape(detail));
-        Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now).explained()
+        Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now).explained(None)
     }
 
     /// The record of a target to which no connection could be opened for trouble of this machine that did not pass.
     #[must_use]
     pub fn local(target: &Target, trouble: LocalTrouble, errno: Option<Errno>, run: &Run, now: Moment) -> Self {
-        Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now).explained()
+        Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now).explained(None)
     }
 
     fn bare(target: &Target, verdict: Verdict, run: &Run, started: Moment) -> Self {
@@ -124,11 +133,22 @@ impl Record {
     }
 
     /// With the outcome explained, now that the address is known if it ever will be.
-    fn explained(mut self) -> Self {
-        if self.code != Code::Ok {
-            let Named { host, addr, port, .. } = &self.target;
-            self.diagnoses = vec![Explained::new(self.code, Place { host, addr: *addr, port: *port })];
+    fn explained(mut self, removal: Option<&Removal>) -> Self {
+        if self.code == Code::Ok {
+            return self;
         }
+        let Named { host, addr, port, .. } = &self.target;
+        let place = Place {
+            known_as: removal.map(|removal| removal.name.as_str()),
+            known_in: removal.map(|removal| &*removal.source.file),
+            ..Place::new(host, *addr, *port)
+        };
+        let mut explained = Explained::new(self.code, place);
+        if let Some(removal) = removal.filter(|removal| removal.by_pattern) {
+            let at = escape(removal.source.to_string());
+            explained.remedy.insert(0, format!("the line at {at} speaks of other hosts too: edit it by hand").into());
+        }
+        self.diagnoses = vec![explained];
         self
     }
 
@@ -153,7 +173,6 @@ impl Record {
         self.unparsed_b64 = unparsed.map(|each| BASE64.encode(&each.unparsed));
         self.kexinit = best.iter().find_map(|each| each.kexinit.as_ref()).map(kexinit);
         self.negotiated = best.iter().find_map(|each| each.negotiated.as_ref()).map(negotiated);
-        self.host_keys = host_keys(best);
         if let Some(extended) = best.iter().find(|each| !each.ext_info.is_empty()) {
             self.extensions(extended);
         }
@@ -305,36 +324,27 @@ fn negotiated(agreed: &evidence::Negotiated) -> Negotiated {
     }
 }
 
-/// Every key once. A signature that failed on any connection is not made good by one that held on another.
-fn host_keys(best: &[&Evidence]) -> Vec<HostKey> {
-    let mut keys: Vec<(&[u8], Signature)> = Vec::new();
-    for key in best.iter().filter_map(|each| each.host_key.as_ref()) {
-        match keys.iter_mut().find(|(blob, _)| *blob == key.blob) {
-            Some((_, signature)) => *signature = worse(*signature, key.signature),
-            None => keys.push((&key.blob, key.signature)),
-        }
-    }
-    keys.into_iter().map(|(blob, signature)| host_key(blob, signature)).collect()
-}
-
-fn worse(one: Signature, other: Signature) -> Signature {
-    match (one, other) {
-        (Signature::Bad, _) | (_, Signature::Bad) => Signature::Bad,
-        (Signature::Verified, _) | (_, Signature::Verified) => Signature::Verified,
-        _ => Signature::Unchecked,
-    }
-}
-
-fn host_key(blob: &[u8], signature: Signature) -> HostKey {
+fn host_key(key: &JudgedKey<'_>, hash: FingerprintHash) -> HostKey {
+    let JudgedKey { blob, signature, judgement } = key;
     HostKey {
         kind: key_type(blob).unwrap_or_default().to_owned(),
         bits: key_info(blob).ok().map(|info| info.bits),
         // As ssh and ssh-keygen print it: a certificate has the fingerprint of the key in it.
-        fingerprint: fingerprint_sha256(plain_key(blob).as_deref().unwrap_or(blob)),
+        fingerprint: hash.of(plain_key(blob).as_deref().unwrap_or(blob)),
         key: BASE64.encode(blob),
-        signature,
-        trust: Trust::Unchecked,
+        signature: *signature,
+        trust: judgement.trust,
+        source: judgement.source.as_ref().map(ToString::to_string),
+        known: judgement.known.iter().map(known_key).collect(),
+        known_as: judgement.known_as.clone(),
+        cert: judgement.certificate.as_ref().map(|said| cert(said, hash)),
+        sshfp: judgement.sshfp.as_ref().map(sshfp),
     }
+}
+
+fn known_key(known: &trust::KnownKey) -> KnownKey {
+    let trust::KnownKey { kind, fingerprint, source } = known;
+    KnownKey { kind: kind.clone(), fingerprint: fingerprint.clone(), source: source.to_string() }
 }
 
 fn auth(auth: &evidence::Auth) -> Auth {

@@ -197,6 +197,69 @@ pub struct HostKey {
     pub signature: Signature,
     /// What known_hosts says.
     pub trust: Trust,
+    /// The line that decided, `FILE:LINE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What known_hosts has for the host instead of this key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownKey>,
+    /// Other names and addresses under which known_hosts has this very key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known_as: Vec<String>,
+    /// What the certificate says that the key came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert: Option<Cert>,
+    /// What the DNS says about the key (RFC 4255).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sshfp: Option<Sshfp>,
+}
+
+/// A key that a known_hosts file has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownKey {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// As `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+    /// Where it stands, `FILE:LINE`.
+    pub source: String,
+}
+
+/// A host certificate (OpenSSH's PROTOCOL.certkeys).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cert {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The number its authority gave it.
+    pub serial: u64,
+    /// What its authority calls it.
+    pub key_id: String,
+    /// The names it is for.
+    pub principals: Vec<String>,
+    /// From when on it is valid, RFC 3339; absent where it always was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_after: Option<String>,
+    /// Until when it is valid, RFC 3339; absent where it is for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_before: Option<String>,
+    /// The authority's type of key.
+    pub ca_type: String,
+    /// The authority's key, as `ssh-keygen -l` prints it.
+    pub ca_fingerprint: String,
+    /// Why it does not count: the parameter that `host-cert-invalid` would have; null where it does, or where nobody asked.
+    pub fault: Option<String>,
+}
+
+/// What the DNS says about a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sshfp {
+    /// `match`, `mismatch`, `partial` (records, but none that can be compared with this key), `none`, or why there is no
+    /// answer: `bogus`, `servfail`, `timeout`.
+    pub result: String,
+    /// Who vouches for the records: `dnssec` (validated here), `ad` (the resolver says so), or nobody: null.
+    pub vouched: Option<String>,
 }
 
 /// What known_hosts says about a key.

@@ -30,8 +30,8 @@ fn target() -> Target {
 }
 
 fn record(connections: &[Evidence]) -> Record {
-    let verdict = judge(connections, Depth::Auth);
-    Record::assemble(&target(), verdict, connections, None, 1, &run())
+    let verdict = judge(connections, usize::MAX, Depth::Auth);
+    Record::assemble(&target(), verdict, connections, None, None, 1, &run())
 }
 
 fn json_of(record: &Record) -> Value {
@@ -318,8 +318,8 @@ proptest! {
         connections in proptest::collection::vec(crate::diagnose::tests::any_evidence(), 0..4),
         attempts: u32,
     ) {
-        let verdict = judge(&connections, Depth::Auth);
-        let record = Record::assemble(&target(), verdict, &connections, None, attempts, &run());
+        let verdict = judge(&connections, usize::MAX, Depth::Auth);
+        let record = Record::assemble(&target(), verdict, &connections, None, None, attempts, &run());
         json_of(&record);
     }
 }
@@ -327,8 +327,8 @@ proptest! {
 #[test]
 fn connections_count_those_that_were_made() {
     let count = |connections: &[Evidence], asked| {
-        let verdict = judge(connections, asked);
-        json_of(&Record::assemble(&target(), verdict, connections, None, 1, &run()))["connections"].clone()
+        let verdict = judge(connections, usize::MAX, asked);
+        json_of(&Record::assemble(&target(), verdict, connections, None, None, 1, &run()))["connections"].clone()
     };
     let new = || Evidence::new("10.0.0.5:22".parse().unwrap(), Moment::START);
     let failed = |fault, errno| {

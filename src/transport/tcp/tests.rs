@@ -17,7 +17,7 @@ fn tcp() -> Tcp {
 }
 
 fn to(addr: SocketAddr) -> Connect {
-    Connect { addr, plan: Arc::new(Plan::default()), not_before: Moment::START, mss: None }
+    Connect::new(addr, Arc::new(Plan::default()), Moment::START)
 }
 
 fn down(opening: Opening<TcpPath>) -> Evidence {

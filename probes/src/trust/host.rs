@@ -1,0 +1,135 @@
+//! What is known of ONE target, looked up once and only when it answers.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use super::policy::{KeyTypes, Policy};
+use super::{Known, LookupName, SshfpSaid};
+use crate::algorithm::HOST_KEY;
+use crate::hostkey::{certified_type, is_certificate};
+use crate::negotiate::Offer;
+use crate::target::{Host, Target};
+use crate::wire::kexinit::KexInit;
+
+/// One target as the files know it.
+///
+/// A hashed line costs an HMAC for every target, so nothing is looked up for addresses that never answer.
+#[derive(Debug)]
+pub struct KnownHost {
+    policy: Arc<Policy>,
+    name: LookupName,
+    /// The target was given as a name: what its address is known by may differ.
+    named: bool,
+    known: OnceLock<Known>,
+    sshfp: Option<Box<SshfpSaid>>,
+}
+
+impl KnownHost {
+    /// The view of one target.
+    #[must_use]
+    pub fn new(policy: &Arc<Policy>, target: &Target) -> Self {
+        let (name, named) = match (&policy.alias, &target.host) {
+            (Some(alias), host) => (LookupName::alias(alias), matches!(host, Host::Name(_))),
+            (None, host) => (LookupName::new(&host.to_string(), target.port), matches!(host, Host::Name(_))),
+        };
+        Self { policy: Arc::clone(policy), name, named, known: OnceLock::new(), sshfp: None }
+    }
+
+    /// With what the DNS says about the name's keys.
+    #[must_use]
+    pub fn with_sshfp(self, said: SshfpSaid) -> Self {
+        Self { sshfp: Some(Box::new(said)), ..self }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The name it is looked up by.
+    #[must_use]
+    pub const fn name(&self) -> &LookupName {
+        &self.name
+    }
+
+    /// What the DNS says about its keys, if that was asked for.
+    #[must_use]
+    pub fn sshfp(&self) -> Option<&SshfpSaid> {
+        self.sshfp.as_deref()
+    }
+
+    /// The lines that speak of it.
+    pub fn known(&self) -> &Known {
+        self.known.get_or_init(|| match &self.policy.known_hosts {
+            Some(files) => files.lookup(&self.name),
+            None => Known::default(),
+        })
+    }
+
+    /// The lines that speak of the address a name led to, where ssh's CheckHostIP would compare them: not for loopback, and
+    /// not where the address is what was named.
+    #[must_use]
+    pub fn known_by_address(&self, addr: IpAddr, port: u16) -> Option<Known> {
+        let files = self.policy.known_hosts.as_ref()?;
+        let compared = self.policy.check_host_ip && self.named && !addr.is_loopback();
+        compared.then(|| files.lookup(&LookupName::new(&addr.to_string(), port)))
+    }
+
+    /// Whether a certificate is worth asking for: some line trusts an authority for this host.
+    #[must_use]
+    pub fn wants_certificates(&self) -> bool {
+        !self.known().authorities.is_empty()
+    }
+
+    /// The plain types of key to ask for first, in no order.
+    fn types_first(&self) -> Vec<&str> {
+        match &self.policy.key_types {
+            KeyTypes::Listed(types) => types.clone(),
+            KeyTypes::First | KeyTypes::All => self.known().key_types().collect(),
+        }
+    }
+
+    /// `offer` with the host-key algorithms in the order that suits this host; `None` where it is that order already.
+    #[must_use]
+    pub fn reordered(&self, offer: &Offer) -> Option<Offer> {
+        let (types, certificates) = (self.types_first(), self.wants_certificates());
+        if types.is_empty() && !certificates {
+            return None;
+        }
+        let reordered = offer.clone().with_key_types_first(&types, certificates);
+        (reordered.host_key() != offer.host_key()).then_some(reordered)
+    }
+
+    /// The plain types of key that a further connection is worth to, in the order to fetch them. `seen` are the types shown
+    /// so far, `doubtful` whether what was shown leaves a doubt that the known types not yet shown can settle.
+    #[must_use]
+    pub fn worth_fetching(&self, server: &KexInit, seen: &[&str], doubtful: bool) -> Vec<&'static str> {
+        let wanted = |kind: &&'static str| match &self.policy.key_types {
+            KeyTypes::All => true,
+            KeyTypes::Listed(types) => types.contains(kind),
+            KeyTypes::First => doubtful && self.known().key_types().any(|known| known == *kind),
+        };
+        let mut types = plain_types(server);
+        types.retain(|kind| wanted(kind) && !seen.contains(kind));
+        types
+    }
+}
+
+/// The types of plain keys a server has an algorithm for, each once, in the order of our table.
+#[must_use]
+pub fn plain_types(server: &KexInit) -> Vec<&'static str> {
+    let mut types = Vec::new();
+    for algorithm in HOST_KEY {
+        let plain = if is_certificate(algorithm.key_type) {
+            certified_type(algorithm.key_type)
+        } else {
+            Some(algorithm.key_type)
+        };
+        let Some(plain) = plain else { continue };
+        if !types.contains(&plain) && server.host_key().names().any(|name| name == algorithm.name.as_bytes()) {
+            types.push(plain);
+        }
+    }
+    types
+}

@@ -1,0 +1,394 @@
+//! What the files say about the keys a target proved to hold.
+//!
+//! The rules are ssh's (facts of OpenSSH 9.2 and 10.5), with one refinement: where ssh calls a key of a type never seen
+//! CHANGED, because it would have asked for the known types first, this says that the type is unknown, or gone.
+
+use std::borrow::Cow;
+
+use super::{Answer, CertFault, CertSaid, Entry, KnownHost, SshfpResult, Source, describe, judge_certificate};
+use crate::diagnose::{Code, Finding, FindingId};
+use crate::escape::{escape, shorten};
+use crate::evidence::{Evidence, Signature};
+use crate::hostkey::{Certificate, UnixTime, key_type, plain_key};
+use crate::record::Trust;
+use crate::trust::host::plain_types;
+
+/// How many other names of a key are listed.
+const NAMES: usize = 8;
+
+/// How much of a name or text from a file or server a sentence quotes, in characters.
+const QUOTED: usize = 120;
+
+/// A host key over all connections to the target, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedKey<'a> {
+    /// The blob K_S.
+    pub blob: &'a [u8],
+    /// The worst that became of its signature.
+    pub signature: Signature,
+    /// What the files say.
+    pub judgement: Judgement,
+}
+
+/// What the files say about a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// In one word.
+    pub trust: Trust,
+    /// The line that decided.
+    pub source: Option<Source>,
+    /// The keys that the files have for the host in its place.
+    pub known: Vec<KnownKey>,
+    /// Other names under which the files have this very key.
+    pub known_as: Vec<String>,
+    /// What its certificate says, if it came with one.
+    pub certificate: Option<CertSaid>,
+    /// What the DNS says.
+    pub sshfp: Option<SshfpResult>,
+    /// It makes the target fail.
+    pub mismatch: Option<Mismatch>,
+    /// Worth telling beside that.
+    pub findings: Vec<Finding>,
+}
+
+impl Judgement {
+    fn of(trust: Trust) -> Self {
+        Self {
+            trust,
+            source: None,
+            known: Vec::new(),
+            known_as: Vec::new(),
+            certificate: None,
+            sshfp: None,
+            mismatch: None,
+            findings: Vec::new(),
+        }
+    }
+
+    /// The host is known with this key.
+    #[must_use]
+    pub const fn accepted(&self) -> bool {
+        matches!(self.trust, Trust::Match | Trust::CaMatch)
+    }
+}
+
+/// A key that a file has for a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKey {
+    /// Its type.
+    pub kind: String,
+    /// Its fingerprint, in the hash chosen.
+    pub fingerprint: String,
+    /// Where it stands.
+    pub source: Source,
+}
+
+/// Why a key makes the target fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The outcome.
+    pub code: Code,
+    /// Its parameter.
+    pub arg: Option<&'static str>,
+    /// One sentence with the evidence, escaped.
+    pub detail: String,
+    /// What `ssh-keygen -R` has to be told.
+    pub remove: Option<Removal>,
+}
+
+/// A line to be removed, if the new key is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// The name that `ssh-keygen -F` and `-R` find it by.
+    pub name: String,
+    /// Where it stands.
+    pub source: Source,
+    /// It speaks of more hosts than this one.
+    pub by_pattern: bool,
+}
+
+/// Judges every key that the connections to a target showed, each once, in the order in which `connections` come.
+///
+/// `host` is `None` where nobody is to judge. `now` is for certificates. A key whose signature was not verified is never
+/// held against a file: nobody has shown to hold it.
+#[must_use]
+pub fn judge_keys<'a>(connections: &[&'a Evidence], host: Option<&KnownHost>, now: UnixTime) -> Vec<JudgedKey<'a>> {
+    let mut keys: Vec<(&[u8], Signature, &Evidence)> = Vec::new();
+    for evidence in connections {
+        let Some(key) = &evidence.host_key else { continue };
+        match keys.iter_mut().find(|(blob, ..)| *blob == key.blob) {
+            // A signature that failed on any connection is not made good by one that held on another.
+            Some((_, signature, _)) => *signature = worse(*signature, key.signature),
+            None => keys.push((&key.blob, key.signature, evidence)),
+        }
+    }
+    let judge = |(blob, signature, evidence)| {
+        let judgement = match host {
+            Some(host) if signature == Signature::Verified => Judge { host, evidence, now }.key(blob),
+            _ => Judgement::of(Trust::Unchecked),
+        };
+        JudgedKey { blob, signature, judgement }
+    };
+    keys.into_iter().map(judge).collect()
+}
+
+fn worse(one: Signature, other: Signature) -> Signature {
+    match (one, other) {
+        (Signature::Bad, _) | (_, Signature::Bad) => Signature::Bad,
+        (Signature::Verified, _) | (_, Signature::Verified) => Signature::Verified,
+        _ => Signature::Unchecked,
+    }
+}
+
+/// One key of one connection, before its judges.
+struct Judge<'a> {
+    host: &'a KnownHost,
+    evidence: &'a Evidence,
+    now: UnixTime,
+}
+
+impl Judge<'_> {
+    fn key(&self, blob: &[u8]) -> Judgement {
+        // A blob that says it is a certificate and is none cannot have verified: the signature was checked with the key in it.
+        let plain = plain_key(blob).unwrap_or(Cow::Borrowed(blob));
+        let certificate = Certificate::parse(blob).ok();
+        let mut judgement = self.revoked(blob, &plain, certificate.as_ref()).unwrap_or_else(|| match &certificate {
+            Some(certificate) => self.certificate(certificate, &plain),
+            None => self.plain(&plain),
+        });
+        if let Some(certificate) = &certificate {
+            let fault = judgement.certificate.take().and_then(|said| said.fault);
+            judgement.certificate = Some(describe(certificate, fault));
+        }
+        if let Some(files) = &self.host.policy().known_hosts
+            && !judgement.accepted()
+        {
+            judgement.known_as = files.known_as(&plain, self.host.name(), NAMES);
+        }
+        self.by_address(&plain, certificate.is_some(), &mut judgement);
+        self.by_dns(&plain, &mut judgement);
+        if judgement.trust == Trust::Unknown && judgement.mismatch.is_none() {
+            self.unknown(&plain, &mut judgement);
+        }
+        judgement
+    }
+
+    fn fingerprint(&self, blob: &[u8]) -> String {
+        self.host.policy().fingerprint_hash.of(blob)
+    }
+
+    /// `ssh-ed25519 SHA256:…`
+    fn named(&self, blob: &[u8]) -> String {
+        format!("{} {}", escape(key_type(blob).unwrap_or("unnamed")), self.fingerprint(blob))
+    }
+
+    fn known_key(&self, entry: &Entry) -> KnownKey {
+        KnownKey {
+            kind: entry.kind.to_string(),
+            fingerprint: self.fingerprint(&entry.blob),
+            source: entry.source.clone(),
+        }
+    }
+
+    /// Revocation comes before everything, and nothing makes it good.
+    fn revoked(&self, blob: &[u8], plain: &[u8], certificate: Option<&Certificate<'_>>) -> Option<Judgement> {
+        let policy = self.host.policy();
+        let refuse = |code, arg, source: Source, what: String| {
+            let mismatch = Mismatch { code, arg: Some(arg), detail: format!("{what} ({})", source_text(&source)), remove: None };
+            Judgement { source: Some(source), mismatch: Some(mismatch), ..Judgement::of(Trust::Revoked) }
+        };
+        if let Some(hit) = policy.revoked.revokes(blob) {
+            let what = format!("the host key {} is revoked by {}", self.named(plain), hit.what);
+            return Some(refuse(Code::HostKeyRevoked, "revocation-list", hit.source, what));
+        }
+        if let Some(entry) = self.host.known().revokes(plain) {
+            let what = format!("the host key {} stands in a @revoked line", self.named(plain));
+            return Some(refuse(Code::HostKeyRevoked, "marker", entry.source.clone(), what));
+        }
+        if let Some(certificate) = certificate
+            && let Some(entry) = self.host.known().revokes(certificate.ca_key)
+        {
+            let ca = self.named(certificate.ca_key);
+            let what = format!("the host certificate's authority {ca} stands in a @revoked line");
+            let mut judgement = refuse(Code::HostCertInvalid, CertFault::CaRevoked.word(), entry.source.clone(), what);
+            judgement.certificate = Some(describe(certificate, Some(CertFault::CaRevoked)));
+            return Some(judgement);
+        }
+        policy.bad_keys.find(plain).map(|hit| {
+            let why = if hit.comment.is_empty() { String::new() } else { format!(": {}", shorten(&hit.comment, QUOTED)) };
+            let what = format!("the host key {} is known to the world{why}", self.named(plain));
+            refuse(Code::HostKeyRevoked, "bad-key", hit.source, what)
+        })
+    }
+
+    fn certificate(&self, certificate: &Certificate<'_>, plain: &[u8]) -> Judgement {
+        let known = self.host.known();
+        let Some(authority) = known.authority(certificate.ca_key) else {
+            // No line trusts its authority: the plain key alone is judged, as by ssh.
+            let mut judgement = self.plain(plain);
+            if judgement.trust == Trust::Unknown && judgement.mismatch.is_none() && !known.authorities.is_empty() {
+                judgement.trust = Trust::CaMismatch;
+                judgement.source = known.authorities.first().map(|entry| entry.source.clone());
+                judgement.certificate = Some(describe(certificate, Some(CertFault::CaUnknown)));
+                let detail = format!(
+                    "the host certificate is by the authority {}, which no @cert-authority line trusts for {}",
+                    self.named(certificate.ca_key),
+                    escape(self.host.name().to_string())
+                );
+                self.not_vouched(CertFault::CaUnknown, detail, &mut judgement);
+            }
+            return judgement;
+        };
+        let Err(fault) = judge_certificate(certificate, self.host.name().host(), self.now, &self.host.policy().cert_rules)
+        else {
+            return Judgement { source: Some(authority.source.clone()), ..Judgement::of(Trust::CaMatch) };
+        };
+        let sentence = format!(
+            "the host certificate of the authority in {} does not hold: {}",
+            source_text(&authority.source),
+            fault.sentence(certificate)
+        );
+        let mut judgement = self.plain(plain);
+        judgement.certificate = Some(describe(certificate, Some(fault)));
+        match judgement.trust {
+            Trust::Match | Trust::Changed => judgement.findings.push(Finding::new(FindingId::HostCertInvalid, sentence)),
+            _ => {
+                judgement.trust = Trust::CaMismatch;
+                judgement.source = Some(authority.source.clone());
+                judgement.mismatch = Some(Mismatch {
+                    code: Code::HostCertInvalid,
+                    arg: Some(fault.word()),
+                    detail: format!("{sentence}; the key in it, {}, is not known by itself", self.named(plain)),
+                    remove: None,
+                });
+            }
+        }
+        judgement
+    }
+
+    /// Neither a certificate that counts nor a line vouches for the key.
+    fn not_vouched(&self, fault: CertFault, detail: String, judgement: &mut Judgement) {
+        if self.host.policy().strict {
+            judgement.mismatch =
+                Some(Mismatch { code: Code::HostKeyUnknown, arg: Some(fault.word()), detail, remove: None });
+        } else {
+            judgement.findings.push(Finding::new(FindingId::HostKeyUnknown, detail));
+        }
+    }
+
+    fn plain(&self, plain: &[u8]) -> Judgement {
+        if self.host.policy().known_hosts.is_none() {
+            return Judgement::of(Trust::Unchecked);
+        }
+        match self.host.known().answer(plain) {
+            Answer::Match(entry) => Judgement { source: Some(entry.source.clone()), ..Judgement::of(Trust::Match) },
+            // Was looked for before.
+            Answer::Revoked(entry) => Judgement { source: Some(entry.source.clone()), ..Judgement::of(Trust::Revoked) },
+            Answer::Changed(entries) => self.changed(plain, &entries),
+            Answer::OtherType(entries) => self.other_type(plain, &entries),
+            Answer::Unknown => Judgement::of(Trust::Unknown),
+        }
+    }
+
+    fn changed(&self, plain: &[u8], entries: &[&Entry]) -> Judgement {
+        let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
+        let detail = format!(
+            "the host key {} is not the one known for {}: {}",
+            self.named(plain),
+            escape(self.host.name().to_string()),
+            list(&known)
+        );
+        let mismatch = Mismatch { code: Code::HostKeyChanged, arg: None, detail, remove: self.removal(entries) };
+        let source = entries.first().map(|entry| entry.source.clone());
+        Judgement { source, known, mismatch: Some(mismatch), ..Judgement::of(Trust::Changed) }
+    }
+
+    /// The host is known, but by no key of this type. Asked for the known types first, a server that has one shows it.
+    fn other_type(&self, plain: &[u8], entries: &[&Entry]) -> Judgement {
+        let offered = self.evidence.kexinit.as_ref().map(plain_types).unwrap_or_default();
+        let still = entries.iter().any(|entry| offered.iter().any(|kind| *kind == &*entry.kind));
+        let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
+        let (code, what) = if still {
+            (Code::HostKeyTypeUnknown, "the server has a key of a known type too")
+        } else {
+            (Code::HostKeyTypeGone, "the server offers no key of a known type any more")
+        };
+        let detail = format!(
+            "the host key {} is of a type not known for {}, which is known by {}; {what}",
+            self.named(plain),
+            escape(self.host.name().to_string()),
+            list(&known)
+        );
+        let remove = if still { None } else { self.removal(entries) };
+        let mismatch = Mismatch { code, arg: None, detail, remove };
+        let source = entries.first().map(|entry| entry.source.clone());
+        Judgement { source, known, mismatch: Some(mismatch), ..Judgement::of(Trust::Unknown) }
+    }
+
+    fn removal(&self, entries: &[&Entry]) -> Option<Removal> {
+        let entry = entries.iter().find(|entry| !entry.by_pattern).or(entries.first())?;
+        let name = self.host.name().to_string();
+        Some(Removal { name, source: entry.source.clone(), by_pattern: entries.iter().any(|entry| entry.by_pattern) })
+    }
+
+    /// ssh's CheckHostIP. Certificates name hosts, not addresses, so ssh leaves them out.
+    fn by_address(&self, plain: &[u8], certificate: bool, judgement: &mut Judgement) {
+        if certificate || !matches!(judgement.trust, Trust::Match | Trust::Unknown) {
+            return;
+        }
+        let addr = self.evidence.addr;
+        let Some(known) = self.host.known_by_address(addr.ip(), addr.port()) else { return };
+        let (Answer::Changed(entries) | Answer::OtherType(entries)) = known.answer(plain) else { return };
+        let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
+        let detail =
+            format!("the host key {} differs from the key for the address {}: {}", self.named(plain), addr.ip(), list(&known));
+        judgement.findings.push(Finding::new(FindingId::HostKeyAddressMismatch, detail));
+    }
+
+    fn by_dns(&self, plain: &[u8], judgement: &mut Judgement) {
+        let Some(said) = self.host.sshfp() else { return };
+        let result = said.compare(plain);
+        if let Some(detail) = result.contradiction(&self.named(plain)) {
+            judgement.findings.push(Finding::new(FindingId::SshfpMismatch, detail));
+        }
+        judgement.sshfp = Some(result);
+    }
+
+    /// Nothing is known of the host at all. A record that the DNS proves vouches for it, as with ssh's VerifyHostKeyDNS.
+    fn unknown(&self, plain: &[u8], judgement: &mut Judgement) {
+        if judgement.sshfp.as_ref().is_some_and(SshfpResult::vouches) {
+            return;
+        }
+        let name = escape(self.host.name().to_string());
+        let mut detail = format!("no line of the known_hosts files speaks of {name}; the key is {}", self.named(plain));
+        if let Some(authority) = self.host.known().authorities.first() {
+            let at = source_text(&authority.source);
+            detail = format!("{name} shows no certificate of the authority in {at}; its key is {}", self.named(plain));
+        }
+        if !judgement.known_as.is_empty() {
+            let names = judgement.known_as.iter().map(|name| shorten(name, QUOTED)).collect::<Vec<_>>().join(", ");
+            detail.push_str(&format!("; known as {names}"));
+        }
+        if self.host.policy().strict {
+            judgement.mismatch = Some(Mismatch { code: Code::HostKeyUnknown, arg: None, detail, remove: None });
+        } else {
+            judgement.findings.push(Finding::new(FindingId::HostKeyUnknown, detail));
+        }
+    }
+}
+
+/// A place as a sentence has it. The file's name is the user's, but may hold anything.
+fn source_text(source: &Source) -> String {
+    escape(source.to_string())
+}
+
+fn list(known: &[KnownKey]) -> String {
+    let all: Vec<String> = known
+        .iter()
+        .take(NAMES)
+        .map(|key| format!("{} {} ({})", escape(&key.kind), key.fingerprint, source_text(&key.source)))
+        .collect();
+    let more = known.len().saturating_sub(all.len());
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{rest}", all.join(", "))
+}

@@ -1,0 +1,39 @@
+//! What a run knows of host keys, and by which rules it judges them.
+
+use super::{BadKeys, CertRules, KnownHosts, RevokedKeys};
+use crate::hostkey::FingerprintHash;
+
+/// Everything a key is held against. One for a whole run, shared by all its cases.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// The known_hosts files; `None` if they are not to be asked, so that keys are `unchecked`.
+    pub known_hosts: Option<KnownHosts>,
+    /// Keys that nobody may use any more. Asked before everything else, as ssh asks RevokedHostKeys.
+    pub revoked: RevokedKeys,
+    /// Keys whose private half the world has.
+    pub bad_keys: BadKeys,
+    /// ssh's HostKeyAlias: every host is looked up by this name, without its port.
+    pub alias: Option<Box<str>>,
+    /// ssh's CheckHostIP: a name's key is compared with the lines of its address too.
+    pub check_host_ip: bool,
+    /// A key that is not known counts as failure.
+    pub strict: bool,
+    /// Which of a host's keys are fetched.
+    pub key_types: KeyTypes,
+    /// What certificates must fulfil.
+    pub cert_rules: CertRules,
+    /// How fingerprints are shown.
+    pub fingerprint_hash: FingerprintHash,
+}
+
+/// Which of a host's keys are fetched. Each takes a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum KeyTypes {
+    /// The one that the server shows when asked for the known types first; another only where it is needed to judge.
+    #[default]
+    First,
+    /// One of each type the server offers.
+    All,
+    /// One of each of these types that the server offers; the types asked for first are asked for in this order.
+    Listed(Vec<&'static str>),
+}
