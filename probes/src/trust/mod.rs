@@ -2,6 +2,12 @@
 //!
 //! Files are read elsewhere; their bytes come here, with the name by which messages call the file.
 
+pub mod bad_keys;
+pub mod certificate;
+mod krl;
+mod public_key;
+pub mod revoked;
 mod source;
+pub mod sshfp;
 
 pub use source::{Problem, Source};
