@@ -12,6 +12,7 @@ use super::certificate::{Certificate, is_certificate};
 use super::{dsa, ecdsa, ed25519, rsa, security_key};
 use crate::hex::hex;
 use crate::wire::read::{ReadError, Reader};
+use crate::wire::write::Writer;
 
 /// Type and size of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,30 @@ pub fn plain_key(blob: &[u8]) -> Result<Cow<'_, [u8]>, KeyFault> {
     }
 }
 
+/// The plain key in the one encoding it has. Numbers of RSA and DSA keys may come with needless leading zeros, which make
+/// another blob of the same key; ssh drops them on reading, so it compares and hashes this form, and a list of revoked keys
+/// that is compared with anything else is walked around by one byte of padding.
+///
+/// # Errors
+/// As for [`plain_key`], and a key of those two types that does not have its layout. Blobs of other types are given back unread.
+pub fn canonical_key(blob: &[u8]) -> Result<Cow<'_, [u8]>, KeyFault> {
+    let plain = plain_key(blob)?;
+    let (kind, numbers) = match key_type(&plain) {
+        Some(rsa::KEY_TYPE) => (rsa::KEY_TYPE, 2),
+        Some(dsa::KEY_TYPE) => (dsa::KEY_TYPE, 4),
+        _ => return Ok(plain),
+    };
+    let mut reader = fields(&plain, kind)?;
+    let mut canonical = Vec::with_capacity(plain.len());
+    let mut writer = Writer::new(&mut canonical);
+    writer.string(kind.as_bytes());
+    for _ in 0..numbers {
+        writer.mpint(reader.mpint()?);
+    }
+    reader.end()?;
+    Ok(if canonical == *plain { plain } else { Cow::Owned(canonical) })
+}
+
 /// The fingerprint as OpenSSH prints it: `SHA256:` and base64 without padding.
 #[must_use]
 pub fn fingerprint_sha256(blob: &[u8]) -> String {
@@ -113,7 +138,6 @@ pub(super) fn fields<'a>(blob: &'a [u8], kind: &str) -> Result<Reader<'a>, KeyFa
 mod tests {
     use super::super::samples::SAMPLES;
     use super::*;
-    use crate::wire::write::Writer;
     use proptest::prelude::*;
 
     #[test]
@@ -141,6 +165,35 @@ mod tests {
             }
             assert!(key_info(&[&blob[..], &[0]].concat()).is_err());
         }
+    }
+
+    #[test]
+    fn a_key_has_one_canonical_blob_however_its_numbers_are_padded() {
+        let mut padded_seen = Vec::new();
+        for sample in SAMPLES {
+            let blob = sample.blob();
+            let plain = plain_key(&blob).unwrap();
+            assert_eq!(canonical_key(&blob).unwrap(), plain, "{}", sample.kind);
+            let numbers = match key_type(&plain) {
+                Some("ssh-rsa") => 2,
+                Some("ssh-dss") => 4,
+                _ => continue,
+            };
+            let mut reader = Reader::new(&plain);
+            let kind = reader.string().unwrap();
+            let mut padded = Vec::new();
+            Writer::new(&mut padded).string(kind);
+            for _ in 0..numbers {
+                Writer::new(&mut padded).string(&[&[0, 0], reader.string().unwrap()].concat());
+            }
+            assert_ne!(padded, *plain);
+            assert_eq!(canonical_key(&padded).unwrap(), plain);
+            padded.push(0);
+            assert!(canonical_key(&padded).is_err());
+            padded_seen.push(numbers);
+        }
+        assert!(padded_seen.contains(&2) && padded_seen.contains(&4));
+        assert_eq!(canonical_key(b"no key at all").unwrap(), &b"no key at all"[..]);
     }
 
     #[test]

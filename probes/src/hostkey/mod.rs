@@ -12,7 +12,7 @@ mod samples;
 mod security_key;
 mod verify;
 
-pub use blob::{FingerprintHash, KeyFault, KeyInfo, fingerprint_sha256, key_info, key_type, plain_key};
+pub use blob::{FingerprintHash, KeyFault, KeyInfo, canonical_key, fingerprint_sha256, key_info, key_type, plain_key};
 pub use certificate::{Certificate, CertificateOption, CertificateRole, UnixTime, certified_type, is_certificate};
 pub use dsa::verify_dss;
 pub use ecdsa::{verify_nistp256, verify_nistp384, verify_nistp521};

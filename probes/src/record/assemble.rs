@@ -337,7 +337,7 @@ fn host_key(key: &JudgedKey<'_>, hash: FingerprintHash) -> HostKey {
         source: judgement.source.as_ref().map(ToString::to_string),
         known: judgement.known.iter().map(known_key).collect(),
         known_as: judgement.known_as.clone(),
-        cert: judgement.certificate.as_ref().map(|said| cert(said, hash)),
+        cert: judgement.certificate.as_ref().map(cert),
         sshfp: judgement.sshfp.as_ref().map(sshfp),
     }
 }
@@ -345,6 +345,22 @@ fn host_key(key: &JudgedKey<'_>, hash: FingerprintHash) -> HostKey {
 fn known_key(known: &trust::KnownKey) -> KnownKey {
     let trust::KnownKey { kind, fingerprint, source } = known;
     KnownKey { kind: kind.clone(), fingerprint: fingerprint.clone(), source: source.to_string() }
+}
+
+fn cert(said: &CertSaid) -> Cert {
+    Cert {
+        says: said.says.clone(),
+        fault: said.fault.map(|fault| fault.arg().to_owned()),
+        note: said.note.map(str::to_owned),
+    }
+}
+
+fn sshfp(said: &SshfpResult) -> Sshfp {
+    Sshfp {
+        result: said.result.to_owned(),
+        vouched: said.voucher.map(|voucher| voucher.word().to_owned()),
+        detail: said.detail.clone(),
+    }
 }
 
 fn auth(auth: &evidence::Auth) -> Auth {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::diagnose::{Code, Confidence, Place};
 use crate::evidence::{Signature, Stage};
+use crate::trust::CertSummary;
 
 /// What was probed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,37 +230,27 @@ pub struct KnownKey {
 /// A host certificate (OpenSSH's PROTOCOL.certkeys).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cert {
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The number its authority gave it.
-    pub serial: u64,
-    /// What its authority calls it.
-    pub key_id: String,
-    /// The names it is for.
-    pub principals: Vec<String>,
-    /// From when on it is valid, RFC 3339; absent where it always was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub valid_after: Option<String>,
-    /// Until when it is valid, RFC 3339; absent where it is for ever.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub valid_before: Option<String>,
-    /// The authority's type of key.
-    pub ca_type: String,
-    /// The authority's key, as `ssh-keygen -l` prints it.
-    pub ca_fingerprint: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub says: CertSummary,
     /// Why it does not count: the parameter that `host-cert-invalid` would have; null where it does, or where nobody asked.
     pub fault: Option<String>,
+    /// Where OpenSSH's versions disagree about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// What the DNS says about a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sshfp {
-    /// `match`, `mismatch`, `partial` (records, but none that can be compared with this key), `none`, or why there is no
-    /// answer: `bogus`, `servfail`, `timeout`.
+    /// `match`, `mismatch`, `partial` (there are records, and they decide nothing), `none`, or why there is no answer: `bogus`
+    /// (DNSSEC signatures that do not hold), `servfail`, `timeout`.
     pub result: String,
     /// Who vouches for the records: `dnssec` (validated here), `ad` (the resolver says so), or nobody: null.
     pub vouched: Option<String>,
+    /// What else there is to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// What known_hosts says about a key.

@@ -79,14 +79,26 @@ impl KnownHost {
     /// Whether a certificate is worth asking for: some line trusts an authority for this host.
     #[must_use]
     pub fn wants_certificates(&self) -> bool {
-        !self.known().authorities.is_empty()
+        self.lines().any(|known| !known.authorities.is_empty())
     }
 
-    /// The plain types of key to ask for first, in no order.
+    /// What stands under the name, and then, for another port than 22, what stands under it without the port. ssh falls back
+    /// to that only after it has made its offer; a key that only stands there is then not asked for, and looks unknown.
+    fn lines(&self) -> impl Iterator<Item = &Known> {
+        let known = self.known();
+        std::iter::once(known).chain(known.fallback.as_deref())
+    }
+
+    /// The plain types of key that the files have for the host.
+    fn known_types(&self) -> impl Iterator<Item = &str> {
+        self.lines().flat_map(Known::key_types)
+    }
+
+    /// The plain types of key to ask for first.
     fn types_first(&self) -> Vec<&str> {
         match &self.policy.key_types {
             KeyTypes::Listed(types) => types.clone(),
-            KeyTypes::First | KeyTypes::All => self.known().key_types().collect(),
+            KeyTypes::First | KeyTypes::All => self.known_types().collect(),
         }
     }
 
@@ -108,7 +120,7 @@ impl KnownHost {
         let wanted = |kind: &&'static str| match &self.policy.key_types {
             KeyTypes::All => true,
             KeyTypes::Listed(types) => types.contains(kind),
-            KeyTypes::First => doubtful && self.known().key_types().any(|known| known == *kind),
+            KeyTypes::First => doubtful && self.known_types().any(|known| known == *kind),
         };
         let mut types = plain_types(server);
         types.retain(|kind| wanted(kind) && !seen.contains(kind));

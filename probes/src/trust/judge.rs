@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::{Answer, CertFault, CertSaid, Entry, KnownHost, SshfpResult, Source, describe, judge_certificate};
+use super::certificate::{Authority, CertFault, CertSummary, describe, judge_certificate, version_note};
+use super::{Answer, Entry, KnownHost, Source, SshfpResult};
 use crate::diagnose::{Code, Finding, FindingId};
 use crate::escape::{escape, shorten};
 use crate::evidence::{Evidence, Signature};
@@ -70,6 +71,17 @@ impl Judgement {
     pub const fn accepted(&self) -> bool {
         matches!(self.trust, Trust::Match | Trust::CaMatch)
     }
+}
+
+/// What a certificate says, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertSaid {
+    /// What it says.
+    pub says: CertSummary,
+    /// Why it does not count.
+    pub fault: Option<CertFault>,
+    /// Where OpenSSH's versions disagree about it.
+    pub note: Option<&'static str>,
 }
 
 /// A key that a file has for a host.
@@ -157,8 +169,7 @@ impl Judge<'_> {
             None => self.plain(&plain),
         });
         if let Some(certificate) = &certificate {
-            let fault = judgement.certificate.take().and_then(|said| said.fault);
-            judgement.certificate = Some(describe(certificate, fault));
+            judgement.certificate.get_or_insert_with(|| self.said(certificate, None));
         }
         if let Some(files) = &self.host.policy().known_hosts
             && !judgement.accepted()
@@ -184,10 +195,20 @@ impl Judge<'_> {
 
     fn known_key(&self, entry: &Entry) -> KnownKey {
         KnownKey {
-            kind: entry.kind.to_string(),
+            kind: entry.key_type().to_owned(),
             fingerprint: self.fingerprint(&entry.blob),
             source: entry.source.clone(),
         }
+    }
+
+    fn said(&self, certificate: &Certificate<'_>, fault: Option<CertFault>) -> CertSaid {
+        let says = describe(certificate, self.host.policy().fingerprint_hash);
+        CertSaid { says, fault, note: version_note(certificate, self.host.name().host()) }
+    }
+
+    fn judged(&self, certificate: &Certificate<'_>, authority: Authority) -> Result<(), CertFault> {
+        let rules = &self.host.policy().cert_rules;
+        judge_certificate(certificate, self.host.name().host(), self.now, rules, authority)
     }
 
     /// Revocation comes before everything, and nothing makes it good.
@@ -198,8 +219,16 @@ impl Judge<'_> {
             Judgement { source: Some(source), mismatch: Some(mismatch), ..Judgement::of(Trust::Revoked) }
         };
         if let Some(hit) = policy.revoked.revokes(blob) {
-            let what = format!("the host key {} is revoked by {}", self.named(plain), hit.what);
-            return Some(refuse(Code::HostKeyRevoked, "revocation-list", hit.source, what));
+            let by = hit.by.word();
+            if let Some(certificate) = certificate.filter(|_| hit.authority) {
+                let ca = self.named(certificate.ca_key);
+                let what = format!("the host certificate's authority {ca} is revoked by a list, by its {by}");
+                let mut judgement = refuse(Code::HostCertInvalid, CertFault::CaRevoked.arg(), hit.at, what);
+                judgement.certificate = Some(self.said(certificate, Some(CertFault::CaRevoked)));
+                return Some(judgement);
+            }
+            let what = format!("the host key {} is revoked by a list, by its {by}", self.named(plain));
+            return Some(refuse(Code::HostKeyRevoked, "revocation-list", hit.at, what));
         }
         if let Some(entry) = self.host.known().revokes(plain) {
             let what = format!("the host key {} stands in a @revoked line", self.named(plain));
@@ -210,67 +239,74 @@ impl Judge<'_> {
         {
             let ca = self.named(certificate.ca_key);
             let what = format!("the host certificate's authority {ca} stands in a @revoked line");
-            let mut judgement = refuse(Code::HostCertInvalid, CertFault::CaRevoked.word(), entry.source.clone(), what);
-            judgement.certificate = Some(describe(certificate, Some(CertFault::CaRevoked)));
+            let mut judgement = refuse(Code::HostCertInvalid, CertFault::CaRevoked.arg(), entry.source.clone(), what);
+            judgement.certificate = Some(self.said(certificate, Some(CertFault::CaRevoked)));
             return Some(judgement);
         }
-        policy.bad_keys.find(plain).map(|hit| {
-            let why = if hit.comment.is_empty() { String::new() } else { format!(": {}", shorten(&hit.comment, QUOTED)) };
+        policy.bad_keys.find(plain).map(|(source, reason)| {
+            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
             let what = format!("the host key {} is known to the world{why}", self.named(plain));
-            refuse(Code::HostKeyRevoked, "bad-key", hit.source, what)
+            refuse(Code::HostKeyRevoked, "bad-key", source, what)
         })
     }
 
     fn certificate(&self, certificate: &Certificate<'_>, plain: &[u8]) -> Judgement {
         let known = self.host.known();
-        let Some(authority) = known.authority(certificate.ca_key) else {
-            // No line trusts its authority: the plain key alone is judged, as by ssh.
-            let mut judgement = self.plain(plain);
-            if judgement.trust == Trust::Unknown && judgement.mismatch.is_none() && !known.authorities.is_empty() {
-                judgement.trust = Trust::CaMismatch;
-                judgement.source = known.authorities.first().map(|entry| entry.source.clone());
-                judgement.certificate = Some(describe(certificate, Some(CertFault::CaUnknown)));
-                let detail = format!(
-                    "the host certificate is by the authority {}, which no @cert-authority line trusts for {}",
-                    self.named(certificate.ca_key),
-                    escape(self.host.name().to_string())
-                );
-                self.not_vouched(CertFault::CaUnknown, detail, &mut judgement);
-            }
-            return judgement;
+        let line = known.authority(certificate.ca_key);
+        let authority = if line.is_some() { Authority::Trusted } else { Authority::Unknown };
+        let Err(fault) = self.judged(certificate, authority) else {
+            let source = line.map(|entry| entry.source.clone());
+            return Judgement { source, ..Judgement::of(Trust::CaMatch) };
         };
-        let Err(fault) = judge_certificate(certificate, self.host.name().host(), self.now, &self.host.policy().cert_rules)
-        else {
-            return Judgement { source: Some(authority.source.clone()), ..Judgement::of(Trust::CaMatch) };
-        };
-        let sentence = format!(
-            "the host certificate of the authority in {} does not hold: {}",
-            source_text(&authority.source),
-            fault.sentence(certificate)
-        );
         let mut judgement = self.plain(plain);
-        judgement.certificate = Some(describe(certificate, Some(fault)));
-        match judgement.trust {
-            Trust::Match | Trust::Changed => judgement.findings.push(Finding::new(FindingId::HostCertInvalid, sentence)),
-            _ => {
-                judgement.trust = Trust::CaMismatch;
-                judgement.source = Some(authority.source.clone());
-                judgement.mismatch = Some(Mismatch {
-                    code: Code::HostCertInvalid,
-                    arg: Some(fault.word()),
-                    detail: format!("{sentence}; the key in it, {}, is not known by itself", self.named(plain)),
-                    remove: None,
-                });
-            }
+        judgement.certificate = Some(self.said(certificate, Some(fault)));
+        // No line trusts its authority: the plain key alone is judged, as by ssh.
+        if fault == CertFault::CaUnknown {
+            self.without_authority(certificate, &mut judgement);
+            return judgement;
         }
+        let ca = self.named(certificate.ca_key);
+        let at = line.map(|entry| format!(" (trusted in {})", source_text(&entry.source))).unwrap_or_default();
+        let sentence = format!("the host certificate of the authority {ca}{at} does not hold: {}", fault.says());
+        // ssh ends the connection over a certificate that it cannot read or that nobody signed, whatever else it knows.
+        let unreadable = matches!(fault, CertFault::CaSignature | CertFault::Malformed);
+        if !unreadable && matches!(judgement.trust, Trust::Match | Trust::Changed) {
+            judgement.findings.push(Finding::new(FindingId::HostCertInvalid, sentence));
+            return judgement;
+        }
+        let detail = match judgement.trust {
+            Trust::Match => sentence,
+            _ => format!("{sentence}; the key in it, {}, is not known by itself", self.named(plain)),
+        };
+        judgement.trust = Trust::CaMismatch;
+        judgement.source = line.map(|entry| entry.source.clone());
+        judgement.mismatch =
+            Some(Mismatch { code: Code::HostCertInvalid, arg: Some(fault.arg()), detail, remove: None });
         judgement
     }
 
-    /// Neither a certificate that counts nor a line vouches for the key.
-    fn not_vouched(&self, fault: CertFault, detail: String, judgement: &mut Judgement) {
+    /// A certificate that no line vouches for, around a key that no line has either, of a host for which a line trusts another
+    /// authority.
+    fn without_authority(&self, certificate: &Certificate<'_>, judgement: &mut Judgement) {
+        let Some(other) = self.host.known().authorities.first() else { return };
+        if judgement.trust != Trust::Unknown || judgement.mismatch.is_some() {
+            return;
+        }
+        judgement.trust = Trust::CaMismatch;
+        judgement.source = Some(other.source.clone());
+        let detail = format!(
+            "the host certificate is by the authority {}, and the one trusted for {} is another ({})",
+            self.named(certificate.ca_key),
+            escape(self.host.name().to_string()),
+            source_text(&other.source)
+        );
+        self.not_known(Some(CertFault::CaUnknown.arg()), detail, judgement);
+    }
+
+    /// Nothing vouches for the key.
+    fn not_known(&self, arg: Option<&'static str>, detail: String, judgement: &mut Judgement) {
         if self.host.policy().strict {
-            judgement.mismatch =
-                Some(Mismatch { code: Code::HostKeyUnknown, arg: Some(fault.word()), detail, remove: None });
+            judgement.mismatch = Some(Mismatch { code: Code::HostKeyUnknown, arg, detail, remove: None });
         } else {
             judgement.findings.push(Finding::new(FindingId::HostKeyUnknown, detail));
         }
@@ -306,7 +342,7 @@ impl Judge<'_> {
     /// The host is known, but by no key of this type. Asked for the known types first, a server that has one shows it.
     fn other_type(&self, plain: &[u8], entries: &[&Entry]) -> Judgement {
         let offered = self.evidence.kexinit.as_ref().map(plain_types).unwrap_or_default();
-        let still = entries.iter().any(|entry| offered.iter().any(|kind| *kind == &*entry.kind));
+        let still = entries.iter().any(|entry| offered.iter().any(|kind| *kind == entry.key_type()));
         let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
         let (code, what) = if still {
             (Code::HostKeyTypeUnknown, "the server has a key of a known type too")
@@ -369,11 +405,7 @@ impl Judge<'_> {
             let names = judgement.known_as.iter().map(|name| shorten(name, QUOTED)).collect::<Vec<_>>().join(", ");
             detail.push_str(&format!("; known as {names}"));
         }
-        if self.host.policy().strict {
-            judgement.mismatch = Some(Mismatch { code: Code::HostKeyUnknown, arg: None, detail, remove: None });
-        } else {
-            judgement.findings.push(Finding::new(FindingId::HostKeyUnknown, detail));
-        }
+        self.not_known(None, detail, judgement);
     }
 }
 

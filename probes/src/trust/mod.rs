@@ -2,6 +2,25 @@
 //!
 //! Files are read elsewhere; their bytes come here, with the name by which messages call the file.
 
+pub mod bad_keys;
+pub mod certificate;
+pub mod dns;
+mod host;
+mod judge;
+mod krl;
+pub mod known_hosts;
+mod policy;
+mod public_key;
+pub mod revoked;
 mod source;
+pub mod sshfp;
 
+pub use bad_keys::BadKeys;
+pub use certificate::{CertFault, CertRules, CertSummary};
+pub use dns::{SshfpResult, SshfpSaid, Voucher};
+pub use host::{KnownHost, plain_types};
+pub use judge::{CertSaid, JudgedKey, Judgement, KnownKey, Mismatch, Removal, judge_keys};
+pub use known_hosts::{Answer, Entry, Known, KnownHosts, LookupName};
+pub use policy::{KeyTypes, Policy};
+pub use revoked::RevokedKeys;
 pub use source::{Problem, Source};

@@ -34,6 +34,7 @@ pub enum KeyTypes {
     First,
     /// One of each type the server offers.
     All,
-    /// One of each of these types that the server offers; the types asked for first are asked for in this order.
+    /// One of each of these types that the server offers. They are asked for before all others; a server that has none of
+    /// them shows one of those.
     Listed(Vec<&'static str>),
 }
