@@ -2,6 +2,7 @@
 //!
 //! Files are read elsewhere; their bytes come here, with the name by which messages call the file.
 
+pub mod known_hosts;
 mod source;
 
 pub use source::{Problem, Source};
