@@ -7,6 +7,8 @@ pub mod certificate;
 mod krl;
 mod public_key;
 pub mod revoked;
+#[cfg(test)]
+mod samples;
 mod source;
 pub mod sshfp;
 
