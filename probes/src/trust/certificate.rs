@@ -293,3 +293,177 @@ fn rfc3339(at: UnixTime) -> String {
     let at = std::time::UNIX_EPOCH.checked_add(Duration::from_secs(at.0.min(LAST_SECOND)));
     at.map_or_else(String::new, |at| humantime::format_rfc3339_seconds(at).to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{certificate, names};
+    use super::*;
+    use proptest::prelude::*;
+
+    /// 2026-11-23T12:00Z, within the samples' time.
+    const NOW: UnixTime = UnixTime(1_795_435_200);
+    const START: UnixTime = UnixTime(1_577_836_800);
+    const END: UnixTime = UnixTime(2_208_988_800);
+
+    fn judge(name: &str, host: &str, now: UnixTime) -> Result<(), CertFault> {
+        let blob = certificate(name);
+        judge_certificate(&Certificate::parse(&blob).unwrap(), host, now, &CertRules::default(), Authority::Trusted)
+    }
+
+    fn note(name: &str, host: &str) -> Option<&'static str> {
+        version_note(&Certificate::parse(&certificate(name)).unwrap(), host)
+    }
+
+    #[test]
+    fn a_certificate_proves_the_names_it_lists_within_its_time() {
+        for host in ["host.example", "HOST.Example", "10.0.0.1"] {
+            assert_eq!(judge("good", host, NOW), Ok(()), "{host}");
+            assert_eq!(note("good", host), None);
+        }
+        assert_eq!(judge("good", "host.example", START), Ok(()));
+        assert_eq!(judge("good", "host.example", UnixTime(START.0 - 1)), Err(CertFault::NotYetValid));
+        assert_eq!(judge("good", "host.example", UnixTime(END.0 - 1)), Ok(()));
+        assert_eq!(judge("good", "host.example", END), Err(CertFault::Expired));
+        assert_eq!(judge("forever", "host.example", UnixTime(0)), Ok(()));
+        assert_eq!(judge("forever", "host.example", UnixTime(u64::MAX - 1)), Ok(()));
+        assert_eq!(judge("rsa512", "host.example", NOW), Ok(()));
+    }
+
+    #[test]
+    fn every_fault_has_its_word() {
+        assert_eq!(judge("good", "other.example", NOW), Err(CertFault::WrongPrincipal));
+        assert_eq!(judge("good", "[host.example]:22", NOW), Err(CertFault::WrongPrincipal));
+        assert_eq!(judge("capital", "Host.example", NOW), Err(CertFault::WrongPrincipal));
+        assert_eq!(judge("empty", "host.example", NOW), Err(CertFault::NoPrincipals));
+        assert_eq!(judge("user", "host.example", NOW), Err(CertFault::UserCert));
+        assert_eq!(judge("critical", "host.example", NOW), Err(CertFault::CriticalOption));
+        assert_eq!(judge("sha1", "host.example", NOW), Err(CertFault::CaSigAlg));
+        let mut words: Vec<_> = CertFault::ALL.iter().map(|fault| fault.arg()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), CertFault::ALL.len());
+    }
+
+    /// The order of ssh's checks: a certificate with several faults has the one that ssh tells.
+    #[test]
+    fn the_first_fault_in_sshs_order_is_told() {
+        assert_eq!(judge("user", "other.example", END), Err(CertFault::UserCert));
+        assert_eq!(judge("empty", "other.example", END), Err(CertFault::Expired));
+        assert_eq!(judge("critical", "other.example", NOW), Err(CertFault::WrongPrincipal));
+        assert_eq!(judge("sha1", "other.example", NOW), Err(CertFault::WrongPrincipal));
+        let blob = certificate("user");
+        let cert = Certificate::parse(&blob).unwrap();
+        let with = |authority| judge_certificate(&cert, "other.example", END, &CertRules::default(), authority);
+        assert_eq!(with(Authority::Unknown), Err(CertFault::CaUnknown));
+        assert_eq!(with(Authority::Revoked), Err(CertFault::CaRevoked));
+    }
+
+    #[test]
+    fn allowed_algorithms_can_be_chosen() {
+        let judge = |name, algorithms: &[&str]| {
+            let rules = CertRules { ca_signature_algorithms: algorithms.iter().map(|&name| name.to_owned()).collect() };
+            let blob = certificate(name);
+            judge_certificate(&Certificate::parse(&blob).unwrap(), "host.example", NOW, &rules, Authority::Trusted)
+        };
+        assert_eq!(judge("sha1", &["ssh-rsa"]), Ok(()));
+        assert_eq!(judge("rsa512", &["rsa-sha2-256"]), Err(CertFault::CaSigAlg));
+        assert_eq!(judge("good", &[]), Err(CertFault::CaSigAlg));
+    }
+
+    #[test]
+    fn a_signature_of_anything_else_is_no_signature() {
+        for name in names() {
+            let mut blob = certificate(name);
+            // The last byte of the nonce: nothing but the signature covers it.
+            let at = 4 + 32 + 4 + 31;
+            blob[at] ^= 1;
+            let cert = Certificate::parse(&blob).unwrap();
+            let rules = CertRules::default();
+            for authority in [Authority::Trusted, Authority::Unknown, Authority::Revoked] {
+                let fault = judge_certificate(&cert, "host.example", NOW, &rules, authority);
+                assert_eq!(fault, Err(CertFault::CaSignature), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn versions_of_openssh_disagree_about_wildcards_and_empty_lists() {
+        for host in ["a.example", "host", "HAST", "a.b.example"] {
+            assert_eq!(judge("wildcard", host, NOW), Ok(()), "{host}");
+            assert!(note("wildcard", host).unwrap().contains("literally"), "{host}");
+        }
+        assert_eq!(judge("wildcard", "haste", NOW), Err(CertFault::WrongPrincipal));
+        assert_eq!(note("wildcard", "haste"), None);
+        assert_eq!(note("wildcard", "*.example"), None);
+        assert!(note("empty", "any").unwrap().contains("without principals"));
+    }
+
+    /// OpenSSH reads texts as C strings, and refuses one with a NUL before its end: `host\0.evil` must not pass for `host`.
+    #[test]
+    fn a_nul_within_a_text_makes_a_certificate_unreadable() {
+        let blob = certificate("good");
+        let mut cert = Certificate::parse(&blob).unwrap();
+        let judge = |cert: &Certificate<'_>| {
+            judge_certificate(cert, "host.example", NOW, &CertRules::default(), Authority::Trusted)
+        };
+        cert.principals = vec![b"host.example\0"];
+        assert_eq!(judge(&cert), Ok(()));
+        for principal in [&b"host.example\0x"[..], b"host.example\0\0", b"\0host.example"] {
+            cert.principals = vec![b"host.example", principal];
+            assert_eq!(judge(&cert), Err(CertFault::Malformed));
+        }
+        cert.principals = vec![b"host.example"];
+        cert.key_id = b"a\0b";
+        assert_eq!(judge(&cert), Err(CertFault::Malformed));
+    }
+
+    #[test]
+    fn a_record_shows_what_ssh_keygen_shows() {
+        let blob = certificate("good");
+        let summary = describe(&Certificate::parse(&blob).unwrap());
+        let expect = CertSummary {
+            kind: "ssh-ed25519-cert-v01@openssh.com".to_owned(),
+            serial: 7,
+            key_id: "good".to_owned(),
+            principals: vec!["host.example".to_owned(), "10.0.0.1".to_owned()],
+            valid_after: Some("2020-01-01T00:00:00Z".to_owned()),
+            valid_before: Some("2040-01-01T00:00:00Z".to_owned()),
+            ca_type: "ssh-ed25519".to_owned(),
+            ca_fingerprint: "SHA256:W/GKSZfdHNBPxFQjF3pl19QKNIRjQJLAX8cO5txxiCU".to_owned(),
+        };
+        assert_eq!(summary, expect);
+        let blob = certificate("forever");
+        let mut cert = Certificate::parse(&blob).unwrap();
+        assert_eq!((describe(&cert).valid_after, describe(&cert).valid_before), (None, None));
+        cert.valid_before = UnixTime(u64::MAX - 1);
+        assert_eq!(describe(&cert).valid_before.as_deref(), Some("9999-12-31T23:59:59Z"));
+        cert.key_id = b"\xff\x1b";
+        assert_eq!(describe(&cert).key_id, "\u{fffd}\x1b");
+    }
+
+    /// The plain definition of a pattern, slow and obvious.
+    fn naive(name: &[u8], pattern: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => name.is_empty(),
+            Some((b'*', rest)) => (0..=name.len()).any(|skip| naive(&name[skip..], rest)),
+            Some((want, rest)) => {
+                name.split_first().is_some_and(|(byte, tail)| (*want == b'?' || want == byte) && naive(tail, rest))
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_match_as_their_definition_says(name in "[ab]{0,8}", pattern in "[ab*?]{0,8}") {
+            let (name, pattern) = (name.as_bytes(), pattern.as_bytes());
+            prop_assert_eq!(matches_pattern(name, pattern), naive(name, pattern));
+        }
+    }
+
+    #[test]
+    fn many_stars_take_no_time() {
+        let (name, pattern) = ([b'a'; 255], b"*a".repeat(127));
+        assert!(matches_pattern(&name, &pattern));
+        assert!(!matches_pattern(&name, &[&pattern[..], b"b"].concat()));
+    }
+}

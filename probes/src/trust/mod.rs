@@ -12,6 +12,8 @@ pub mod known_hosts;
 mod policy;
 mod public_key;
 pub mod revoked;
+#[cfg(test)]
+mod samples;
 mod source;
 pub mod sshfp;
 
