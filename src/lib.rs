@@ -59,3 +59,4 @@ pub mod resolve;
 pub mod sys;
 pub mod target;
 pub mod transport;
+pub mod trust;

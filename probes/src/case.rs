@@ -90,8 +90,8 @@ pub struct Connect {
     pub not_before: Moment,
     /// TCP_MAXSEG to set before connecting, in bytes.
     pub mss: Option<u16>,
-    /// What is known of the target, for the order in which host keys are asked for.
-    known: Option<Arc<KnownHost>>,
+    /// What is known of the target, for the order in which host keys are asked for ([`Connect::plan_once_up`]).
+    pub known: Option<Arc<KnownHost>>,
 }
 
 impl Connect {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use sshprobe_probes::plan::Depth;
+use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::exit::FailOn;
 use crate::cli::values;
@@ -45,6 +46,11 @@ const RARE: &[&str] = &[
     "prefer_pq",
     "per_subnet",
     "per_host",
+    "host_key_alias",
+    "check_host_ip",
+    "revoked_host_keys",
+    "bad_keys",
+    "fingerprint_hash",
     "source",
     "interface",
     "ipv4",
@@ -142,6 +148,9 @@ pub struct SweepArgs {
     /// How fast.
     #[command(flatten)]
     pub pace: PaceArgs,
+    /// What host keys are held against.
+    #[command(flatten)]
+    pub trust: TrustArgs,
     /// Through which network.
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -208,6 +217,45 @@ pub struct ProbeArgs {
     /// Further tries after a transient answer (throttled, closed or reset before the identification)
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::retries, allow_hyphen_values = true)]
     pub retries: u32,
+}
+
+/// What host keys are held against.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Host keys")]
+pub struct TrustArgs {
+    /// Look host keys up in FILE instead of ssh's own files; may be repeated; none: do not judge them
+    #[arg(long, value_name = "FILE|none")]
+    pub known_hosts: Vec<PathBuf>,
+    /// Which keys to fetch: first, the one that known_hosts can judge; all, one of each type; or types, like ed25519,rsa. Each further one takes a connection
+    #[arg(long, value_name = "first|all|LIST", default_value = "first", value_parser = values::key_types, allow_hyphen_values = true)]
+    pub host_key_types: KeyTypes,
+    /// Count a host key that is not known as failure
+    #[arg(long)]
+    pub strict_host_keys: bool,
+    /// Look every host up by this name and without its port, as ssh does with HostKeyAlias
+    #[arg(long, value_name = "NAME", value_parser = values::alias)]
+    pub host_key_alias: Option<String>,
+    /// Compare the key of a name with what is known of its address too, as ssh does with CheckHostIP
+    #[arg(long)]
+    pub check_host_ip: bool,
+    /// Refuse the keys in FILE, a list of public keys or an OpenSSH KRL, whatever else is known; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub revoked_host_keys: Vec<PathBuf>,
+    /// Refuse the keys whose fingerprints FILE lists, one a line with a reason: keys that the world has; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub bad_keys: Vec<PathBuf>,
+    /// The hash of fingerprints shown; md5 is for old lists
+    #[arg(long, value_name = "sha256|md5", value_enum, hide_possible_values = true, default_value_t = HashArg::Sha256)]
+    pub fingerprint_hash: HashArg,
+}
+
+/// `--fingerprint-hash`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HashArg {
+    /// `SHA256:` and base64
+    Sha256,
+    /// `MD5:` and pairs of hexadecimal digits
+    Md5,
 }
 
 /// How fast.

@@ -1,16 +1,18 @@
 //! From raw arguments to a validated configuration. Nothing is opened, created or sent here.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
 use sshprobe_probes::case::Settings;
+use sshprobe_probes::hostkey::FingerprintHash;
 use sshprobe_probes::negotiate::Offer;
 use sshprobe_probes::plan::{Depth, Plan};
+use sshprobe_probes::trust::{KeyTypes, Policy};
 
-use crate::cli::args::{Order as OrderArg, SweepArgs};
+use crate::cli::args::{HashArg, Order as OrderArg, SweepArgs, TrustArgs};
 use crate::cli::exit::FailOn;
 use crate::cli::local_user;
 use crate::cli::output::Output;
@@ -20,6 +22,7 @@ use crate::report::next::quote;
 use crate::report::span::show;
 use crate::resolve::ResolverOptions;
 use crate::target::{Families, Order, PortSet, Sources};
+use crate::trust::{KnownHostsFiles, TrustFiles};
 
 /// `--connect-timeout` unless it is given.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,6 +56,12 @@ pub struct Config {
     pub per_subnet: u32,
     /// Between two connections to one host.
     pub per_host: Duration,
+    /// The files that host keys are held against.
+    pub trust_files: TrustFiles,
+    /// The rules by which they are, without what is in the files.
+    pub trust_rules: TrustRules,
+    /// Both together, once the files were read ([`Self::load_trust`]).
+    pub trust: Option<Arc<Policy>>,
     /// Name servers asked; the system's where there are none.
     pub resolvers: Vec<SocketAddr>,
     /// Where connections come from.
@@ -79,7 +88,7 @@ impl Config {
     /// # Errors
     /// The first thing wrong, as one line that names the option and the remedy.
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
-        let SweepArgs { targets, probe, pace, network, view, fail_on, plan: _ } = args;
+        let SweepArgs { targets, probe, pace, trust, network, view, fail_on, plan: _ } = args;
         let mut warnings = Vec::new();
         let connect_timeout = connect_timeout(probe.connect_timeout, probe.timeout, &mut warnings)?;
         let user = match probe.user {
@@ -134,6 +143,18 @@ impl Config {
             rate: pace.rate,
             per_subnet: pace.per_subnet.get(),
             per_host: pace.per_host,
+            trust_files: trust_files(&trust)?,
+            trust_rules: TrustRules {
+                key_types: trust.host_key_types,
+                strict: trust.strict_host_keys,
+                alias: trust.host_key_alias,
+                check_host_ip: trust.check_host_ip,
+                fingerprint_hash: match trust.fingerprint_hash {
+                    HashArg::Sha256 => FingerprintHash::Sha256,
+                    HashArg::Md5 => FingerprintHash::Md5,
+                },
+            },
+            trust: None,
             resolvers: network.resolver,
             source: network.source,
             interface: network.interface,
@@ -147,7 +168,49 @@ impl Config {
     }
 }
 
+/// How host keys are judged, whatever the files say.
+#[derive(Debug, Clone, Default)]
+pub struct TrustRules {
+    /// Which keys are fetched.
+    pub key_types: KeyTypes,
+    /// A key that is not known is a failure.
+    pub strict: bool,
+    /// The name every host is looked up by.
+    pub alias: Option<String>,
+    /// Addresses of names are looked up too.
+    pub check_host_ip: bool,
+    /// How fingerprints are shown.
+    pub fingerprint_hash: FingerprintHash,
+}
+
 impl Config {
+    /// Reads the files that host keys are held against. What cannot be used of them becomes a warning.
+    ///
+    /// # Errors
+    /// A file that was named cannot be read.
+    pub fn load_trust(&mut self) -> Result<(), Error> {
+        // At a depth at which no key is seen, no file is worth a warning; but one that was named must be there.
+        let loaded = self.trust_files.load()?;
+        if self.depth >= Depth::Kex {
+            self.warnings.extend(loaded.warnings);
+        }
+        self.judge_by(loaded.policy);
+        Ok(())
+    }
+
+    /// Judges host keys by what is in `policy`, and by the rules that the options set.
+    pub fn judge_by(&mut self, policy: Policy) {
+        let rules = self.trust_rules.clone();
+        self.trust = Some(Arc::new(Policy {
+            key_types: rules.key_types,
+            strict: rules.strict,
+            alias: rules.alias.map(Into::into),
+            check_host_ip: rules.check_host_ip,
+            fingerprint_hash: rules.fingerprint_hash,
+            ..policy
+        }));
+    }
+
     /// What the engine is told. Its clock starts here.
     #[must_use]
     pub fn engine(&self) -> Options {
@@ -156,7 +219,9 @@ impl Config {
             plan.offer = Arc::new(Offer::modern().prefer_pq());
         }
         let mut options = Options::new(plan);
-        let settings = Settings { retries: self.retries, per_host: self.per_host, ..(*options.settings).clone() };
+        let trust = self.trust.clone();
+        let settings =
+            Settings { retries: self.retries, per_host: self.per_host, trust, ..(*options.settings).clone() };
         options.settings = Arc::new(settings);
         options.connect_timeout = self.connect_timeout;
         options.concurrency = self.concurrency;
@@ -168,13 +233,21 @@ impl Config {
         options
     }
 
-    /// The options that decide how a target is reached, as they would be typed again, with a blank after each.
+    /// The options that decide how a target is reached and judged, as they would be typed again, with a blank after each.
     #[must_use]
     pub fn reach_options(&self) -> String {
         let mut out = String::new();
         self.resolvers.iter().for_each(|server| out += &format!("--resolver {} ", quote(&server.to_string())));
         self.source.iter().for_each(|addr| out += &format!("--source {addr} "));
         self.interface.iter().for_each(|name| out += &format!("--interface {} ", quote(name)));
+        match &self.trust_files.known_hosts {
+            KnownHostsFiles::Default => {}
+            KnownHostsFiles::None => out += "--known-hosts none ",
+            KnownHostsFiles::Named(paths) => {
+                paths.iter().for_each(|path| out += &format!("--known-hosts {} ", quote(&path.to_string_lossy())));
+            }
+        }
+        self.trust_rules.alias.iter().for_each(|name| out += &format!("--host-key-alias {} ", quote(name)));
         match self.families {
             Families::V4Only => out += "-4 ",
             Families::V6Only => out += "-6 ",
@@ -188,6 +261,34 @@ impl Config {
     pub fn resolver(&self) -> ResolverOptions {
         ResolverOptions { servers: self.resolvers.clone(), families: self.families, ..ResolverOptions::default() }
     }
+}
+
+/// Where host keys are looked up.
+fn trust_files(args: &TrustArgs) -> Result<TrustFiles, Error> {
+    let none = |path: &PathBuf| path.as_os_str() == "none";
+    let known_hosts = match args.known_hosts.as_slice() {
+        [] => KnownHostsFiles::Default,
+        [only] if none(only) => KnownHostsFiles::None,
+        paths if paths.iter().any(none) => {
+            return Err(Error::usage(
+                "--known-hosts: none stands alone; leave it or the files away (a file of that name is ./none)",
+            ));
+        }
+        paths => KnownHostsFiles::Named(paths.to_vec()),
+    };
+    if matches!(known_hosts, KnownHostsFiles::None) {
+        let without = [
+            ("--strict-host-keys", args.strict_host_keys),
+            ("--host-key-alias", args.host_key_alias.is_some()),
+            ("--check-host-ip", args.check_host_ip),
+        ];
+        if let Some((option, _)) = without.iter().find(|(_, given)| *given) {
+            return Err(Error::usage(format!(
+                "{option}: there is nothing to look up with --known-hosts none; leave one of them away"
+            )));
+        }
+    }
+    Ok(TrustFiles { known_hosts, revoked: args.revoked_host_keys.clone(), bad_keys: args.bad_keys.clone() })
 }
 
 /// The connect timeout that goes with the whole connection's. One that was given is obeyed or refused, the default yields.

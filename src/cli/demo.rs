@@ -139,7 +139,15 @@ mod tests {
         };
         let mut verdict = Verdict::new(code, Stage::Ident, "");
         verdict.arg = arg.map(str::to_owned);
-        Record::assemble(&target, verdict, &[], None, None, 1, &Run { id: String::new(), version: "0", epoch: UnixMicros(0) })
+        Record::assemble(
+            &target,
+            verdict,
+            &[],
+            None,
+            None,
+            1,
+            &Run { id: String::new(), version: "0", epoch: UnixMicros(0) },
+        )
     }
 
     fn check() -> Check {

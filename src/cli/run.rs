@@ -69,6 +69,7 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
     let only_plan = args.plan;
     let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
     let mut config = Config::new(args, order)?;
+    config.load_trust()?;
     let targets = std::mem::take(&mut config.sources).open()?;
     if only_plan {
         return plan::tell(&config, targets);

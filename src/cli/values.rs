@@ -5,6 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use sshprobe_probes::plan::Depth;
+use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::duration;
 use crate::cli::exit::FailOn;
@@ -93,6 +94,54 @@ pub(super) fn columns(text: &str) -> Result<Columns, String> {
 /// `--fail-on`.
 pub(super) fn fail_on(text: &str) -> Result<FailOn, String> {
     text.parse()
+}
+
+/// The types of key by the names that `ssh-keyscan -t` has for them; each stands for one or several types on the wire.
+const KEY_TYPES: [(&str, &[&str]); 6] = [
+    ("ed25519", &["ssh-ed25519"]),
+    ("ecdsa", &["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]),
+    ("rsa", &["ssh-rsa"]),
+    ("dsa", &["ssh-dss"]),
+    ("ed25519-sk", &["sk-ssh-ed25519@openssh.com"]),
+    ("ecdsa-sk", &["sk-ecdsa-sha2-nistp256@openssh.com"]),
+];
+
+/// `--host-key-types`.
+pub(super) fn key_types(text: &str) -> Result<KeyTypes, String> {
+    match text {
+        "first" => Ok(KeyTypes::First),
+        "all" => Ok(KeyTypes::All),
+        _ => key_type_list(text).map(KeyTypes::Listed),
+    }
+}
+
+/// Types of key, short as for `ssh-keyscan -t` or in full as in known_hosts, joined by commas.
+pub(super) fn key_type_list(text: &str) -> Result<Vec<&'static str>, String> {
+    let mut types = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        let short = KEY_TYPES.iter().find(|(name, _)| *name == word).map(|(_, types)| *types);
+        let full = || {
+            KEY_TYPES.iter().find_map(|(_, types)| types.iter().find(|name| **name == word)).map(std::slice::from_ref)
+        };
+        let Some(meant) = short.or_else(full) else {
+            let names: Vec<&str> =
+                ["first", "all"].into_iter().chain(KEY_TYPES.iter().map(|(name, _)| *name)).collect();
+            return Err(match word {
+                "first" | "all" => format!("has {word} beside others; it stands alone"),
+                _ => format!("has `{}`, which {}", word.escape_default(), none_of(word, &names)),
+            });
+        };
+        types.extend(meant.iter().filter(|kind| !types.contains(*kind)).copied().collect::<Vec<_>>());
+    }
+    Ok(types)
+}
+
+/// A name to look up in known_hosts.
+pub(super) fn alias(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.chars().any(|c| c.is_control() || c.is_whitespace() || ",*?!|".contains(c)) {
+        return Err(String::from("cannot be the name of a host in known_hosts; write it without pattern characters"));
+    }
+    Ok(text.to_owned())
 }
 
 /// A user name as it goes into USERAUTH_REQUEST (RFC 4252 section 5).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sshprobe_probes::diagnose::{Finding, Status};
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::findings::Severity;
-use sshprobe_probes::record::{HostKey, Ident, Negotiated, Net, Record};
+use sshprobe_probes::record::{HostKey, Ident, Negotiated, Net, Record, Trust};
 
 use crate::report::layout::Wish;
 use crate::report::selection::is_silence;
@@ -98,7 +98,7 @@ const fn number(name: &'static str, title: &'static str, shown: Shown, value: fn
 }
 
 /// Every column, from left to right.
-pub static COLUMNS: [Column; 47] = [
+pub static COLUMNS: [Column; 51] = [
     Column { whole: true, ..column("status", "STATUS", Shown::Everywhere, 14, 14, |r| r.status.name().to_owned()) },
     column("code", "CODE", Shown::Csv, 16, 26, |r| r.code.name().to_owned()),
     column("arg", "ARG", Shown::Csv, 6, 12, |r| optional(r.arg.as_ref())),
@@ -120,10 +120,10 @@ pub static COLUMNS: [Column; 47] = [
         ..column("software", "SOFTWARE", Shown::Everywhere, 12, 20, |r| ident(r, |ident| escape(&ident.software)))
     },
     Column {
-        wish: Wish { least: 18, most: Some(58), leaves: 4, steps: true },
-        cell: Some(|r| key(r, |key| format!("{} {}", short_type(key), key.fingerprint))),
-        brief: Some(|r| key(r, |key| format!("{} {}", short_type(key), short_fingerprint(key)))),
-        ..column("key", "HOST KEY", Shown::Table, 18, 58, |r| {
+        wish: Wish { least: 18, most: Some(66), leaves: 4, steps: true },
+        cell: Some(|r| key(r, |key| format!("{} {}{}", short_type(key), key.fingerprint, known(key)))),
+        brief: Some(|r| key(r, short_key)),
+        ..column("key", "HOST KEY", Shown::Table, 18, 66, |r| {
             key(r, |key| format!("{} {}", escape(&key.kind), key.fingerprint))
         })
     },
@@ -131,7 +131,16 @@ pub static COLUMNS: [Column; 47] = [
     number("key_bits", "BITS", Shown::Csv, |r| key(r, |key| optional(key.bits.as_ref()))),
     column("fingerprint", "FINGERPRINT", Shown::Csv, 24, 50, |r| key(r, |key| key.fingerprint.clone())),
     column("signature", "SIGNATURE", Shown::Csv, 9, 9, |r| key(r, |key| word(&key.signature))),
-    column("trust", "TRUST", Shown::OnDemand, 9, 11, |r| key(r, |key| word(&key.trust))),
+    column("trust", "TRUST", Shown::Csv, 9, 11, |r| key(r, |key| word(&key.trust))),
+    column("trust_source", "TRUST SOURCE", Shown::Csv, 20, 40, |r| key(r, |key| text(key.source.as_ref()))),
+    column("known_as", "KNOWN AS", Shown::OnDemand, 12, 40, |r| key(r, |key| key.known_as.join(" "))),
+    column("keys", "KEYS", Shown::OnDemand, 24, 80, |r| {
+        let each = |key: &HostKey| escape(format!("{} {}{}", short_type(key), key.fingerprint, known(key)));
+        r.host_keys.iter().map(each).collect::<Vec<_>>().join("; ")
+    }),
+    column("sshfp", "SSHFP", Shown::OnDemand, 8, 9, |r| {
+        key(r, |key| key.sshfp.as_ref().map_or_else(String::new, |sshfp| sshfp.result.clone()))
+    }),
     Column {
         wish: Wish { least: 18, most: Some(40), leaves: 3, steps: false },
         brief: Some(short_methods),
@@ -242,10 +251,26 @@ fn short_type(key: &HostKey) -> &str {
     name.strip_prefix("ssh-").or_else(|| name.strip_prefix("ecdsa-sha2-")).unwrap_or(name)
 }
 
-/// What a person compares first, and enough to tell the keys of a fleet apart: 48 bits. The hash is SHA-256 everywhere.
+/// What known_hosts says of it, as a word behind it.
+fn known(key: &HostKey) -> String {
+    if key.trust == Trust::Unchecked { String::new() } else { format!(" {}", word(&key.trust)) }
+}
+
+/// Of a key that is the one known nobody has to compare the fingerprint; one that is not known needs no word, as most are not
+/// where addresses are swept.
+fn short_key(key: &HostKey) -> String {
+    match key.trust {
+        Trust::Match | Trust::CaMatch => format!("{}{}", short_type(key), known(key)),
+        Trust::Unknown => format!("{} {}", short_type(key), short_fingerprint(key)),
+        _ => format!("{} {}{}", short_type(key), short_fingerprint(key), known(key)),
+    }
+}
+
+/// What a person compares first, and enough to tell the keys of a fleet apart: 48 bits.
 fn short_fingerprint(key: &HostKey) -> String {
-    let digits = key.fingerprint.strip_prefix("SHA256:").unwrap_or(&key.fingerprint);
-    digits.chars().take(8).collect()
+    let (hash, digits) = key.fingerprint.split_once(':').unwrap_or(("", &key.fingerprint));
+    // Six bits a character, or the same of pairs of hexadecimal digits with colons.
+    digits.chars().take(if hash == "MD5" { 17 } else { 8 }).collect()
 }
 
 /// The methods listed, in the server's order; what an empty list means `why` says.
@@ -352,7 +377,7 @@ mod tests {
         assert_eq!(value("time_ms"), "12.300");
         assert_eq!((value("host"), value("port")), (String::from("10.0.0.5"), String::from("22")));
         assert_eq!((value("key_type"), value("key_bits")), (String::from("ssh-ed25519"), String::from("256")));
-        assert_eq!((value("signature"), value("trust")), (String::from("verified"), String::from("unchecked")));
+        assert_eq!((value("signature"), value("trust")), (String::from("verified"), String::from("match")));
         assert_eq!((value("os"), value("via")), (String::from("Debian 12"), String::from("tcp")));
     }
 }

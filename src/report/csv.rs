@@ -146,7 +146,7 @@ mod tests {
         encoder(Look::default()).begin(&mut out);
         assert_eq!(
             String::from_utf8(out).expect("UTF-8"),
-            "status,code,arg,stage,host,addr,port,time_ms,software,key_type,key_bits,fingerprint,signature,methods,\
+            "status,code,arg,stage,host,addr,port,time_ms,software,key_type,key_bits,fingerprint,signature,trust,trust_source,methods,\
              detail,findings,target,index,started\r\n"
         );
     }

@@ -12,6 +12,7 @@ pub mod progress;
 #[cfg(test)]
 mod samples;
 pub mod selection;
+mod shared_keys;
 pub mod sink;
 pub mod span;
 pub mod summary;

@@ -44,7 +44,12 @@ pub(super) fn healthy(host: &str) -> Record {
         fingerprint: String::from("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"),
         key: String::new(),
         signature: Signature::Verified,
-        trust: Trust::Unchecked,
+        trust: Trust::Match,
+        source: Some(String::from("/home/ann/.ssh/known_hosts:7")),
+        known: Vec::new(),
+        known_as: Vec::new(),
+        cert: None,
+        sshfp: None,
     });
     record.auth = Some(Auth {
         user: String::from("root"),

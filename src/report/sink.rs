@@ -121,8 +121,8 @@ impl Sink {
     ) -> Delivered {
         // What stands before the first record is there even if none comes.
         self.flush(progress, &stop);
-        while let Some(first) = records.blocking_recv() {
-            self.take(&first, progress, &mut observe, &stop);
+        while let Some(mut first) = records.blocking_recv() {
+            self.take(&mut first, progress, &mut observe, &stop);
             let flush_at = Instant::now() + LINGER;
             loop {
                 let next = match records.try_recv() {
@@ -132,8 +132,8 @@ impl Sink {
                         runtime.block_on(async { timeout_at(flush_at, records.recv()).await }).ok().flatten()
                     }
                 };
-                let Some(record) = next else { break };
-                self.take(&record, progress, &mut observe, &stop);
+                let Some(mut record) = next else { break };
+                self.take(&mut record, progress, &mut observe, &stop);
             }
             self.flush(progress, &stop);
         }
@@ -145,10 +145,11 @@ impl Sink {
         !self.delivered.closed && self.delivered.error.is_none()
     }
 
-    fn take(&mut self, record: &Record, progress: &Progress, observe: &mut impl FnMut(&Record), stop: &impl Fn()) {
+    fn take(&mut self, record: &mut Record, progress: &Progress, observe: &mut impl FnMut(&Record), stop: &impl Fn()) {
         if !self.live() {
             return;
         }
+        self.delivered.summary.compare(record);
         observe(record);
         self.delivered.summary.add(record);
         let mut full = false;

@@ -1,12 +1,12 @@
 //! The closing summary: counts by status and code, where failures gather, how long each stage took, what to look at next.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use sshprobe_probes::diagnose::{Code, Status};
-use sshprobe_probes::record::Record;
+use sshprobe_probes::record::{Record, Trust};
 
 use crate::report::columns::color_of;
 use crate::report::format::Look;
@@ -14,6 +14,7 @@ use crate::report::histogram;
 use crate::report::layout::{ascii, cut, ellipsis, width};
 use crate::report::networks::Networks;
 use crate::report::next::{Next, Reach};
+use crate::report::shared_keys::SharedKeys;
 use crate::report::span::{count, counted, show};
 
 /// How many networks are named.
@@ -32,7 +33,20 @@ pub struct Summary {
     latency: [Latency; STAGES.len()],
     networks: Networks,
     next: Next,
+    /// Proven host keys by what known_hosts says of them.
+    trust: [u64; TRUST.len()],
+    shared: SharedKeys,
 }
+
+/// What is told of host keys, in this order; keys that nobody looked up are not.
+const TRUST: [(Trust, &str); 6] = [
+    (Trust::Match, "match"),
+    (Trust::CaMatch, "ca-match"),
+    (Trust::Unknown, "unknown"),
+    (Trust::CaMismatch, "ca-mismatch"),
+    (Trust::Changed, "changed"),
+    (Trust::Revoked, "revoked"),
+];
 
 /// How to read one stage's time from a record; `None` where the stage was not passed.
 type Reading = fn(&Record) -> Option<u64>;
@@ -99,11 +113,18 @@ impl Default for Summary {
             latency: std::array::from_fn(|_| Latency::new()),
             networks: Networks::default(),
             next: Next::default(),
+            trust: [0; TRUST.len()],
+            shared: SharedKeys::default(),
         }
     }
 }
 
 impl Summary {
+    /// Puts into a record what only the records before it can tell.
+    pub fn compare(&mut self, record: &mut Record) {
+        self.shared.note(record);
+    }
+
     /// Counts one record.
     pub fn add(&mut self, record: &Record) {
         self.targets += 1;
@@ -112,6 +133,11 @@ impl Summary {
         for ((_, reading), latency) in STAGES.iter().zip(&mut self.latency) {
             if let Some(micros) = reading(record) {
                 latency.add(micros);
+            }
+        }
+        for key in &record.host_keys {
+            if let Some(at) = TRUST.iter().position(|(trust, _)| *trust == key.trust) {
+                self.trust[at] += 1;
             }
         }
         self.networks.add(record);
@@ -147,6 +173,7 @@ impl Summary {
         if self.hidden > 0 {
             let _ = writeln!(out, "  ({} not listed; {} lists them all)", count(self.hidden), closing.list_all);
         }
+        self.render_host_keys(&mut out, look);
         self.render_networks(&mut out, look);
         self.render_latency(&mut out, look);
         self.render_next(&mut out, closing);
@@ -168,6 +195,24 @@ impl Summary {
                 list(out, &codes, look);
             }
             out.push('\n');
+        }
+    }
+
+    fn render_host_keys(&self, out: &mut String, look: &Look) {
+        let counted = TRUST.iter().zip(self.trust).filter(|(_, n)| *n > 0);
+        let words: Vec<(&str, u64)> = counted.map(|((_, word), n)| (*word, n)).collect();
+        if !words.is_empty() {
+            let total = words.iter().map(|(_, n)| n).sum();
+            let _ = write!(out, "  {}{:>21}", paint("host keys", "1", look), count(total));
+            list(out, &words, look);
+            out.push('\n');
+        }
+        let shared = self.shared.lines();
+        if !shared.is_empty() {
+            let _ = writeln!(out, "{}", paint("  the same host key at several addresses", "1", look));
+            for line in shared {
+                let _ = writeln!(out, "    {}", spell(&line, look));
+            }
         }
     }
 
@@ -238,8 +283,8 @@ impl Summary {
     }
 }
 
-/// Codes and their counts behind a heading that ends at [`INDENT`], on further lines where one does not hold them.
-fn list(out: &mut String, codes: &[(Code, u64)], look: &Look) {
+/// Words and their counts behind a heading that ends at [`INDENT`], on further lines where one does not hold them.
+fn list(out: &mut String, codes: &[(impl fmt::Display, u64)], look: &Look) {
     let limit = look.width.map_or(usize::MAX, |width| width.max(INDENT + 1));
     let mut at = INDENT - 2;
     for (index, (code, n)) in codes.iter().enumerate() {
@@ -300,6 +345,7 @@ mod tests {
   timeout                     2  timeout-connect 1, auth-timeout 1
   refused                     1
   (1 not listed; --show all lists them all)
+  host keys                1,201  match 1,201
   stage                   count      p50      p90      p99      max
   connect                 1,201    200us    200us    200us       3s
   whole, if ok            1,201     12ms     12ms     12ms     12ms
@@ -329,7 +375,7 @@ mod tests {
         summary.add(&healthy("10.0.0.1"));
         summary.add(&healthy("10.0.1.1"));
         let text = summary.render(&Closing::default());
-        assert_eq!(text.lines().count(), 5, "{text}");
+        assert_eq!(text.lines().count(), 6, "{text}");
     }
 
     #[test]

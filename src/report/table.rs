@@ -204,11 +204,11 @@ mod tests {
         assert_eq!(
             render(Look::default(), &fleet()),
             "\
-STATUS          HOST                  TIME  SOFTWARE              HOST KEY                                                    METHODS                                   WHY
-ok              10.0.0.5:22           12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU  publickey,password
-ok              web:22                12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU  publickey,password                        auth-none-accepted
-not-ssh         [2001:db8::7]:22      2.1s  -                     -                                                           -                                         the server speaks HTTP: \"HTTP/1.1 400 Bad Request\"
-timeout         10.0.0.6:22             0s  -                     -                                                           -                                         timeout-connect: no answer to the SYN in 5 s
+STATUS          HOST                  TIME  SOFTWARE              HOST KEY                                                            METHODS                                   WHY
+ok              10.0.0.5:22           12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU match    publickey,password
+ok              web:22                12ms  OpenSSH_9.2p1         ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU match    publickey,password                        auth-none-accepted
+not-ssh         [2001:db8::7]:22      2.1s  -                     -                                                                   -                                         the server speaks HTTP: \"HTTP/1.1 400 Bad Request\"
+timeout         10.0.0.6:22             0s  -                     -                                                                   -                                         timeout-connect: no answer to the SYN in 5 s
 "
         );
     }
@@ -219,7 +219,7 @@ timeout         10.0.0.6:22             0s  -                     -             
             render(Look { width: Some(80), ..Look::default() }, &fleet()),
             "\
 STATUS          HOST                WHY
-ok              10.0.0.5:22         OpenSSH_9.2p1  ed25519 47DEQpj8  pubkey,pas…
+ok              10.0.0.5:22         OpenSSH_9.2p1  ed25519 match  pubkey,passwo…
 ok              web:22              auth-none-accepted  OpenSSH_9.2p1  ed25519 …
 not-ssh         [2001:db8::7]:22    the server speaks HTTP: \"HTTP/1.1 400 Bad R…
 timeout         10.0.0.6:22         timeout-connect: no answer to the SYN in 5 s
@@ -258,7 +258,7 @@ timeout         10.0.0.6:22         timeout-connect: no answer to the SYN in 5 s
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[1], "refused         [2001:db8:1111:2222:3333:4444:5555:6666]:22");
         assert_eq!(lines[2], "    connection refused by the host");
-        assert_eq!(lines[4], "    OpenSSH_9.2p1  ed25519 47DEQpj8  pubkey,password  12ms");
+        assert_eq!(lines[4], "    OpenSSH_9.2p1  ed25519 match  pubkey,password  12ms");
     }
 
     #[test]

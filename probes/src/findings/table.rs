@@ -351,7 +351,9 @@ pub static FINDINGS: &[FindingText] = &[
         meaning: "Another key of the host is the one known; this one is of a type that no line has for it. Proven by the same \
                   server, it may be added.",
         causes: &["a key type was added after the keys were collected"],
-        tell_apart: &["the console has it too (ssh-keygen -lf on the .pub files in /etc/ssh): added; it has not: ask who changed the host"],
+        tell_apart: &[
+            "the console has it too (ssh-keygen -lf on the .pub files in /etc/ssh): added; it has not: ask who changed the host",
+        ],
         remedy: &["add what is proven: sshprobe keys HOST:PORT >> ~/.ssh/known_hosts"],
     },
     FindingText {
@@ -381,7 +383,9 @@ pub static FINDINGS: &[FindingText] = &[
                   acceptable. ssh prints an error and goes on with the plain key in it, which some line has. Clients that \
                   know the authority alone refuse the host.",
         causes: &["renewal failed", "the name probed is not among the principals", "a wrong clock, here or there"],
-        tell_apart: &["ssh-keygen -L on the certificate shows validity and principals; `cert` in the record holds them too"],
+        tell_apart: &[
+            "ssh-keygen -L on the certificate shows validity and principals; `cert` in the record holds them too",
+        ],
         remedy: &[
             "on the host: ssh-keygen -Lf /etc/ssh/ssh_host_ed25519_key-cert.pub",
             "sign anew: ssh-keygen -s CA -h -n NAMES -V +52w HOSTKEY.pub",

@@ -420,7 +420,7 @@ mod tests {
     #[test]
     fn a_record_shows_what_ssh_keygen_shows() {
         let blob = certificate("good");
-        let summary = describe(&Certificate::parse(&blob).unwrap());
+        let summary = describe(&Certificate::parse(&blob).unwrap(), FingerprintHash::Sha256);
         let expect = CertSummary {
             kind: "ssh-ed25519-cert-v01@openssh.com".to_owned(),
             serial: 7,
@@ -434,11 +434,17 @@ mod tests {
         assert_eq!(summary, expect);
         let blob = certificate("forever");
         let mut cert = Certificate::parse(&blob).unwrap();
-        assert_eq!((describe(&cert).valid_after, describe(&cert).valid_before), (None, None));
+        assert_eq!(
+            (
+                describe(&cert, FingerprintHash::Sha256).valid_after,
+                describe(&cert, FingerprintHash::Sha256).valid_before
+            ),
+            (None, None)
+        );
         cert.valid_before = UnixTime(u64::MAX - 1);
-        assert_eq!(describe(&cert).valid_before.as_deref(), Some("9999-12-31T23:59:59Z"));
+        assert_eq!(describe(&cert, FingerprintHash::Sha256).valid_before.as_deref(), Some("9999-12-31T23:59:59Z"));
         cert.key_id = b"\xff\x1b";
-        assert_eq!(describe(&cert).key_id, "\u{fffd}\x1b");
+        assert_eq!(describe(&cert, FingerprintHash::Sha256).key_id, "\u{fffd}\x1b");
     }
 
     /// The plain definition of a pattern, slow and obvious.

@@ -215,7 +215,8 @@ impl Judge<'_> {
     fn revoked(&self, blob: &[u8], plain: &[u8], certificate: Option<&Certificate<'_>>) -> Option<Judgement> {
         let policy = self.host.policy();
         let refuse = |code, arg, source: Source, what: String| {
-            let mismatch = Mismatch { code, arg: Some(arg), detail: format!("{what} ({})", source_text(&source)), remove: None };
+            let mismatch =
+                Mismatch { code, arg: Some(arg), detail: format!("{what} ({})", source_text(&source)), remove: None };
             Judgement { source: Some(source), mismatch: Some(mismatch), ..Judgement::of(Trust::Revoked) }
         };
         if let Some(hit) = policy.revoked.revokes(blob) {
@@ -328,11 +329,12 @@ impl Judge<'_> {
 
     fn changed(&self, plain: &[u8], entries: &[&Entry]) -> Judgement {
         let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
+        let kind = escape(key_type(plain).unwrap_or_default());
         let detail = format!(
-            "the host key {} is not the one known for {}: {}",
-            self.named(plain),
+            "another {kind} key is known for {}: {}; the host proves {}",
             escape(self.host.name().to_string()),
-            list(&known)
+            list(&known, false),
+            self.fingerprint(plain)
         );
         let mismatch = Mismatch { code: Code::HostKeyChanged, arg: None, detail, remove: self.removal(entries) };
         let source = entries.first().map(|entry| entry.source.clone());
@@ -345,15 +347,15 @@ impl Judge<'_> {
         let still = entries.iter().any(|entry| offered.iter().any(|kind| *kind == entry.key_type()));
         let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
         let (code, what) = if still {
-            (Code::HostKeyTypeUnknown, "the server has a key of a known type too")
+            (Code::HostKeyTypeUnknown, "of a type not known for")
         } else {
-            (Code::HostKeyTypeGone, "the server offers no key of a known type any more")
+            (Code::HostKeyTypeGone, "and the host offers no key of a type known for")
         };
         let detail = format!(
-            "the host key {} is of a type not known for {}, which is known by {}; {what}",
+            "the host proves {}, {what} {}; known is {}",
             self.named(plain),
             escape(self.host.name().to_string()),
-            list(&known)
+            list(&known, true)
         );
         let remove = if still { None } else { self.removal(entries) };
         let mismatch = Mismatch { code, arg: None, detail, remove };
@@ -376,8 +378,12 @@ impl Judge<'_> {
         let Some(known) = self.host.known_by_address(addr.ip(), addr.port()) else { return };
         let (Answer::Changed(entries) | Answer::OtherType(entries)) = known.answer(plain) else { return };
         let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
-        let detail =
-            format!("the host key {} differs from the key for the address {}: {}", self.named(plain), addr.ip(), list(&known));
+        let detail = format!(
+            "the host key {} differs from the key for the address {}: {}",
+            self.named(plain),
+            addr.ip(),
+            list(&known, true)
+        );
         judgement.findings.push(Finding::new(FindingId::HostKeyAddressMismatch, detail));
     }
 
@@ -414,12 +420,13 @@ fn source_text(source: &Source) -> String {
     escape(source.to_string())
 }
 
-fn list(known: &[KnownKey]) -> String {
-    let all: Vec<String> = known
-        .iter()
-        .take(NAMES)
-        .map(|key| format!("{} {} ({})", escape(&key.kind), key.fingerprint, source_text(&key.source)))
-        .collect();
+/// Known keys with where they stand, and with their types if those differ from the one spoken of.
+fn list(known: &[KnownKey], types: bool) -> String {
+    let each = |key: &KnownKey| {
+        let kind = if types { format!("{} ", escape(&key.kind)) } else { String::new() };
+        format!("{kind}{} ({})", key.fingerprint, source_text(&key.source))
+    };
+    let all: Vec<String> = known.iter().take(NAMES).map(each).collect();
     let more = known.len().saturating_sub(all.len());
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{rest}", all.join(", "))

@@ -1,0 +1,181 @@
+//! The same host key at several addresses: clones of one image, a pool, or something that answers for all of them.
+//!
+//! Records go out as they come, so the first host of a group is out before the second is seen: it has no finding, and the
+//! summary lists the groups.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+
+use sshprobe_probes::diagnose::{Finding, FindingId};
+use sshprobe_probes::escape::escape;
+use sshprobe_probes::evidence::Signature;
+use sshprobe_probes::record::Record;
+
+/// Keys remembered. Past so many, those not seen yet go by: a run that meets more has more hosts than anybody can act on
+/// one by one, and its memory is to stay flat.
+const KEYS: usize = 1 << 20;
+
+/// Groups told of at the end.
+const GROUPS: usize = 5;
+
+/// Who showed which key.
+#[derive(Debug)]
+pub(super) struct SharedKeys {
+    keys: HashMap<u64, Holder>,
+    /// Those that a second address showed too.
+    groups: HashMap<u64, Group>,
+    /// Keyed anew in each run: nobody can make two keys that look like one.
+    hasher: RandomState,
+    most: usize,
+    full: bool,
+}
+
+/// The first address that showed a key. Small, because there may be a million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Holder {
+    addr: IpAddr,
+    port: u16,
+}
+
+/// A key at several addresses.
+#[derive(Debug, Clone)]
+struct Group {
+    key: String,
+    first: String,
+    hosts: u64,
+}
+
+impl Default for SharedKeys {
+    fn default() -> Self {
+        Self { keys: HashMap::new(), groups: HashMap::new(), hasher: RandomState::new(), most: KEYS, full: false }
+    }
+}
+
+impl SharedKeys {
+    /// Notes the keys that a record's target proved, and puts a finding into the record where another address has shown one
+    /// of them before. Several ports or names of one address are one host.
+    pub(super) fn note(&mut self, record: &mut Record) {
+        let Some(addr) = record.target.addr else { return };
+        for key in &record.host_keys {
+            if key.signature != Signature::Verified {
+                continue;
+            }
+            // A certificate changes with every renewal; the key in it is what the fingerprint is of.
+            let id = self.hasher.hash_one(&key.fingerprint);
+            let Some(first) = self.keys.get(&id).copied() else {
+                if self.keys.len() < self.most {
+                    self.keys.insert(id, Holder { addr, port: record.target.port });
+                } else {
+                    self.full = true;
+                }
+                continue;
+            };
+            if first.addr == addr {
+                continue;
+            }
+            let first = place(first.addr, first.port);
+            let group = self.groups.entry(id).or_insert_with(|| Group {
+                key: escape(format!("{} {}", key.kind, key.fingerprint)),
+                first: first.clone(),
+                hosts: 1,
+            });
+            group.hosts += 1;
+            let detail = format!("{first} has shown {} before; with this one {} hosts have it", group.key, group.hosts);
+            record.findings.push(Finding::new(FindingId::SharedHostKey, detail));
+        }
+    }
+
+    /// What there is to tell at the end, a line each; the largest groups first.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut groups: Vec<&Group> = self.groups.values().collect();
+        groups.sort_by(|one, other| other.hosts.cmp(&one.hosts).then_with(|| one.first.cmp(&other.first)));
+        let mut lines: Vec<String> = groups
+            .iter()
+            .take(GROUPS)
+            .map(|group| format!("{} hosts, {} among them, show {}", group.hosts, group.first, group.key))
+            .collect();
+        if groups.len() > GROUPS {
+            lines.push(format!("and {} more keys at several addresses", groups.len() - GROUPS));
+        }
+        if self.full {
+            lines.push(format!("only the first {} keys were compared", self.most));
+        }
+        lines
+    }
+}
+
+fn place(addr: IpAddr, port: u16) -> String {
+    match (addr, port) {
+        (addr, 22) => addr.to_string(),
+        (IpAddr::V4(addr), port) => format!("{addr}:{port}"),
+        (IpAddr::V6(addr), port) => format!("[{addr}]:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::healthy;
+
+    fn record(addr: &str, port: u16, fingerprint: &str) -> Record {
+        let mut record = healthy(addr);
+        record.target.addr = addr.parse().ok();
+        record.target.port = port;
+        record.host_keys[0].fingerprint = fingerprint.to_owned();
+        record
+    }
+
+    fn findings(keys: &mut SharedKeys, mut record: Record) -> Vec<String> {
+        keys.note(&mut record);
+        let shared = record.findings.into_iter().filter(|finding| finding.id == FindingId::SharedHostKey);
+        shared.map(|finding| finding.detail).collect()
+    }
+
+    #[test]
+    fn the_second_host_and_all_later_ones_have_the_finding() {
+        let mut keys = SharedKeys::default();
+        assert_eq!(findings(&mut keys, record("10.0.0.1", 22, "SHA256:a")), [""; 0]);
+        assert_eq!(findings(&mut keys, record("10.0.0.2", 22, "SHA256:b")), [""; 0]);
+        assert_eq!(
+            findings(&mut keys, record("10.0.0.3", 2222, "SHA256:a")),
+            ["10.0.0.1 has shown ssh-ed25519 SHA256:a before; with this one 2 hosts have it"]
+        );
+        assert_eq!(
+            findings(&mut keys, record("2001:db8::1", 22, "SHA256:a")),
+            ["10.0.0.1 has shown ssh-ed25519 SHA256:a before; with this one 3 hosts have it"]
+        );
+        assert_eq!(keys.lines(), ["3 hosts, 10.0.0.1 among them, show ssh-ed25519 SHA256:a"]);
+    }
+
+    #[test]
+    fn ports_of_one_address_are_one_host() {
+        let mut keys = SharedKeys::default();
+        for port in [22, 2222, 22] {
+            assert_eq!(findings(&mut keys, record("10.0.0.1", port, "SHA256:a")), [""; 0]);
+        }
+        assert_eq!(keys.lines(), [""; 0]);
+    }
+
+    #[test]
+    fn what_nobody_proved_to_hold_is_nobodys_key() {
+        let mut keys = SharedKeys::default();
+        for addr in ["10.0.0.1", "10.0.0.2"] {
+            let mut record = record(addr, 22, "SHA256:a");
+            record.host_keys[0].signature = Signature::Bad;
+            assert_eq!(findings(&mut keys, record), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_said_to_be() {
+        let mut keys = SharedKeys { most: 2, ..SharedKeys::default() };
+        for (addr, key) in [("10.0.0.1", "SHA256:a"), ("10.0.0.2", "SHA256:b"), ("10.0.0.3", "SHA256:c")] {
+            assert_eq!(findings(&mut keys, record(addr, 22, key)), [""; 0]);
+        }
+        assert_eq!(findings(&mut keys, record("10.0.0.4", 22, "SHA256:c")), [""; 0], "not remembered");
+        assert_eq!(findings(&mut keys, record("10.0.0.4", 22, "SHA256:b")).len(), 1);
+        assert_eq!(keys.keys.len(), 2);
+        assert_eq!(keys.lines().last().map(String::as_str), Some("only the first 2 keys were compared"));
+    }
+}
