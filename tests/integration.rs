@@ -7,6 +7,7 @@ mod lab;
 mod outcomes;
 mod papers;
 mod readers;
+mod revocation;
 mod runs;
 mod screens;
 mod support;
