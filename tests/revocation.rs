@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use sshprobe_probes::trust::revoked::{RevokedBy, RevokedKeys, RevokedKeysBuilder};
 use tempfile::TempDir;
 
-use crate::support::openssh::{have, keygen, run};
+use crate::support::openssh::{have, keygen, run, version};
 
 /// Certificates: name, authority, key ID, serial.
 const CERTIFICATES: [(&str, &str, &str, &str); 12] = [
@@ -208,6 +208,83 @@ fn ssh_keygen_and_we_refuse_the_same_broken_krls() {
         }
     }
     assert!(refused >= 20 && taken >= 20, "{refused} refused, {taken} taken");
+}
+
+/// KRLs by hand, of kinds that ssh-keygen does not write.
+#[test]
+fn ssh_keygen_and_we_take_the_same_handmade_krls() {
+    if !have(&["ssh-keygen"]) {
+        return;
+    }
+    let dir = TempDir::new().expect("a temporary directory");
+    let dir = dir.path();
+    make_keys(dir);
+    let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).expect("short").to_be_bytes(), bytes].concat();
+    let section = |kind: u8, body: &[u8]| [&[kind][..], &string(body)].concat();
+    let list = |version: u32, comment: &[u8], sections: &[u8]| {
+        let head = [&b"SSHKRL\n\0"[..], &version.to_be_bytes(), &[0; 24], &string(b""), &string(comment)].concat();
+        [&head, sections].concat()
+    };
+    let about = |ca: &[u8], kind: u8, body: &[u8]| {
+        list(1, b"", &section(1, &[string(ca), string(b""), section(kind, body)].concat()))
+    };
+    let serials = |serials: &[u64]| serials.iter().flat_map(|serial| serial.to_be_bytes()).collect::<Vec<_>>();
+    let bitmap = |first: u64, bits: &[u8]| about(b"", 0x22, &[&serials(&[first])[..], &string(bits)].concat());
+    let (ca, certificate) = (blob(dir, "ca.pub"), blob(dir, "seven-cert.pub"));
+    let newer = version() >= (9, 4);
+    let extension = |critical: u8| [string(b"x@example"), vec![critical], string(b"data")].concat();
+    let krls: Vec<(&str, Vec<u8>, bool)> = vec![
+        ("serials unsorted and twice", about(&ca, 0x20, &serials(&[100, 7, 7, 1])), true),
+        ("serial 0 in a list", about(&ca, 0x20, &serials(&[7, 0])), false),
+        ("a range from 0", about(&ca, 0x21, &serials(&[0, 9])), false),
+        ("a range backwards", about(&ca, 0x21, &serials(&[9, 7])), false),
+        ("a range of one", about(&ca, 0x21, &serials(&[7, 7])), true),
+        ("a range and a half", about(&ca, 0x21, &serials(&[7, 7, 8])), false),
+        ("a bitmap from 0", bitmap(0, &[0x80]), false),
+        ("a bitmap from 0 without it", bitmap(0, &[0x04, 0x80]), true),
+        ("a bitmap with leading zeros", bitmap(5, &[0, 0, 0x04]), true),
+        ("a bitmap with serial 0", bitmap(0, &[0x01]), false),
+        ("an empty bitmap", bitmap(0, &[]), true),
+        ("a bitmap to the last serial", bitmap(u64::MAX - 1, &[0x02]), true),
+        ("a bitmap beyond the last serial", bitmap(u64::MAX, &[0x02]), false),
+        ("the longest bitmap", bitmap(1, &[&[0][..], &[0xff; 2048]].concat()), true),
+        ("a longer bitmap", bitmap(1, &[1; 2049]), false),
+        ("a certificate as authority", about(&certificate, 0x20, &serials(&[7])), true),
+        ("no key as authority", about(b"no key", 0x20, &serials(&[7])), false),
+        ("a key ID with a NUL at its end", about(&ca, 0x23, &string(b"seven\0")), true),
+        ("a key ID with a NUL", about(&ca, 0x23, &string(b"sev\0en")), false),
+        ("an empty key ID", about(&ca, 0x23, &string(b"")), true),
+        ("an unknown certificate section", about(&ca, 0x24, b""), false),
+        ("an extension within", about(&ca, 0x39, &extension(0)), newer),
+        ("a critical extension within", about(&ca, 0x39, &extension(1)), false),
+        ("an extension", list(1, b"", &section(255, &extension(0))), newer),
+        ("a critical extension", list(1, b"", &section(255, &extension(1))), false),
+        ("an unknown section", list(1, b"", &section(6, b"")), false),
+        ("a certificate as key", list(1, b"", &section(2, &string(&certificate))), true),
+        ("no key as key", list(1, b"", &section(2, &string(b"no key"))), true),
+        ("a short SHA-1", list(1, b"", &section(3, &string(&[7; 19]))), false),
+        ("a long SHA-256", list(1, b"", &section(5, &string(&[7; 33]))), false),
+        ("version 2", list(2, b"", b""), false),
+        ("a comment", list(1, b"of the lab", b""), true),
+        ("a comment with a NUL", list(1, b"of\0the lab", b""), false),
+        ("a byte more", list(1, b"", b"\0"), false),
+    ];
+    for (name, content, expect) in krls {
+        fs::write(dir.join("handmade.krl"), &content).expect("written");
+        let mut builder = RevokedKeysBuilder::default();
+        let ours = builder.file("list.krl", &content);
+        // Extensions are what 9.4 added, and we read them whatever is installed.
+        let extension = name.starts_with("an extension");
+        assert_eq!(ours.is_ok(), expect || extension, "{name}: {ours:?}");
+        let output = run(dir, "ssh-keygen", &["-Q", "-f", "handmade.krl", "host.pub"]);
+        assert_eq!(!output.stdout.is_empty(), expect, "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        if expect {
+            let keys = builder.build();
+            for ((key, revoked), (_, file)) in asked(dir, "handmade").into_iter().zip(files()) {
+                assert_eq!(keys.revokes(&blob(dir, &file)).is_some(), revoked, "{key} in {name}");
+            }
+        }
+    }
 }
 
 /// Writes the samples that `probes/tests/revoked.rs` and the fuzz target `krl` begin with. Every run makes new keys, so it runs
