@@ -8,13 +8,17 @@ use std::time::Duration;
 use crate::algorithm::HOST_KEY;
 use crate::diagnose;
 use crate::evidence::{Evidence, Fault};
-use crate::hostkey::{Certificate, key_info, key_type, plain_key, verify};
+use crate::hostkey::{Certificate, CertificateRole, UnixTime, key_info, key_type, plain_key, verify};
 use crate::negotiate::{Offer, UnknownAlgorithm};
 use crate::plan::Plan;
 use crate::probe::{End, Probe};
 use crate::random::Seed;
 use crate::stage::ident::{AwaitIdent, Step};
 use crate::time::Moment;
+use crate::trust::bad_keys::BadKeys;
+use crate::trust::certificate::{Authority, CertFault, CertRules, describe, judge_certificate, version_note};
+use crate::trust::revoked::RevokedKeysBuilder;
+use crate::trust::sshfp::{SshfpAnswer, SshfpRecord, compare, records_for};
 use crate::wire::kexinit::KexInit;
 use crate::wire::packet::Inbound;
 use crate::wire::read::Reader;
@@ -139,4 +143,69 @@ pub fn probe(data: &[u8]) {
     assert!(!matches!(whole.fault, Some(Fault::Internal(_))), "{:?}", whole.fault);
     let verdict = diagnose::classify(&whole, plan.depth);
     assert!(!verdict.detail.chars().any(char::is_control), "{:?}", verdict.detail);
+}
+
+/// A moment (`uint64`) and a host certificate: no certificate is accepted that breaks one of its own terms.
+pub fn host_certificate(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let Ok(now) = reader.u64().map(UnixTime) else { return };
+    let Ok(cert) = Certificate::parse(reader.rest()) else { return };
+    let rules = CertRules::default();
+    let named = cert.principals.first().map(|name| String::from_utf8_lossy(name).to_ascii_lowercase());
+    for host in [named.as_deref().unwrap_or_default(), "host.example", ""] {
+        let judge = |authority| judge_certificate(&cert, host, now, &rules, authority);
+        let _ = version_note(&cert, host);
+        if judge(Authority::Trusted).is_ok() {
+            assert!(cert.role == CertificateRole::Host && cert.valid_at(now));
+            assert!(!cert.principals.is_empty() && cert.critical_options.is_empty());
+            assert_eq!(judge(Authority::Unknown), Err(CertFault::CaUnknown));
+            assert_eq!(judge(Authority::Revoked), Err(CertFault::CaRevoked));
+        }
+    }
+    let _ = describe(&cert);
+}
+
+/// A host key as a `string`, and a file of revoked keys: a certificate whose plain key or authority is revoked is revoked too.
+pub fn krl(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let Ok(blob) = reader.string() else { return };
+    let mut builder = RevokedKeysBuilder::default();
+    let said = match builder.file("list", reader.rest()) {
+        Ok(problems) => problems,
+        Err(problem) => vec![problem],
+    };
+    assert!(said.iter().all(|problem| !problem.what.chars().any(char::is_control)));
+    let keys = builder.build();
+    let answer = keys.revokes(blob);
+    if let Ok(cert) = Certificate::parse(blob) {
+        assert!(answer.is_some() || (keys.revokes(&cert.key).is_none() && keys.revokes(cert.ca_key).is_none()));
+    }
+    let mut bad = BadKeys::default();
+    let problems = bad.file("list", reader.rest());
+    assert!(problems.iter().all(|problem| !problem.what.chars().any(char::is_control)));
+    let _ = bad.find(blob);
+}
+
+/// A host key as a `string`, and SSHFP records as `string`s: written again they are the same, and their order does not matter.
+pub fn sshfp(data: &[u8]) {
+    let mut reader = Reader::new(data);
+    let Ok(blob) = reader.string() else { return };
+    let mut records = Vec::new();
+    while let Ok(rdata) = reader.string() {
+        if let Ok(text) = std::str::from_utf8(rdata) {
+            records.extend(SshfpRecord::from_text(text));
+        }
+        let Ok(record) = SshfpRecord::from_rdata(rdata) else { continue };
+        assert_eq!(record.to_rdata(), rdata);
+        assert_eq!(SshfpRecord::from_text(&record.to_string()).as_ref(), Ok(&record));
+        records.push(record);
+    }
+    let answer = compare(&records, blob);
+    records.reverse();
+    assert_eq!(compare(&records, blob), answer);
+    let own = records_for(blob);
+    assert!(own.is_empty() || compare(&own, blob) == SshfpAnswer::Match);
+    if answer == SshfpAnswer::Match {
+        assert!(records.iter().any(|record| own.contains(record)));
+    }
 }

@@ -50,3 +50,18 @@ fn probe_seeds() {
 fn host_key_seeds() {
     replay("host_key", fuzzing::host_key);
 }
+
+#[test]
+fn host_certificate_seeds() {
+    replay("host_certificate", fuzzing::host_certificate);
+}
+
+#[test]
+fn krl_seeds() {
+    replay("krl", fuzzing::krl);
+}
+
+#[test]
+fn sshfp_seeds() {
+    replay("sshfp", fuzzing::sshfp);
+}

@@ -6,6 +6,7 @@ pub(crate) mod fleet;
 pub(crate) mod guard;
 pub(crate) mod inetd;
 pub(crate) mod netns;
+pub(crate) mod openssh;
 pub(crate) mod responder;
 pub(crate) mod run;
 pub(crate) mod scenario;

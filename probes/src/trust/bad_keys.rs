@@ -157,3 +157,88 @@ fn array<const N: usize>(bytes: impl Iterator<Item = Option<u8>>) -> Option<[u8;
     // One more than fit is enough to see that they do not.
     bytes.take(N.saturating_add(1)).collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::certificate;
+    use super::*;
+    use crate::hostkey::plain_key;
+    use base64::engine::general_purpose::STANDARD;
+
+    fn key() -> Vec<u8> {
+        plain_key(&certificate("good")).unwrap().into_owned()
+    }
+
+    fn read(content: &str) -> BadKeys {
+        let mut bad = BadKeys::default();
+        assert_eq!(bad.file("bad", content.as_bytes()), []);
+        bad
+    }
+
+    #[test]
+    fn every_form_of_a_fingerprint_finds_its_key() {
+        // Of the sample's key, as ssh-keygen -l and sha256sum print them.
+        let base64 = "ZSY0gEvhfJ6Z+jCmKrKgEH7SW4Wrmi296YSjp7YA4Ek";
+        let hex = "652634804be17c9e99fa30a62ab2a0107ed25b85ab9a2dbde984a3a7b600e049";
+        let md5: Vec<_> = Md5::digest(key()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let md5 = md5.join(":");
+        for print in [
+            format!("SHA256:{base64}"),
+            format!("sha256:{base64}="),
+            hex.to_owned(),
+            hex.to_uppercase(),
+            format!("MD5:{md5}"),
+            md5.to_uppercase(),
+            format!("ssh-ed25519 {}", STANDARD.encode(key())),
+        ] {
+            let bad = read(&format!("# known to the world\n\n\t{print} \t a router's,  all of them\r\n"));
+            assert_eq!(bad.len(), 1);
+            let (at, comment) = bad.find(&key()).unwrap_or_else(|| panic!("{print}"));
+            assert_eq!((at.to_string().as_str(), comment.as_str()), ("bad:3", "a router's,  all of them"));
+            assert!(bad.find(&certificate("good")).is_some() && bad.find(b"another").is_none());
+            assert_eq!(read(&print).find(&key()).unwrap().1, "");
+        }
+    }
+
+    #[test]
+    fn the_first_line_of_a_key_counts_over_all_files() {
+        let mut bad = read("SHA256:ZSY0gEvhfJ6Z+jCmKrKgEH7SW4Wrmi296YSjp7YA4Ek first\n");
+        bad.file("more", format!("ssh-ed25519 {} second", STANDARD.encode(key())).as_bytes());
+        assert_eq!(bad.find(&key()).unwrap().1, "first");
+        assert_eq!(bad.len(), 1);
+    }
+
+    #[test]
+    fn a_line_that_is_none_of_them_is_told_and_the_others_count() {
+        let good = "SHA256:ZSY0gEvhfJ6Z+jCmKrKgEH7SW4Wrmi296YSjp7YA4Ek";
+        for bad_line in [
+            "SHA256:",
+            "SHA256:AAAA",
+            "SHA256:ZSY0gEvhfJ6Z+jCmKrKgEH7SW4Wrmi296YSjp7YA4Ek==",
+            "SHA256:ZSY0gEvhfJ6Z+jCmKrKgEH7SW4Wrmi296YSjp7YA4El",
+            "MD5:00:11",
+            "00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff:00",
+            "0:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff",
+            "00112233445566778899aabbccddeeff",
+            "652634804be17c9e99fa30a62ab2a0107ed25b85ab9a2dbde984a3a7b600e04",
+            "652634804be17c9e99fa30a62ab2a0107ed25b85ab9a2dbde984a3a7b600e04g",
+            "SHA1:AAAA",
+            "host.example ssh-ed25519 AAAA",
+            "\x1b[2J",
+        ] {
+            let mut bad = BadKeys::default();
+            let problems = bad.file("bad", format!("{bad_line}\n{good} x\u{202e}\n").as_bytes());
+            let [problem] = &problems[..] else { panic!("{bad_line}: {problems:?}") };
+            assert!(problem.to_string().starts_with("bad:1: no fingerprint and no public key ("), "{problem}");
+            assert!(!problem.what.contains('\x1b'));
+            assert_eq!(bad.find(&key()).unwrap().1, "x\\u{202e}", "{bad_line}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_told_in_bounded_room() {
+        let problems = BadKeys::default().file("bad", "x\n".repeat(1_000).as_bytes());
+        assert_eq!(problems.len(), PROBLEMS_MAX + 1);
+        assert_eq!(problems.last().unwrap().to_string(), "bad: 900 more lines that are no fingerprints");
+    }
+}

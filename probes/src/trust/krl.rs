@@ -275,3 +275,164 @@ fn c_string<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], KrlFault> {
     let text = text.strip_suffix(&[0]).unwrap_or(text);
     if text.contains(&0) { Err(KrlFault::Value("a text with a NUL in it")) } else { Ok(text) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::certificate;
+    use super::*;
+    use crate::wire::write::Writer;
+    use proptest::prelude::*;
+
+    fn string(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        Writer::new(&mut out).string(bytes);
+        out
+    }
+
+    fn section(kind: u8, body: &[u8]) -> Vec<u8> {
+        [&[kind][..], &string(body)].concat()
+    }
+
+    fn list(version: u32, comment: &[u8], sections: &[Vec<u8>]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut writer = Writer::new(&mut out);
+        writer.bytes(MAGIC).u32(version).u64(1).u64(2).u64(0).string(b"").string(comment);
+        [out, sections.concat()].concat()
+    }
+
+    fn krl(sections: &[Vec<u8>]) -> Result<Krl, KrlFault> {
+        Krl::parse(&list(1, b"", sections))
+    }
+
+    /// A section on the certificates of any authority.
+    fn about_any(kind: u8, body: &[u8]) -> Vec<u8> {
+        section(SECTION_CERTIFICATES, &[string(b""), string(b""), section(kind, body)].concat())
+    }
+
+    fn fault(sections: &[Vec<u8>]) -> String {
+        krl(sections).unwrap_err().to_string()
+    }
+
+    fn bitmap(first: u64, bits: &[u8]) -> Vec<u8> {
+        about_any(CERT_SERIAL_BITMAP, &[&first.to_be_bytes()[..], &string(bits)].concat())
+    }
+
+    fn range(first: u64, last: u64) -> Vec<u8> {
+        about_any(CERT_SERIAL_RANGE, &[first.to_be_bytes(), last.to_be_bytes()].concat())
+    }
+
+    /// The serials below 64 and the last three that are revoked.
+    fn serials(krl: &Krl) -> Vec<u64> {
+        let blob = certificate("good");
+        let mut cert = Certificate::parse(&blob).unwrap();
+        let revoked = |serial: &u64| {
+            cert.serial = *serial;
+            krl.revokes_certificate(&cert, b"").is_some()
+        };
+        (0..64).chain(u64::MAX - 2..=u64::MAX).filter(revoked).collect()
+    }
+
+    #[test]
+    fn serials_come_as_lists_ranges_and_bitmaps_that_overlap() {
+        let krl = krl(&[
+            about_any(CERT_SERIAL_LIST, &[9u64.to_be_bytes(), 3u64.to_be_bytes(), 9u64.to_be_bytes()].concat()),
+            range(10, 12),
+            range(11, 14),
+            range(u64::MAX, u64::MAX),
+            range(60, 1000),
+            // Bits 0, 1 and 8.
+            bitmap(20, &[0x01, 0x03]),
+            bitmap(0, &[0x02]),
+            bitmap(u64::MAX - 1, &[0x01]),
+            bitmap(u64::MAX - 1, &[0x02]),
+            bitmap(5, &[]),
+        ])
+        .unwrap();
+        assert_eq!(krl.any_authority.ranges, [(3, 3), (9, 14), (60, 1000), (u64::MAX, u64::MAX)]);
+        assert_eq!(serials(&krl), [1, 3, 9, 10, 11, 12, 13, 14, 20, 21, 28, 60, 61, 62, 63, u64::MAX - 1, u64::MAX]);
+    }
+
+    #[test]
+    fn what_openssh_does_not_read_is_refused_whole() {
+        let good = range(1, 2);
+        let with = |bad: Vec<u8>| fault(&[good.clone(), bad]);
+        assert_eq!(with(range(0, 5)), "a range of serials that begins with 0 or ends before it begins");
+        assert_eq!(with(range(6, 5)), "a range of serials that begins with 0 or ends before it begins");
+        assert_eq!(
+            with(about_any(CERT_SERIAL_LIST, &[0; 8])),
+            "a range of serials that begins with 0 or ends before it begins"
+        );
+        assert_eq!(with(bitmap(0, &[0x03])), "a bitmap that revokes serial 0");
+        assert_eq!(with(bitmap(u64::MAX, &[0x02])), "a bitmap that ends beyond the last serial");
+        assert_eq!(with(bitmap(u64::MAX - 7, &[0x01, 0x00])), "a bitmap that ends beyond the last serial");
+        assert_eq!(with(bitmap(1, &[0x7f; 2049])), "a bitmap of more than 16384 bits");
+        assert!(krl(&[bitmap(1, &[&[0][..], &[0xff; 2048]].concat())]).is_ok());
+        assert!(with(bitmap(1, &[0x80])).starts_with("negative mpint"));
+        assert_eq!(with(about_any(CERT_KEY_ID, &string(b"a\0b"))), "a text with a NUL in it");
+        assert_eq!(with(about_any(0x24, b"")), "a certificate section of unknown type 0x24");
+        assert_eq!(with(section(6, b"")), "a section of unknown type 6");
+        assert!(with(section(SECTION_SIGNATURE, b"")).starts_with("a signed KRL"));
+        assert_eq!(with(section(SECTION_FINGERPRINT_SHA1, &string(&[0; 21]))), LENGTH_TEXT);
+        assert_eq!(with(section(SECTION_FINGERPRINT_SHA256, &string(&[0; 20]))), LENGTH_TEXT);
+        assert!(with(section(SECTION_EXPLICIT_KEY, b"\0\0\0\x02x")).starts_with("string longer than its message"));
+        let authority = |key: &[u8]| section(SECTION_CERTIFICATES, &[string(key), string(b"")].concat());
+        assert_eq!(with(authority(b"no key")), "an authority whose key is none");
+        assert!(with(about_any(CERT_SERIAL_RANGE, &[1; 17])).starts_with("bytes after the last field"));
+        let version = Krl::parse(&list(2, b"", &[])).unwrap_err().to_string();
+        assert_eq!(version, "a KRL of another format version than 1");
+        assert!(Krl::parse(&list(1, b"a\0b", &[])).is_err());
+        assert!(Krl::parse(&list(1, b"ab\0", &[])).is_ok());
+    }
+
+    const LENGTH_TEXT: &str = "a fingerprint of another length than its hash";
+
+    /// OpenSSH knows extensions since 9.4; none are defined.
+    #[test]
+    fn extensions_are_passed_over_unless_they_are_critical() {
+        let extension = |critical: u8| [string(b"x@example"), vec![critical], string(b"data")].concat();
+        let (kind, within) = (SECTION_EXTENSION, CERT_EXTENSION);
+        let passed = krl(&[section(kind, &extension(0)), about_any(within, &extension(0)), range(4, 5)]).unwrap();
+        assert_eq!(serials(&passed), [4, 5]);
+        assert_eq!(fault(&[section(kind, &extension(1))]), "a critical extension that is not known");
+        assert_eq!(fault(&[about_any(within, &extension(7))]), "a critical extension that is not known");
+        assert!(krl(&[section(kind, &[extension(0), vec![0]].concat())]).is_err());
+        assert!(krl(&[section(kind, &string(b"x@example"))]).is_err());
+    }
+
+    #[test]
+    fn key_ids_are_compared_as_c_strings() {
+        let krl = krl(&[about_any(CERT_KEY_ID, &[string(b"good\0"), string(b"other")].concat())]).unwrap();
+        let blob = certificate("good");
+        let mut cert = Certificate::parse(&blob).unwrap();
+        cert.serial = 0;
+        let revoked = |cert: &Certificate<'_>| krl.revokes_certificate(cert, b"");
+        assert_eq!(revoked(&cert), Some(RevokedBy::KeyId));
+        cert.key_id = b"other\0";
+        assert_eq!(revoked(&cert), Some(RevokedBy::KeyId));
+        cert.key_id = b"othe";
+        assert_eq!(revoked(&cert), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_of_serials_is_the_same_however_it_is_written(
+            ranges in prop::collection::vec((1u64..64, 0u64..8), 0..8),
+            maps in prop::collection::vec((1u64..48, any::<u16>()), 0..4),
+        ) {
+            let sections = ranges.iter().map(|(first, more)| range(*first, first + more));
+            let maps_as_sections = maps.iter().map(|(first, bits)| bitmap(*first, &[&[0][..], &bits.to_be_bytes()].concat()));
+            let krl = krl(&sections.chain(maps_as_sections).collect::<Vec<_>>()).unwrap();
+            let naive = |serial: u64| {
+                ranges.iter().any(|(first, more)| (*first..=first + more).contains(&serial))
+                    || maps.iter().any(|(first, bits)| (0..16).any(|bit| bits >> bit & 1 != 0 && first + bit == serial))
+            };
+            prop_assert_eq!(serials(&krl), (0..64).filter(|serial| naive(*serial)).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn any_bytes_behind_the_magic_are_read_without_harm(bytes: Vec<u8>, kind: u8) {
+            let _ = Krl::parse(&[MAGIC, &bytes].concat());
+            let _ = krl(&[section(kind, &bytes), about_any(kind, &bytes)]);
+        }
+    }
+}

@@ -198,3 +198,112 @@ impl Key {
 pub(super) fn hash<const N: usize>(algorithm: &'static Algorithm, bytes: &[u8]) -> [u8; N] {
     digest(algorithm, bytes).as_ref().try_into().unwrap_or([0; N])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::certificate;
+    use super::*;
+    use crate::wire::write::Writer;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    fn line(blob: &[u8]) -> String {
+        format!("{} {} comment", key_type(blob).unwrap(), STANDARD.encode(blob))
+    }
+
+    /// The key and the authority of a certificate.
+    fn parts(name: &str) -> (Vec<u8>, Vec<u8>) {
+        let blob = certificate(name);
+        let cert = Certificate::parse(&blob).unwrap();
+        (cert.key.clone(), cert.ca_key.to_vec())
+    }
+
+    fn read(content: &str) -> RevokedKeys {
+        let mut builder = RevokedKeysBuilder::default();
+        assert_eq!(builder.file("revoked", content.as_bytes()), Ok(Vec::new()));
+        builder.build()
+    }
+
+    #[test]
+    fn a_list_revokes_keys_their_certificates_and_what_an_authority_signed() {
+        let (key, ca) = parts("good");
+        let (_, other) = parts("rsa512");
+        let shown = |keys: &RevokedKeys, blob: &[u8]| keys.revokes(blob).map(|at| at.to_string());
+        let keys = read(&format!("# hosts\r\n\r\n{}\r\n  {}", line(&other), line(&key)));
+        assert_eq!(shown(&keys, &key).as_deref(), Some("revoked:4 (key)"));
+        assert_eq!(shown(&keys, &certificate("good")).as_deref(), Some("revoked:4 (key)"));
+        assert_eq!(shown(&keys, &ca), None);
+        let keys = read(&line(&ca));
+        assert_eq!(shown(&keys, &certificate("good")).as_deref(), Some("revoked:1 (authority's key)"));
+        assert_eq!(shown(&keys, &certificate("rsa512")), None);
+        assert_eq!(shown(&keys, &key), None);
+        // A certificate in a list stands for its key, as for ssh.
+        let keys = read(&line(&certificate("user")));
+        assert_eq!(shown(&keys, &key).as_deref(), Some("revoked:1 (key)"));
+        assert_eq!(shown(&keys, &certificate("good")).as_deref(), Some("revoked:1 (key)"));
+        assert_eq!(shown(&keys, &ca), None);
+        assert!(read("").is_empty() && read("# nothing\n\n \t\n").is_empty());
+    }
+
+    /// One byte of padding makes another blob of the same RSA key, which ssh takes.
+    #[test]
+    fn a_revoked_rsa_key_is_revoked_however_its_numbers_are_padded() {
+        let (_, rsa) = parts("rsa512");
+        let mut reader = crate::wire::read::Reader::new(&rsa);
+        let (_, e, n) = (reader.string().unwrap(), reader.string().unwrap(), reader.string().unwrap());
+        let mut padded = Vec::new();
+        Writer::new(&mut padded).string(b"ssh-rsa").string(e).string(&[&[0], n].concat());
+        assert_eq!(read(&line(&rsa)).revokes(&padded).unwrap().by, RevokedBy::Key);
+        assert_eq!(read(&line(&padded)).revokes(&rsa).unwrap().by, RevokedBy::Key);
+    }
+
+    #[test]
+    fn a_line_that_is_no_key_is_told_and_the_others_count() {
+        let (key, ca) = parts("good");
+        let base64 = STANDARD.encode(&ca);
+        let bad = [
+            "ssh-ed25519".to_owned(),
+            "ssh-ed25519 ???".to_owned(),
+            format!("ssh-rsa {base64}"),
+            format!("ssh-ed25519 {}", &base64[..40]),
+            format!("ssh-ed25519 {}", STANDARD.encode(&ca[..ca.len() - 1])),
+            format!("@revoked * ssh-ed25519 {base64}"),
+            "SHA256:W/GKSZfdHNBPxFQjF3pl19QKNIRjQJLAX8cO5txxiCU".to_owned(),
+            "ssh-ed25519 \x1b[2J\0".to_owned(),
+            "x".repeat(1_000_000),
+        ];
+        for bad in &bad {
+            let mut builder = RevokedKeysBuilder::default();
+            let problems = builder.file("revoked", format!("{bad}\n{}\n", line(&key)).as_bytes()).unwrap();
+            let [problem] = &problems[..] else { panic!("{problems:?}") };
+            assert!(problem.to_string().starts_with("revoked:1: no public key ("), "{problem}");
+            assert!(problem.what.len() < 300 && !problem.what.chars().any(char::is_control), "{problem}");
+            let keys = builder.build();
+            assert!(keys.revokes(&key).is_some() && keys.revokes(&ca).is_none(), "{bad}");
+            // With no good line at all nothing can be made of the file.
+            assert!(RevokedKeysBuilder::default().file("revoked", bad.as_bytes()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_file_full_of_garbage_is_told_in_bounded_room() {
+        let (key, _) = parts("good");
+        let mut builder = RevokedKeysBuilder::default();
+        let content = "x\n".repeat(5_000) + &line(&key);
+        let problems = builder.file("revoked", content.as_bytes()).unwrap();
+        assert_eq!(problems.len(), PROBLEMS_MAX + 1);
+        assert_eq!(problems.last().unwrap().to_string(), "revoked: 4900 more lines that are no public keys");
+        assert_eq!(builder.build().revokes(&key).unwrap().at.line, Some(5_001));
+    }
+
+    #[test]
+    fn a_broken_krl_is_refused_with_all_it_holds() {
+        let mut builder = RevokedKeysBuilder::default();
+        let problem = builder.file("list.krl", &[MAGIC, b"\0\0\0\x01"].concat()).unwrap_err();
+        assert_eq!(problem.at.to_string(), "list.krl");
+        assert!(problem.what.contains("uint64 cut short") && problem.what.contains("refuses every host key"));
+        assert!(builder.build().is_empty());
+        // What only begins like the magic is a list, and none with a key in it.
+        assert!(RevokedKeysBuilder::default().file("list.krl", &MAGIC[..6]).is_err());
+    }
+}

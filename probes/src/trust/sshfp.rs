@@ -225,3 +225,99 @@ impl OwnRecords {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::certificate;
+    use super::*;
+    use crate::hostkey::{Certificate, plain_key};
+    use proptest::prelude::*;
+
+    fn key() -> Vec<u8> {
+        plain_key(&certificate("good")).unwrap().into_owned()
+    }
+
+    fn rsa() -> Vec<u8> {
+        Certificate::parse(&certificate("rsa512")).unwrap().ca_key.to_vec()
+    }
+
+    fn record(algorithm: u8, fp_type: u8, digest: &[u8]) -> SshfpRecord {
+        SshfpRecord { algorithm, fp_type, digest: digest.to_vec() }
+    }
+
+    #[test]
+    fn a_key_has_the_records_that_ssh_keygen_prints() {
+        let lines: Vec<_> = records_for(&key()).iter().map(|record| record.zone_line("host.example")).collect();
+        let sha256 = "652634804be17c9e99fa30a62ab2a0107ed25b85ab9a2dbde984a3a7b600e049";
+        assert_eq!(lines[1], format!("host.example IN SSHFP 4 2 {sha256}"));
+        assert!(lines[0].starts_with("host.example IN SSHFP 4 1 ") && lines[0].len() == 26 + 40);
+        assert_eq!(records_for(&certificate("good")), records_for(&key()));
+        assert_eq!(records_for(&rsa())[0].algorithm, 1);
+        assert_eq!(records_for(b"\0\0\0\x1ask-ssh-ed25519@openssh.com"), []);
+    }
+
+    #[test]
+    fn one_record_that_differs_outweighs_those_that_fit() {
+        let [sha1, sha256] = <[_; 2]>::try_from(records_for(&key())).unwrap();
+        let other = records_for(&rsa());
+        let stale = record(4, 2, &[7; 32]);
+        let answer = |records: &[&SshfpRecord]| {
+            let records: Vec<_> = records.iter().map(|&record| record.clone()).collect();
+            assert_eq!(compare(&records, &certificate("good")), compare(&records, &key()));
+            compare(&records, &key())
+        };
+        use SshfpAnswer::{Match, Mismatch, None, Partial};
+        assert_eq!(answer(&[]), None);
+        assert_eq!(answer(&[&sha1]), Match);
+        assert_eq!(answer(&[&sha256, &sha1, &other[0], &other[1]]), Match);
+        assert_eq!(answer(&[&sha256, &stale]), Mismatch);
+        assert_eq!(answer(&[&stale, &sha1, &sha256]), Mismatch);
+        assert_eq!(answer(&[&other[1]]), Partial(SshfpGap::Algorithm));
+        // Another length of the same algorithm is neither for nor against the key.
+        let long = record(4, 2, &[&sha256.digest[..], b"x"].concat());
+        let empty = record(4, 1, b"");
+        assert_eq!(answer(&[&long, &empty]), Partial(SshfpGap::Length));
+        assert_eq!(answer(&[&long, &sha1]), Match);
+        // The digest under the other digest's name fits in nothing.
+        assert_eq!(answer(&[&record(4, 1, &sha256.digest)]), Partial(SshfpGap::Length));
+        // OpenSSH gives up at a digest type it does not know, whoever's record it is.
+        for algorithm in [1, 4, 200] {
+            let unknown = record(algorithm, 3, &[7; 48]);
+            assert_eq!(answer(&[&sha256, &unknown]), Partial(SshfpGap::DigestType));
+            assert_eq!(answer(&[&unknown]), Partial(SshfpGap::DigestType));
+            assert_eq!(answer(&[&unknown, &stale]), Mismatch);
+        }
+        assert_eq!(compare(&[stale], b"no key"), Partial(SshfpGap::KeyType));
+    }
+
+    #[test]
+    fn records_are_read_from_the_wire_and_from_zone_files() {
+        let expect = record(4, 2, &[0xab, 0xcd]);
+        assert_eq!(SshfpRecord::from_rdata(&[4, 2, 0xab, 0xcd]).as_ref(), Ok(&expect));
+        for text in ["4 2 abcd", " 4\t2 AB CD ", "4 2 a b c d", r"\# 4 0402abcd", r"\# 4 04 02 AB CD"] {
+            assert_eq!(SshfpRecord::from_text(text).as_ref(), Ok(&expect), "{text}");
+        }
+        assert_eq!(SshfpRecord::from_rdata(&[4, 2]), Ok(record(4, 2, b"")));
+        assert_eq!(SshfpRecord::from_rdata(&[4]), Err(SshfpFault::Short));
+        assert_eq!(SshfpRecord::from_rdata(&[]), Err(SshfpFault::Short));
+        for text in ["", "4", "4 2 abc", "4 2 xy", "256 2 ab", "-1 2 ab", "4 x ab", r"\#", r"\# 5 0402abcd", r"\# 1 04"]
+        {
+            assert!(SshfpRecord::from_text(text).is_err(), "{text}");
+        }
+        assert!(SshfpRecord::from_text(&format!("4 2 {}", "00".repeat(70_000))).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_written_is_read_back(rdata in prop::collection::vec(any::<u8>(), 2..80)) {
+            let record = SshfpRecord::from_rdata(&rdata).unwrap();
+            prop_assert_eq!(record.to_rdata(), rdata);
+            prop_assert_eq!(SshfpRecord::from_text(&record.to_string()), Ok(record));
+        }
+
+        #[test]
+        fn any_text_is_read_without_harm(text: String) {
+            let _ = SshfpRecord::from_text(&text);
+        }
+    }
+}
