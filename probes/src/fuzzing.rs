@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::algorithm::HOST_KEY;
 use crate::diagnose;
 use crate::evidence::{Evidence, Fault};
-use crate::hostkey::{Certificate, CertificateRole, UnixTime, key_info, key_type, plain_key, verify};
+use crate::hostkey::{Certificate, FingerprintHash, CertificateRole, UnixTime, key_info, key_type, plain_key, verify};
 use crate::negotiate::{Offer, UnknownAlgorithm};
 use crate::plan::Plan;
 use crate::probe::{End, Probe};
@@ -162,7 +162,7 @@ pub fn host_certificate(data: &[u8]) {
             assert_eq!(judge(Authority::Revoked), Err(CertFault::CaRevoked));
         }
     }
-    let _ = describe(&cert);
+    let _ = describe(&cert, FingerprintHash::default());
 }
 
 /// A host key as a `string`, and a file of revoked keys: a certificate whose plain key or authority is revoked is revoked too.
