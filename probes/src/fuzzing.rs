@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::algorithm::HOST_KEY;
 use crate::diagnose;
 use crate::evidence::{Evidence, Fault};
-use crate::hostkey::{Certificate, FingerprintHash, CertificateRole, UnixTime, key_info, key_type, plain_key, verify};
+use crate::hostkey::{Certificate, CertificateRole, FingerprintHash, UnixTime, key_info, key_type, plain_key, verify};
 use crate::negotiate::{Offer, UnknownAlgorithm};
 use crate::plan::Plan;
 use crate::probe::{End, Probe};
