@@ -431,3 +431,6 @@ fn list(known: &[KnownKey], types: bool) -> String {
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{rest}", all.join(", "))
 }
+
+#[cfg(test)]
+mod tests;
