@@ -5,6 +5,8 @@ use crate::evidence::{Auth, Errno, HostKey, Identification, PreambleLine, Signat
 use crate::target::Host;
 use crate::time::UnixMicros;
 use crate::wire::kexinit::KexInit;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -521,4 +523,178 @@ proptest! {
         prop_assert!(attempts >= 1 && attempts <= 1 + u64::from(retries));
         prop_assert!(matches!(case.next(now), Next::Done(_)));
     }
+}
+
+/// A plain Ed25519 key, or an RSA one, that differs by its byte.
+fn key(kind: &str, byte: u8) -> Vec<u8> {
+    let mut blob = Vec::new();
+    let mut writer = crate::wire::write::Writer::new(&mut blob);
+    writer.string(kind.as_bytes());
+    if kind == "ssh-rsa" {
+        let modulus: Vec<u8> = std::iter::once(0xc1).chain([byte | 1; 255]).collect();
+        writer.string(&[1, 0, 1]).string(&[&[0][..], &modulus].concat());
+    } else {
+        writer.string(&[byte; 32]);
+    }
+    blob
+}
+
+const ED: &str = "ssh-ed25519";
+const RSA: &str = "ssh-rsa";
+
+fn trusting(lines: &[(&str, &str, u8)], key_types: KeyTypes) -> Settings {
+    let mut files = crate::trust::KnownHosts::builder();
+    for (name, kind, byte) in lines {
+        let line = format!("{name} {kind} {}\n", STANDARD.encode(key(kind, *byte)));
+        assert_eq!(files.file("kh", line.as_bytes()), []);
+    }
+    let policy = Policy { known_hosts: Some(files.build()), key_types, ..Policy::default() };
+    Settings { trust: Some(Arc::new(policy)), ..settings(1) }
+}
+
+/// A server with an Ed25519 and an RSA key that shows this one.
+fn shows(kind: &'static str, byte: u8) -> Ending {
+    ending(move |evidence| {
+        reached_auth(evidence, "OpenSSH_9.9", None);
+        evidence.auth.as_mut().unwrap().methods = Some(vec![b"publickey".to_vec()]);
+        offers(evidence, "rsa-sha2-512,rsa-sha2-256,ssh-ed25519");
+        evidence.host_key = Some(HostKey { blob: key(kind, byte), signature: Signature::Verified });
+    })
+}
+
+fn offers(evidence: &mut Evidence, host_keys: &str) {
+    let lists: [&[u8]; 10] = std::array::from_fn(|at| if at == 1 { host_keys.as_bytes() } else { &[][..] });
+    evidence.kexinit = Some(KexInit::parse(&KexInit::build([0; 16], lists, false)).unwrap());
+}
+
+/// The same without userauth: a connection for the key alone.
+fn shows_only(kind: &'static str, byte: u8) -> Ending {
+    ending(move |evidence| {
+        shows(kind, byte)(evidence);
+        evidence.auth = None;
+    })
+}
+
+fn trusts(play: &Play) -> Vec<(&str, &str)> {
+    let keys = play.record["host_keys"].as_array().unwrap();
+    keys.iter().map(|key| (key["type"].as_str().unwrap(), key["trust"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_key_that_matches_needs_no_other() {
+    for known in [&[("demo.example", ED, 1)][..], &[("demo.example", ED, 1), ("demo.example", RSA, 9)], &[]] {
+        let play = Play::of(case(&[FIRST], trusting(known, KeyTypes::First)), &[shows(ED, 1)]);
+        assert_eq!((play.code(), play.counts()), ("ok", (1, 1)), "{known:?}");
+    }
+}
+
+#[test]
+fn the_known_types_are_asked_for_first() {
+    let first = |known: &[(&str, &str, u8)]| {
+        let mut case = case(&[FIRST], trusting(known, KeyTypes::First));
+        let Next::Connect(connect) = case.next(at(0)) else { panic!("nothing to connect to") };
+        let shared = Arc::ptr_eq(&connect.plan_once_up(), &connect.plan);
+        (connect.plan_once_up().offer.host_key().split(',').next().unwrap().to_owned(), shared)
+    };
+    assert_eq!(first(&[("demo.example", RSA, 1)]), ("rsa-sha2-512".into(), false));
+    assert_eq!(first(&[("demo.example", ED, 1)]), ("ssh-ed25519".into(), true), "the order is right already");
+    assert_eq!(first(&[("other.example", RSA, 1)]), ("ssh-ed25519".into(), true));
+    assert_eq!(first(&[]), ("ssh-ed25519".into(), true));
+}
+
+#[test]
+fn a_changed_key_is_held_against_the_other_known_types() {
+    let known = [("demo.example", ED, 1), ("demo.example", RSA, 2)];
+    let play = Play::of(case(&[FIRST], trusting(&known, KeyTypes::First)), &[shows(ED, 7), shows_only(RSA, 2)]);
+    assert_eq!((play.code(), play.counts()), ("host-key-changed", (2, 1)), "no match outvotes a change");
+    assert_eq!(trusts(&play), [(ED, "changed"), (RSA, "match")]);
+    let further = &play.asked[1];
+    assert_eq!(further.plan.depth, Depth::Kex, "the user is named once");
+    assert_eq!(further.plan.offer.host_key(), "rsa-sha2-512,rsa-sha2-256,ssh-rsa");
+    assert!(play.pauses()[0] >= PER_HOST, "{:?}", play.pauses());
+    // A type that is not known tells nothing about the one that changed.
+    let known = [("demo.example", ED, 1)];
+    let play = Play::of(case(&[FIRST], trusting(&known, KeyTypes::First)), &[shows(ED, 7)]);
+    assert_eq!((play.code(), play.counts()), ("host-key-changed", (1, 1)));
+}
+
+#[test]
+fn all_keys_are_fetched_where_all_are_wanted() {
+    let script = [shows(ED, 1), shows_only(RSA, 2)];
+    let play = Play::of(case(&[FIRST], trusting(&[("demo.example", ED, 1)], KeyTypes::All)), &script);
+    assert_eq!((play.code(), play.counts()), ("ok", (2, 1)));
+    assert_eq!(trusts(&play), [(ED, "match"), (RSA, "unknown")]);
+    let ids: Vec<&str> =
+        play.record["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap()).collect();
+    assert!(ids.contains(&"host-key-type-unknown"), "{ids:?}");
+    assert_eq!(play.record["auth"]["result"], "listed", "what the first connection learned is kept");
+}
+
+#[test]
+fn only_the_types_listed_are_fetched() {
+    let listed = |types: &[&'static str]| KeyTypes::Listed(types.to_vec());
+    let play = Play::of(case(&[FIRST], trusting(&[], listed(&[RSA]))), &[shows(RSA, 2)]);
+    assert_eq!(play.counts(), (1, 1));
+    let play = Play::of(case(&[FIRST], trusting(&[], listed(&[RSA, ED]))), &[shows(ED, 2), shows_only(RSA, 2)]);
+    assert_eq!(play.counts(), (2, 1));
+    let play = Play::of(case(&[FIRST], trusting(&[], listed(&["ssh-dss"]))), &[shows(ED, 2)]);
+    assert_eq!(play.counts(), (1, 1), "the server has none of them");
+}
+
+#[test]
+fn a_further_key_that_does_not_come_leaves_the_first_answer() {
+    let failing: [Ending; 3] = [
+        ending(|evidence| identified(evidence, "OpenSSH_9.9", Stage::Kex, Some(Fault::Eof))),
+        refusal_text("Not allowed at this time"),
+        refused(),
+    ];
+    for failed in failing {
+        let settings = trusting(&[("demo.example", ED, 1)], KeyTypes::All);
+        let play = Play::of(case(&[FIRST, SECOND], settings), &[shows(ED, 1), failed]);
+        assert_eq!((play.code(), play.record["stage"].as_str().unwrap()), ("ok", "auth"));
+        let findings = play.record["findings"].to_string();
+        assert!(findings.contains("incomplete") && findings.contains("a further connection ended with"), "{findings}");
+    }
+}
+
+#[test]
+fn a_bad_signature_is_not_followed_up() {
+    let forged = ending(|evidence| {
+        shows(ED, 1)(evidence);
+        evidence.host_key.as_mut().unwrap().signature = Signature::Bad;
+        (evidence.stage, evidence.fault, evidence.auth) = (Stage::Kex, Some(Fault::BadSignature("forged")), None);
+    });
+    let play = Play::of(case(&[FIRST], trusting(&[("demo.example", ED, 1)], KeyTypes::All)), &[forged]);
+    assert_eq!((play.code(), play.counts()), ("bad-host-signature", (1, 1)));
+    assert_eq!(trusts(&play), [(ED, "unchecked")], "never a match");
+}
+
+#[test]
+fn further_keys_are_neither_too_many_nor_a_ban() {
+    let types = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,ssh-dss,\
+                 sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com";
+    let mut case = case(&[FIRST], trusting(&[], KeyTypes::All));
+    let (mut now, mut made) = (at(0), 0);
+    let mut budget = Budget::default();
+    while let Next::Connect(connect) = case.next(now) {
+        now = now.max(connect.not_before);
+        let whole = made == 0;
+        let any = ending(move |evidence| {
+            shows(ED, 1)(evidence);
+            offers(evidence, types);
+            if !whole {
+                evidence.auth = None;
+            }
+        });
+        let evidence = evidence(&connect, now, &any);
+        now = evidence.ended;
+        budget.spend(Class::of(&evidence).unwrap(), now);
+        assert!(budget.outstanding(now) <= Budget::OUTSTANDING, "connection {made}");
+        case.add(evidence);
+        made += 1;
+    }
+    assert_eq!(made, Case::MAX_CONNECTIONS);
+    let most = |key_types| trusting(&[("h", ED, 1)], key_types).most_connections();
+    assert_eq!(most(KeyTypes::All), Case::MAX_CONNECTIONS);
+    assert_eq!((most(KeyTypes::First), most(KeyTypes::Listed(vec![ED]))), (6, 5));
 }

@@ -18,7 +18,7 @@ use crate::escape::escape;
 use crate::evidence::{self, Errno, Evidence, LocalTrouble, Stage};
 use crate::fingerprint::{Software, identify};
 use crate::hassh::hassh_server;
-use crate::hostkey::{FingerprintHash, UnixTime, key_info, key_type, plain_key};
+use crate::hostkey::{FingerprintHash, UnixTime, canonical_key, key_info, key_type};
 use crate::target::{Host, Target};
 use crate::time::Moment;
 use crate::trust::{self, CertSaid, JudgedKey, KnownHost, Removal, SshfpResult, judge_keys};
@@ -330,7 +330,7 @@ fn host_key(key: &JudgedKey<'_>, hash: FingerprintHash) -> HostKey {
         kind: key_type(blob).unwrap_or_default().to_owned(),
         bits: key_info(blob).ok().map(|info| info.bits),
         // As ssh and ssh-keygen print it: a certificate has the fingerprint of the key in it.
-        fingerprint: hash.of(plain_key(blob).as_deref().unwrap_or(blob)),
+        fingerprint: hash.of(canonical_key(blob).as_deref().unwrap_or(blob)),
         key: BASE64.encode(blob),
         signature: *signature,
         trust: judgement.trust,

@@ -10,7 +10,7 @@ use super::{Answer, Entry, KnownHost, Source, SshfpResult};
 use crate::diagnose::{Code, Finding, FindingId};
 use crate::escape::{escape, shorten};
 use crate::evidence::{Evidence, Signature};
-use crate::hostkey::{Certificate, UnixTime, key_type, plain_key};
+use crate::hostkey::{Certificate, UnixTime, canonical_key, key_type};
 use crate::record::Trust;
 use crate::trust::host::plain_types;
 
@@ -162,7 +162,7 @@ struct Judge<'a> {
 impl Judge<'_> {
     fn key(&self, blob: &[u8]) -> Judgement {
         // A blob that says it is a certificate and is none cannot have verified: the signature was checked with the key in it.
-        let plain = plain_key(blob).unwrap_or(Cow::Borrowed(blob));
+        let plain = canonical_key(blob).unwrap_or(Cow::Borrowed(blob));
         let certificate = Certificate::parse(blob).ok();
         let mut judgement = self.revoked(blob, &plain, certificate.as_ref()).unwrap_or_else(|| match &certificate {
             Some(certificate) => self.certificate(certificate, &plain),
