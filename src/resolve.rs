@@ -8,6 +8,8 @@
 //!
 //! Servers are asked one after the other, and the first one that answered is asked first for the next name. An
 //! unreachable, silent, lying or missing one is the outcome of the names that needed it and of nothing else.
+//!
+//! Fingerprints of host keys (SSHFP) are another question to the same servers, asked only by who calls [`Resolver::sshfp`].
 
 mod anchors;
 mod dnssec;

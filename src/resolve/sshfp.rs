@@ -15,6 +15,7 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{NameServerPool, PoolContext, TlsConfig};
+use sshprobe_probes::case::ResolveFault;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -125,9 +126,13 @@ impl System {
         if names.len() > 1 && self.static_addresses(name, options.families).is_none() {
             // Mostly remembered from when the addresses were looked up.
             for candidate in &names {
-                if self.ask_servers(candidate, options.families, deadline).await.is_ok() {
-                    (names, itself_first) = (vec![candidate.clone()], true);
-                    break;
+                match self.ask_servers(candidate, options.families, deadline).await {
+                    Ok(_) => {
+                        (names, itself_first) = (vec![candidate.clone()], true);
+                        break;
+                    }
+                    Err(ResolveFault::Timeout) => break,
+                    Err(_) => {}
                 }
             }
         }

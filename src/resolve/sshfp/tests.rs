@@ -248,6 +248,30 @@ async fn a_signed_zone_is_secure_by_its_key_or_the_digest_of_it() {
     says(&stranger, "bogus: none of the keys of signed.test. is the trusted one");
 }
 
+/// The validator is given all keys of the anchor's zone: none may get there but under the trusted one's signature.
+#[tokio::test]
+async fn a_key_beside_the_trusted_one_needs_its_signature() {
+    let (zone, rogue) = (Zone::new("signed.test"), Zone::new("signed.test"));
+    let host = vec![record("h.signed.test", RecordType::SSHFP, TWO)];
+    let honest = zone.signature(&zone.dnskeys(), -DAY, DAY);
+    let smuggled: Vec<Record> = zone.dnskeys().into_iter().chain(rogue.dnskeys()).collect();
+    let sets = [
+        // Under the signature over the honest keys; under one of the rogue's own, beside the honest one; under an old one.
+        (smuggled.clone(), vec![honest.clone()], "bogus: no signature over DNSKEY of signed.test. holds"),
+        (smuggled.clone(), vec![rogue.signature(&smuggled, -DAY, DAY), honest], "bogus: no signature over DNSKEY"),
+        (smuggled.clone(), vec![zone.signature(&smuggled, -9 * DAY, -3 * DAY)], "bogus: the signature over DNSKEY of"),
+        (smuggled.clone(), vec![], "insecure: no signature can be checked: 127.0.0.1:"),
+        (smuggled.clone(), vec![zone.signature(&smuggled, -DAY, DAY)], "Secure"),
+    ];
+    for (keys, signatures, text) in sets {
+        let records = keys.into_iter().chain(signatures).chain(rogue.signed(host.clone())).collect();
+        let server = Server::start(SIGNING, &[], records).await;
+        for lines in [zone.key_line(), zone.digest_line()] {
+            says(&security(&resolver(&[&server], anchors(&lines), |_| {}), "h.signed.test").await, text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn signatures_that_do_not_hold_are_told_apart() {
     let zone = Zone::new("signed.test");
