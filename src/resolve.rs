@@ -8,9 +8,14 @@
 //!
 //! Servers are asked one after the other, and the first one that answered is asked first for the next name. An
 //! unreachable, silent, lying or missing one is the outcome of the names that needed it and of nothing else.
+//!
+//! Fingerprints of host keys (SSHFP) are another question to the same servers, asked only by who calls [`Resolver::sshfp`].
 
+mod anchors;
+mod dnssec;
 mod order;
 mod sockets;
+mod sshfp;
 #[cfg(test)]
 mod tests;
 
@@ -27,13 +32,15 @@ use hickory_resolver::config::{
 };
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{Hosts, system_conf};
 use sshprobe_probes::case::ResolveFault;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+pub use self::anchors::Anchors;
 use self::sockets::{Shortage, Sockets, why_unreachable};
+pub use self::sshfp::{Security, Sshfp, SshfpFault, SshfpOptions, SshfpRdata};
 use crate::target::expr::{Expression, Hosts as TargetHosts};
 use crate::target::{Families, PortSet};
 
@@ -54,6 +61,8 @@ pub struct ResolverOptions {
     pub hosts: PathBuf,
     /// The resolver configuration.
     pub resolv_conf: PathBuf,
+    /// For [`Resolver::sshfp`]; addresses are looked up the same whatever stands here.
+    pub sshfp: SshfpOptions,
 }
 
 impl Default for ResolverOptions {
@@ -67,6 +76,7 @@ impl Default for ResolverOptions {
             at_once: 256,
             hosts: "/etc/hosts".into(),
             resolv_conf: "/etc/resolv.conf".into(),
+            sshfp: SshfpOptions::default(),
         }
     }
 }
@@ -174,6 +184,8 @@ struct Server {
     addr: SocketAddr,
     client: Client,
     shortage: Shortage,
+    /// The same server asked for fingerprints, once somebody does.
+    sshfp: OnceLock<Option<sshfp::Asked>>,
 }
 
 /// Resends lost packets, checks ids and questions, follows CNAMEs, falls back to TCP and remembers answers.
@@ -344,24 +356,35 @@ impl System {
 
 impl Server {
     fn new(addr: SocketAddr, per_server: Duration, edns0: bool) -> Option<Self> {
-        let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-            connection.port = addr.port();
-            connection
-        });
-        let server = NameServerConfig::new(addr.ip(), true, connections.to_vec());
         let sockets = Sockets::default();
         let shortage = sockets.shortage();
-        let mut builder = Client::builder_with_config(ResolverConfig::from_name_servers(vec![server]), sockets);
-        let options = builder.options_mut();
-        options.timeout = per_server;
-        options.attempts = 0;
-        options.num_concurrent_reqs = 1;
-        options.edns0 = edns0;
-        // The hosts file is looked into here, before the search list, as the C library does.
-        options.use_hosts_file = ResolveHosts::Never;
-        options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
-        Some(Self { addr, client: builder.build().ok()?, shortage })
+        let config = ResolverConfig::from_name_servers(vec![connections(addr)]);
+        let mut builder = Client::builder_with_config(config, sockets);
+        *builder.options_mut() = client_options(per_server);
+        builder.options_mut().edns0 = edns0;
+        Some(Self { addr, client: builder.build().ok()?, shortage, sshfp: OnceLock::new() })
     }
+}
+
+/// How a server is reached.
+fn connections(addr: SocketAddr) -> NameServerConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = addr.port();
+        connection
+    });
+    NameServerConfig::new(addr.ip(), true, connections.to_vec())
+}
+
+/// How one server is asked: it alone, once, and not the hosts file, which is looked into here, before the search list, as the
+/// C library does.
+fn client_options(per_server: Duration) -> ResolverOpts {
+    let mut options = ResolverOpts::default();
+    options.timeout = per_server;
+    options.attempts = 0;
+    options.num_concurrent_reqs = 1;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
+    options
 }
 
 const fn record_types(families: Families) -> &'static [RecordType] {
@@ -416,8 +439,19 @@ async fn ask_one(server: &Server, name: &Name, kind: RecordType) -> Said {
         Ok(found) => found,
         Err(error) => return verdict(&error, server.addr),
     };
-    // Only what belongs to the name or to what it is an alias of; answers in any order.
     let records = found.answers();
+    // Only what belongs to the name or to what it is an alias of.
+    let names = aliases(name, records);
+    let addrs: Vec<IpAddr> = records
+        .iter()
+        .filter(|record| record.record_type() == kind && names.contains(&&record.name))
+        .filter_map(|record| record.data.ip_addr())
+        .collect();
+    Ok(if addrs.is_empty() { Err(ResolveFault::NoAddress) } else { Ok(addrs) })
+}
+
+/// The name and what it is an alias of, one after the other; the records may come in any order.
+fn aliases<'a>(name: &'a Name, records: &'a [Record]) -> Vec<&'a Name> {
     let mut names = vec![name];
     for _ in records {
         let known = names.len();
@@ -433,12 +467,7 @@ async fn ask_one(server: &Server, name: &Name, kind: RecordType) -> Said {
             break;
         }
     }
-    let addrs: Vec<IpAddr> = records
-        .iter()
-        .filter(|record| record.record_type() == kind && names.contains(&&record.name))
-        .filter_map(|record| record.data.ip_addr())
-        .collect();
-    Ok(if addrs.is_empty() { Err(ResolveFault::NoAddress) } else { Ok(addrs) })
+    names
 }
 
 /// What an error of the client's means.

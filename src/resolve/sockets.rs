@@ -56,6 +56,11 @@ fn is_shortage(errno: i32) -> bool {
 }
 
 impl Sockets {
+    /// Sockets whose shortage others see too.
+    pub(super) fn sharing(shortage: Shortage) -> Self {
+        Self { inner: TokioRuntimeProvider::default(), shortage }
+    }
+
     pub(super) fn shortage(&self) -> Shortage {
         self.shortage.clone()
     }

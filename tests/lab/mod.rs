@@ -6,5 +6,6 @@ mod limits;
 mod matrix;
 mod names;
 mod path;
+mod sshfp;
 mod sweep;
 mod truth;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::netns::sweep_leftovers;
 
 /// What the lab calls, by the Debian package that has it.
-const TOOLS: [(&str, &str); 13] = [
+const TOOLS: [(&str, &str); 17] = [
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("sshd", "openssh-server"),
@@ -19,6 +19,10 @@ const TOOLS: [(&str, &str); 13] = [
     ("tinysshd", "tinysshd"),
     ("tinysshd-makekey", "tinysshd"),
     ("tinysshd-printkey", "tinysshd"),
+    ("nsd", "nsd"),
+    ("unbound", "unbound"),
+    ("ldns-keygen", "ldnsutils"),
+    ("ldns-signzone", "ldnsutils"),
     ("setpriv", "util-linux"),
     ("prlimit", "util-linux"),
     ("timeout", "coreutils"),

@@ -14,3 +14,4 @@ pub(crate) mod scripted;
 pub(crate) mod servers;
 pub(crate) mod tools;
 pub(crate) mod topology;
+pub(crate) mod zones;

@@ -68,7 +68,7 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Starts a server and waits until its standard error has a line with `ready` in it.
-    fn start(mut command: Command, ready: &str, dir: Option<TempDir>) -> Self {
+    pub(crate) fn start(mut command: Command, ready: &str, dir: Option<TempDir>) -> Self {
         let name = format!("{command:?}");
         let mut child = command
             .stdin(Stdio::null())

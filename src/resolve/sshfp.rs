@@ -1,0 +1,394 @@
+//! Fingerprints of host keys in DNS (SSHFP, RFC 4255), and what vouches for them.
+//!
+//! The name asked for is the one whose addresses are connected to. Nothing here is done, read or asked before the first
+//! [`Resolver::sshfp`].
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::{Query, ResponseCode};
+use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::{NameServerPool, PoolContext, TlsConfig};
+use sshprobe_probes::case::ResolveFault;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::dnssec::{Bits, Exchange, Upstream, Validator};
+use super::sockets::Sockets;
+use super::{Anchors, Failure, Resolver, ResolverOptions, Server, System, client_options, connections, verdict};
+
+/// More answers than any chain of aliases takes that a server leaves to us.
+const MOST_HOPS: usize = 8;
+
+/// What is believed of an answer.
+#[derive(Debug, Clone, Default)]
+pub struct SshfpOptions {
+    /// `--trust-ad`: the AD bit of an answer vouches, as under `options trust-ad` in resolv.conf. It says that the resolver
+    /// has validated, and is only as good as the resolver and the way to it. Otherwise the bit is not looked at.
+    pub trust_ad: bool,
+    /// Where chains of signatures begin.
+    pub anchors: Anchors,
+}
+
+/// One SSHFP record. Numbers nobody has assigned are kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SshfpRdata {
+    /// 1 RSA, 2 DSA, 3 ECDSA, 4 Ed25519, 6 Ed448 (RFC 4255, 6594, 7479, 8709).
+    pub algorithm: u8,
+    /// 1 SHA-1, 2 SHA-256 (RFC 4255, 6594).
+    pub fp_type: u8,
+    /// The digest of the key blob.
+    pub digest: Vec<u8>,
+}
+
+/// The SSHFP records of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sshfp {
+    /// All of them, sorted; never none.
+    pub records: Vec<SshfpRdata>,
+    /// What vouches for them.
+    pub security: Security,
+    /// The name they were asked for: whole, without a dot at its end.
+    pub name: String,
+}
+
+/// What vouches for records. The texts say why nothing does, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Security {
+    /// Signatures lead from a trust anchor to them, checked here.
+    Secure,
+    /// The resolver says that it has checked (AD), and is trusted to ([`SshfpOptions::trust_ad`]).
+    SecureByAd,
+    /// Nothing: the zone is not signed, or no signature can be checked.
+    Insecure(String),
+    /// They should be signed, and the signatures are missing or do not hold.
+    Bogus(String),
+}
+
+impl Security {
+    /// Whether the records may be believed.
+    #[must_use]
+    pub fn vouches(&self) -> bool {
+        matches!(self, Self::Secure | Self::SecureByAd)
+    }
+}
+
+/// Why there are no SSHFP records. Denials are not validated: none is no ground to believe a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SshfpFault {
+    /// The name exists and has none.
+    #[error("no SSHFP record")]
+    NoRecord,
+    /// There is no such name.
+    #[error("no such name")]
+    NxDomain,
+    /// No server gave an answer of use; the text says which and what it said, such as SERVFAIL because the chain of
+    /// signatures is broken: then it gives an answer to who asks it not to check.
+    #[error("{0}")]
+    ServFail(String),
+    /// No server answered in time.
+    #[error("no answer in time")]
+    Timeout,
+}
+
+impl Resolver {
+    /// The SSHFP records of a host (ASCII, no trailing dot), and what vouches for them.
+    ///
+    /// Asked for is the name that [`Resolver::lookup`] found addresses by, of those the search list makes; if the addresses
+    /// came from the hosts file, each in turn. Addresses and `localhost` have no records, and nobody is asked.
+    ///
+    /// # Errors
+    ///
+    /// Why there are none. Never takes longer than [`ResolverOptions::deadline`] and the wait for a slot.
+    pub async fn sshfp(&self, name: &str) -> Result<Sshfp, SshfpFault> {
+        if name.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost") {
+            return Err(SshfpFault::NoRecord);
+        }
+        let _slot = self.slots.acquire().await.ok();
+        let system = self.system.get_or_init(|| System::load(&self.options));
+        system.sshfp(name, &self.options).await
+    }
+}
+
+impl System {
+    async fn sshfp(&self, name: &str, options: &ResolverOptions) -> Result<Sshfp, SshfpFault> {
+        if self.servers.is_empty() {
+            return Err(SshfpFault::ServFail(self.no_server.clone()));
+        }
+        let deadline = Instant::now() + options.deadline;
+        let (mut names, mut itself_first) = self.candidates(name);
+        if names.len() > 1 && self.static_addresses(name, options.families).is_none() {
+            // Mostly remembered from when the addresses were looked up.
+            for candidate in &names {
+                match self.ask_servers(candidate, options.families, deadline).await {
+                    Ok(_) => {
+                        (names, itself_first) = (vec![candidate.clone()], true);
+                        break;
+                    }
+                    Err(ResolveFault::Timeout) => break,
+                    Err(_) => {}
+                }
+            }
+        }
+        let mut faults = Vec::new();
+        for candidate in &names {
+            match self.ask_servers_sshfp(candidate, options, deadline).await {
+                Ok(found) => return Ok(found),
+                Err(SshfpFault::Timeout) => {
+                    faults.push(SshfpFault::Timeout);
+                    break;
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        // As for addresses.
+        let weight = |fault: &SshfpFault| match fault {
+            SshfpFault::NxDomain => 0,
+            SshfpFault::Timeout => 1,
+            SshfpFault::ServFail(_) => 2,
+            SshfpFault::NoRecord => 3,
+        };
+        let told = if itself_first { faults.into_iter().next() } else { faults.into_iter().max_by_key(weight) };
+        Err(told.unwrap_or_else(|| SshfpFault::ServFail(format!("{name} cannot be put into a query"))))
+    }
+
+    /// Asks servers in turn until one settles the name, as [`System::ask_servers`] does.
+    async fn ask_servers_sshfp(
+        &self,
+        name: &Name,
+        options: &ResolverOptions,
+        deadline: Instant,
+    ) -> Result<Sshfp, SshfpFault> {
+        let mut fault = SshfpFault::Timeout;
+        let start = self.preferred.load(Ordering::Relaxed);
+        for turn in 0..self.attempts * self.servers.len() {
+            let at = (start + turn) % self.servers.len();
+            let Some(server) = self.servers.get(at) else { break };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let Some(asked) = server.asked(&options.sshfp.anchors, self.per_server) else {
+                fault = SshfpFault::ServFail(format!("{} cannot be asked for signatures", server.addr));
+                continue;
+            };
+            let bits = Bits { ad: options.sshfp.trust_ad, cd: false };
+            match timeout(left.min(self.per_server), asked.fetch(name, bits)).await {
+                Ok(Ok(Fetched::Records(found))) => {
+                    self.preferred.store(at, Ordering::Relaxed);
+                    return Ok(asked.vouched(name, found, options.sshfp.trust_ad, deadline).await);
+                }
+                Ok(Ok(Fetched::None(none))) => {
+                    self.preferred.store(at, Ordering::Relaxed);
+                    return Err(none);
+                }
+                Ok(Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)))) => {
+                    if let Some(settled) = asked.unchecked(name, self.per_server, deadline).await {
+                        self.preferred.store(at, Ordering::Relaxed);
+                        return settled;
+                    }
+                    fault = SshfpFault::ServFail(format!("{} answered SERVFAIL", server.addr));
+                }
+                Ok(Err(error)) => match verdict(&error, server.addr) {
+                    Ok(_) => return Err(SshfpFault::NoRecord),
+                    Err(Failure::Answer(text)) => fault = SshfpFault::ServFail(format!("{} {text}", server.addr)),
+                    Err(Failure::Silence) => fault = self.silence(server).unwrap_or(fault),
+                },
+                Err(_) => fault = self.silence(server).unwrap_or(fault),
+            }
+        }
+        Err(fault)
+    }
+
+    /// What a server's silence is, if it is none.
+    fn silence(&self, server: &Server) -> Option<SshfpFault> {
+        let errno = server.shortage.errno()?;
+        Some(SshfpFault::ServFail(format!("no query could be sent: {errno:?} on this machine")))
+    }
+}
+
+impl Server {
+    /// This server as it is asked for fingerprints. Its client for addresses takes no part: it validates nothing and
+    /// remembers less than is needed here.
+    fn asked(&self, anchors: &Anchors, per_server: Duration) -> Option<&Asked> {
+        let asked = self.sshfp.get_or_init(|| {
+            let context = PoolContext::new(client_options(per_server), TlsConfig::new().ok()?);
+            let servers = [connections(self.addr)];
+            let pool = NameServerPool::from_config(servers, Arc::new(context), Sockets::sharing(self.shortage.clone()));
+            Some(Asked::new(Upstream::new(pool, self.addr, per_server), anchors.clone()))
+        });
+        asked.as_ref()
+    }
+}
+
+/// One server, asked for fingerprints.
+pub(super) struct Asked {
+    upstream: Upstream,
+    anchors: Anchors,
+    /// Held while the trust anchors are held against the zones' keys: the others wait for the same.
+    validator: Mutex<Option<Arc<Validator>>>,
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").finish_non_exhaustive()
+    }
+}
+
+/// What a server has.
+enum Fetched {
+    Records(Found),
+    None(SshfpFault),
+}
+
+/// Records, and the answers that led to them.
+struct Found {
+    records: Vec<SshfpRdata>,
+    exchanges: Vec<Exchange>,
+}
+
+impl Asked {
+    pub(super) fn new(upstream: Upstream, anchors: Anchors) -> Self {
+        Self { upstream, anchors, validator: Mutex::default() }
+    }
+
+    /// Asks for the records of a name and of what it is an alias of.
+    async fn fetch(&self, name: &Name, bits: Bits) -> Result<Fetched, NetError> {
+        let mut exchanges: Vec<Exchange> = Vec::new();
+        let mut name = name.clone();
+        for _ in 0..MOST_HOPS {
+            let query = Query::query(name.clone(), RecordType::SSHFP);
+            let response = match self.upstream.ask(query.clone(), bits).await {
+                Ok(response) => response,
+                Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
+                    ResponseCode::NXDomain => return Ok(Fetched::None(SshfpFault::NxDomain)),
+                    ResponseCode::NoError => return Ok(Fetched::None(SshfpFault::NoRecord)),
+                    code => return Err(NetError::Dns(DnsError::ResponseCode(code))),
+                },
+                Err(error) => return Err(error),
+            };
+            let names = super::aliases(&name, &response.answers);
+            let mut records: Vec<SshfpRdata> = response
+                .answers
+                .iter()
+                .filter(|record| names.contains(&&record.name))
+                .filter_map(|record| match &record.data {
+                    RData::SSHFP(data) => Some(SshfpRdata {
+                        algorithm: data.algorithm.into(),
+                        fp_type: data.fingerprint_type.into(),
+                        digest: data.fingerprint.clone(),
+                    }),
+                    _ => None,
+                })
+                .collect();
+            let end = names.last().map_or_else(|| name.clone(), |end| (*end).clone());
+            let denied = response.response_code == ResponseCode::NXDomain;
+            // Whoever says where the zone begins has looked: there is nothing more to ask (RFC 2308 section 2).
+            let settled = response.soa().is_some() || end == name;
+            exchanges.push(Exchange { query, response });
+            if !records.is_empty() {
+                records.sort();
+                records.dedup();
+                return Ok(Fetched::Records(Found { records, exchanges }));
+            }
+            if denied {
+                return Ok(Fetched::None(SshfpFault::NxDomain));
+            }
+            if settled {
+                break;
+            }
+            name = end;
+        }
+        Ok(Fetched::None(SshfpFault::NoRecord))
+    }
+
+    /// The records found with what vouches for them, before the deadline.
+    async fn vouched(&self, name: &Name, found: Found, trust_ad: bool, deadline: Instant) -> Sshfp {
+        if trust_ad && found.exchanges.iter().all(|exchange| exchange.response.authentic_data) {
+            return sshfp(name, found.records, Security::SecureByAd);
+        }
+        match timeout_at(deadline, self.validated(name, &found)).await {
+            Ok((None, security)) => sshfp(name, found.records, security),
+            Ok((Some(other), security)) => sshfp(name, other, security),
+            Err(_) => {
+                let late = "the signatures could not be checked in time".into();
+                sshfp(name, found.records, Security::Insecure(late))
+            }
+        }
+    }
+
+    /// What vouches for records, and the records that it vouches for if they had to be fetched anew.
+    async fn validated(&self, name: &Name, found: &Found) -> (Option<Vec<SshfpRdata>>, Security) {
+        let first = self.validator().await.judge(&found.exchanges).await;
+        if !matches!(first, Security::Bogus(_)) {
+            return (None, first);
+        }
+        // To the validator a lost query for a key is a chain that does not hold, and so is a key changed since it was
+        // remembered. That is too hard a word for either: once more, with nothing remembered, and an eye on the queries.
+        let again = Self::new(self.upstream.afresh(), self.anchors.clone());
+        let doubt = |why: &str| Security::Insecure(format!("the signatures could not be checked: {why}"));
+        match again.fetch(name, Bits { ad: false, cd: true }).await {
+            Ok(Fetched::Records(found)) => {
+                let validator = again.validator().await;
+                let second = validator.judge(&found.exchanges).await;
+                match (second, validator.trouble()) {
+                    (Security::Bogus(_), Some(trouble)) => (Some(found.records), doubt(&trouble)),
+                    (second, _) => (Some(found.records), second),
+                }
+            }
+            Ok(Fetched::None(none)) => (None, doubt(&none.to_string())),
+            Err(error) => (None, doubt(&error.to_string())),
+        }
+    }
+
+    /// What there is to say after SERVFAIL if the server has an answer for who asks it not to check: then it refused because
+    /// it found the chain of signatures broken. The next server is not asked: it may only be more careless.
+    async fn unchecked(
+        &self,
+        name: &Name,
+        per_server: Duration,
+        deadline: Instant,
+    ) -> Option<Result<Sshfp, SshfpFault>> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer = timeout(left.min(per_server), self.fetch(name, Bits { ad: false, cd: true })).await;
+        let broken = |has: &str| {
+            let server = self.upstream.server();
+            let text = format!(
+                "{server} answered SERVFAIL, but {has} when asked not to check (CD): the DNSSEC chain is broken"
+            );
+            Some(Err(SshfpFault::ServFail(text)))
+        };
+        match answer {
+            Ok(Ok(Fetched::Records(found))) => match self.vouched(name, found, false, deadline).await {
+                // Not ours to say what is broken; but that something is must not get lost.
+                Sshfp { security: Security::Insecure(_), .. } => broken("has records"),
+                judged => Some(Ok(judged)),
+            },
+            Ok(Ok(Fetched::None(SshfpFault::NxDomain))) => broken("knows no such name"),
+            Ok(Ok(Fetched::None(_))) => broken("has no record"),
+            Ok(Err(_)) | Err(_) => None,
+        }
+    }
+
+    async fn validator(&self) -> Arc<Validator> {
+        let mut held = self.validator.lock().await;
+        if let Some(validator) = held.as_ref().filter(|validator| validator.is_current()) {
+            return Arc::clone(validator);
+        }
+        // What was remembered goes with the keys it was judged by.
+        let primed = Arc::new(Validator::prime(self.upstream.afresh(), &self.anchors).await);
+        *held = Some(Arc::clone(&primed));
+        primed
+    }
+}
+
+fn sshfp(name: &Name, records: Vec<SshfpRdata>, security: Security) -> Sshfp {
+    let name = name.to_ascii();
+    Sshfp { records, security, name: name.strip_suffix('.').unwrap_or(&name).to_owned() }
+}
