@@ -22,6 +22,8 @@ impl Key {
             "ecdsa-sha2-nistp521" => ("ecdsa-521", "ecdsa", "521", "ecdsa-sha2-nistp521"),
             "rsa-sha2-512" | "rsa-sha2-256" | "ssh-rsa" => ("rsa", "rsa", "3072", "ssh-rsa"),
             "ssh-dss" => ("dsa", "dsa", "1024", "ssh-dss"),
+            // AsyncSSH has variants of ssh.com's for the same keys.
+            _ if algorithm.starts_with("ssh-rsa-") => ("rsa", "rsa", "3072", "ssh-rsa"),
             _ => return None,
         };
         let path = keys.path(name);

@@ -1,6 +1,15 @@
-//! Every SSH server at hand, pinned to one algorithm after the other: each cell of the matrix must come to `ok` with what was
-//! pinned and a verified key, or to the outcome that says what sshprobe lacks.
+//! Every SSH server that Debian has, and what it has not as a crate, pinned to one algorithm after the other: each cell of the
+//! matrix must come to `ok` with what was pinned and a verified key, or to the outcome that says what sshprobe lacks.
+//!
+//! Left out: Erlang's ssh, as its package brings a whole runtime; libssh's server, which Debian has as a library to write one
+//! with; and mysecureshell, which is OpenSSH with another shell.
 
 mod cell;
 mod key;
+mod offered;
 mod openssh;
+mod pins;
+mod proftpd;
+mod python;
+mod russh;
+mod sshesame;
