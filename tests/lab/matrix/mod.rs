@@ -1,10 +1,10 @@
 //! Every SSH server that Debian has, and what it has not as a crate, pinned to one algorithm after the other: each cell of the
 //! matrix must come to `ok` with what was pinned and a verified key, or to the outcome that says what sshprobe lacks.
 //!
-//! Left out: Erlang's ssh, as its package brings a whole runtime; libssh's server, which Debian has as a library to write one
-//! with; and mysecureshell, which is OpenSSH with another shell.
+//! Left out: libssh's server, which Debian has only as a library to write one with, and MySecureShell, whose SSH is OpenSSH's.
 
 mod cell;
+mod erlang;
 mod key;
 mod offered;
 mod openssh;
