@@ -118,6 +118,7 @@ impl Wanted {
                 compare("dh_bits", &bits.is_some_and(|bits| (2047..=8192).contains(&bits)).into(), true.into());
             }
         }
+        compare("a product", &record["ident"]["product"].is_string().into(), true.into());
         let key = &record["host_keys"][0];
         compare("key type", &key["type"], self.key.0.as_str().into());
         compare("fingerprint", &key["fingerprint"], self.key.1.as_str().into());
