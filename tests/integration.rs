@@ -3,6 +3,7 @@
 mod cli;
 mod demo;
 mod examples;
+mod known_hosts;
 mod lab;
 mod outcomes;
 mod papers;
@@ -10,3 +11,7 @@ mod readers;
 mod runs;
 mod screens;
 mod support;
+
+/// Shared with `probes/tests/known_hosts.rs`, which reads the same tables without asking ssh.
+#[path = "../probes/tests/known_hosts/table.rs"]
+mod table;
