@@ -27,3 +27,33 @@ fn answers_are_those_that_ssh_gave() {
     assert!(wrong.is_empty(), "{} of {rows} rows\n{}", wrong.len(), wrong.join("\n"));
     assert!(rows >= 300, "only {rows} rows");
 }
+
+#[test]
+fn fuzzing_seeds_are_written_on_request() {
+    if std::env::var_os("SSHPROBE_WRITE_SEEDS").is_none() {
+        return;
+    }
+    let keys = table::Keys::kept();
+    // The naive reader knows Ed25519 keys only: it gets the same files with such in all places.
+    let mut only_ed25519 = keys.clone();
+    for (at, key) in only_ed25519.0.values_mut().enumerate() {
+        *key = keys.0[["ed1", "ed2", "ed3"][at % 3]].clone();
+    }
+    for name in table::tables() {
+        let text = std::fs::read_to_string(table::folder().join(&name)).unwrap();
+        for block in table::read(&text).iter().step_by(4) {
+            let (title, question) =
+                (block.title.replace(|c: char| !c.is_ascii_alphanumeric(), "-"), &block.questions[0]);
+            let file = format!("{}-{}", name.trim_end_matches(".txt"), title.to_lowercase());
+            for (target, keys) in [("known_hosts", &keys), ("known_hosts_naive", &only_ed25519)] {
+                let head = format!("{} {}\n", question.host, question.port).into_bytes();
+                let seed = [head, block.content(keys)].concat();
+                let folder = table::folder().join("../../../fuzz/seeds").join(target);
+                std::fs::create_dir_all(&folder).unwrap();
+                if seed.len() <= 4096 {
+                    std::fs::write(folder.join(&file), seed).unwrap();
+                }
+            }
+        }
+    }
+}

@@ -50,3 +50,13 @@ fn probe_seeds() {
 fn host_key_seeds() {
     replay("host_key", fuzzing::host_key);
 }
+
+#[test]
+fn known_hosts_seeds() {
+    replay("known_hosts", fuzzing::known_hosts);
+}
+
+#[test]
+fn known_hosts_naive_seeds() {
+    replay("known_hosts_naive", fuzzing::known_hosts_naive);
+}
