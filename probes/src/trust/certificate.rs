@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::hostkey::{Certificate, CertificateRole, FingerprintHash, UnixTime, key_type};
+use crate::trust::glob;
 use crate::wire::read::Reader;
 
 /// What OpenSSH's CASignatureAlgorithms holds by default: nothing with SHA-1 since 8.2, and never ssh-dss.
@@ -218,31 +219,9 @@ fn text(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(&[0]).unwrap_or(bytes)
 }
 
-/// Whether `name` is what `pattern` says, where `*` stands for any bytes and `?` for one. Takes time of at most the product of
-/// their lengths: a pattern of many stars is nothing to recurse over.
+/// Whether `name` is what `pattern` says; a letter's case matters.
 fn matches_pattern(name: &[u8], pattern: &[u8]) -> bool {
-    let (mut at, mut with) = (0usize, 0usize);
-    // Where to go on if what follows the last star does not fit: one more byte of the name for the star.
-    let mut again: Option<(usize, usize)> = None;
-    while let Some(byte) = name.get(at) {
-        match pattern.get(with) {
-            Some(b'*') => {
-                with = with.saturating_add(1);
-                again = Some((at, with));
-            }
-            Some(want) if *want == b'?' || want == byte => {
-                at = at.saturating_add(1);
-                with = with.saturating_add(1);
-            }
-            _ => {
-                let Some((from, star)) = again else { return false };
-                at = from.saturating_add(1);
-                with = star;
-                again = Some((at, star));
-            }
-        }
-    }
-    pattern.get(with..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+    glob::matches(name, pattern, |wanted, byte| wanted == byte)
 }
 
 /// What a record says of a certificate. The texts are the certificate's own, as UTF-8 with replacement characters; whoever

@@ -11,9 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::line::Fault;
 use crate::algorithm::HOST_KEY;
-use crate::hostkey::{Certificate, is_certificate, key_info, key_type, plain_key};
+use crate::hostkey::{Certificate, canonical_key, is_certificate, key_info, key_type};
 use crate::wire::read::{ReadError, Reader};
-use crate::wire::write::Writer;
 
 /// Smaller RSA keys are refused by ssh wherever they turn up, in known_hosts too.
 const RSA_BITS_MIN: u32 = 1024;
@@ -88,31 +87,12 @@ fn on_curve(blob: &[u8], curve: &'static EcdsaVerificationAlgorithm) -> Result<(
     Ok(())
 }
 
-/// The blob with the numbers of an RSA or DSA key in their shortest form: ssh compares numbers, and some appliances write
-/// needless zeros in front of them.
+/// The blob in the one form that equal keys share. A certificate is no key: it stays as it is.
 pub(super) fn canonical(blob: &[u8]) -> Cow<'_, [u8]> {
-    let numbers = match key_type(blob) {
-        Some("ssh-rsa") => 2,
-        Some("ssh-dss") => 4,
-        _ => return Cow::Borrowed(blob),
-    };
-    let mut shortest = Vec::with_capacity(blob.len());
-    let mut rewrite = || {
-        let mut reader = Reader::new(blob);
-        let mut writer = Writer::new(&mut shortest);
-        writer.string(reader.string()?);
-        for _ in 0..numbers {
-            writer.mpint(reader.mpint()?);
-        }
-        reader.end()
-    };
-    if rewrite().is_err() || shortest == blob { Cow::Borrowed(blob) } else { Cow::Owned(shortest) }
+    if key_type(blob).is_some_and(is_certificate) { Cow::Borrowed(blob) } else { public(blob) }
 }
 
-/// The key that lines with a marker compare with: a certificate's own key.
+/// The same for what lines with a marker compare with: a certificate's own key.
 pub(super) fn public(blob: &[u8]) -> Cow<'_, [u8]> {
-    match plain_key(blob) {
-        Ok(Cow::Owned(plain)) => Cow::Owned(canonical(&plain).into_owned()),
-        _ => canonical(blob),
-    }
+    canonical_key(blob).unwrap_or(Cow::Borrowed(blob))
 }

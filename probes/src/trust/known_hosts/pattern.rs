@@ -1,5 +1,7 @@
 //! Comma lists of host patterns: `*`, `?` and `!`.
 
+use crate::trust::glob;
+
 /// From this many bytes on a pattern makes OpenSSH give up its whole list, as if nothing had matched.
 pub(super) const PATTERN_MAX: usize = 1023;
 
@@ -46,32 +48,8 @@ pub(super) fn list_matches(name: &[u8], list: &[u8]) -> bool {
 }
 
 /// Whether one pattern matches all of `name`. The pattern's letters may be of either case.
-///
-/// No recursion, and at most as many steps as the product of both lengths: a pattern is nobody's tool to keep us busy.
 pub(super) fn matches(name: &[u8], pattern: &[u8]) -> bool {
-    let (mut at, mut next) = (0usize, 0usize);
-    // Where to go on if what follows the last `*` does not fit: its place, and how much of the name it has taken.
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(byte) = name.get(at) {
-        match pattern.get(next) {
-            Some(b'*') => {
-                star = Some((next, at));
-                next = next.saturating_add(1);
-            }
-            Some(wanted) if *wanted == b'?' || wanted.to_ascii_lowercase() == *byte => {
-                at = at.saturating_add(1);
-                next = next.saturating_add(1);
-            }
-            _ => {
-                let Some((place, taken)) = star else { return false };
-                let taken = taken.saturating_add(1);
-                star = Some((place, taken));
-                at = taken;
-                next = place.saturating_add(1);
-            }
-        }
-    }
-    pattern.get(next..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+    glob::matches(name, pattern, |wanted, byte| wanted.to_ascii_lowercase() == byte)
 }
 
 #[cfg(test)]
