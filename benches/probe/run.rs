@@ -6,12 +6,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sshprobe::demo::serve;
 use sshprobe::engine::{self, Options, Stats};
 use sshprobe::resolve::{Resolver, ResolverOptions};
 use sshprobe::target::Sources;
 use sshprobe_probes::plan::Plan;
-use sshprobe_probes::responder::{Action, List, Point, Script};
+use sshprobe_probes::responder::{Action, HostKeyPair, List, Point, Script};
+use sshprobe_probes::trust::{KnownHosts, Policy};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -106,11 +109,12 @@ fn resident() -> u64 {
     text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
-fn sweep(runtime: &Runtime, port: u16, plan: Plan, in_flight: usize) -> Cost {
+fn sweep(runtime: &Runtime, port: u16, plan: Plan, in_flight: usize, trust: Option<&Arc<Policy>>) -> Cost {
     let mut options = Options::new(plan);
     let settings = Arc::make_mut(&mut options.settings);
     settings.per_host = Duration::ZERO;
     settings.retries = 0;
+    settings.trust = trust.cloned();
     options.rate = 0;
     options.per_subnet = 0;
     options.concurrency = in_flight;
@@ -142,6 +146,33 @@ fn sweep(runtime: &Runtime, port: u16, plan: Plan, in_flight: usize) -> Cost {
     Cost { cpu: cpu() - cpu_before, wall: begun.elapsed(), ok, memory: highest.saturating_sub(before) }
 }
 
+/// What holding each key against known_hosts adds: a file that has every host of the fleet, beside no file, in turn.
+fn trust(runtime: &Runtime, responder: &Responder) {
+    let key = STANDARD.encode(HostKeyPair::from_seed(&[7; 32]).blob());
+    let mut lines = String::new();
+    for number in 0..PROBES {
+        let host = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 0)) + number);
+        lines += &format!("[{host}]:{} ssh-ed25519 {key}\n", responder.healthy);
+    }
+    let mut files = KnownHosts::builder();
+    files.file("known_hosts", lines.as_bytes());
+    let judged = Arc::new(Policy { known_hosts: Some(files.build()), ..Policy::default() });
+    let unjudged = Arc::new(Policy::default());
+    let mut each = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (which, policy) in [&unjudged, &judged].into_iter().enumerate() {
+            let cost = sweep(runtime, responder.healthy, Plan::default(), IN_FLIGHT, Some(policy));
+            assert_eq!(cost.ok, PROBES, "every key is the one known");
+            each[which].push(micros(cost.cpu) / f64::from(PROBES));
+        }
+    }
+    let [without, with] = each.map(median);
+    println!(
+        "known_hosts            {with:7.1} us CPU a probe with {PROBES} plain lines, {without:.1} with --known-hosts none ({:+.1} %)",
+        (with / without - 1.0) * 100.0
+    );
+}
+
 fn micros(span: Duration) -> f64 {
     span.as_secs_f64() * 1e6
 }
@@ -156,7 +187,7 @@ pub(crate) fn bench() {
     let single = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let multi = Builder::new_multi_thread().enable_all().build().expect("a runtime");
     // The first random bytes of a process cost some 30 ms, and caches want to be warm.
-    sweep(&single, responder.healthy, Plan::default(), IN_FLIGHT);
+    sweep(&single, responder.healthy, Plan::default(), IN_FLIGHT, None);
 
     let (mut floors, mut parts, mut ratios) =
         (Vec::new(), [Vec::new(), Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
@@ -169,7 +200,7 @@ pub(crate) fn bench() {
             part.push(micros(span));
         }
         for (which, runtime) in [&single, &multi].into_iter().enumerate() {
-            let cost = sweep(runtime, responder.healthy, Plan::default(), IN_FLIGHT);
+            let cost = sweep(runtime, responder.healthy, Plan::default(), IN_FLIGHT, None);
             assert_eq!(cost.ok, PROBES, "every probe is complete");
             let each = micros(cost.cpu) / f64::from(PROBES);
             costs[which].push(each);
@@ -192,8 +223,10 @@ pub(crate) fn bench() {
         );
     }
 
+    trust(&single, &responder);
+
     let plan = Plan { timeout: Duration::from_secs(8), ..Plan::default() };
-    let cost = sweep(&single, responder.mute, plan, PROBES as usize);
+    let cost = sweep(&single, responder.mute, plan, PROBES as usize, None);
     let each = cost.memory as f64 / 1024.0 / f64::from(PROBES);
     println!("memory in flight       {each:7.1} KiB resident, {PROBES} held at userauth, keys exchanged");
 }

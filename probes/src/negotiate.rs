@@ -137,13 +137,12 @@ impl Offer {
         self
     }
 
-    /// Only host-key algorithms for keys of this type; its certificates before them, if they are wanted.
+    /// Only host-key algorithms for keys of this type: plain ones before certificates, which some servers have alone, or the
+    /// other way round where certificates are wanted.
     #[must_use]
     pub fn with_key_type(mut self, kind: &str, certificates: bool) -> Self {
-        self.host_key.retain(|host_key| {
-            host_key.key_type == kind || (certificates && certified_type(host_key.key_type) == Some(kind))
-        });
-        self.host_key.sort_by_key(|host_key| !host_key.is_certificate());
+        self.host_key.retain(|host_key| host_key.key_type == kind || certified_type(host_key.key_type) == Some(kind));
+        self.host_key.sort_by_key(|host_key| host_key.is_certificate() != certificates);
         self.join();
         self
     }
