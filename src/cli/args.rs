@@ -104,7 +104,12 @@ pub enum Command {
     #[command(args_override_self = true, max_term_width = 110)]
     Demo(DemoArgs),
     /// Write the host keys that servers prove to hold, as known_hosts lines or SSHFP records
-    #[command(args_override_self = true, max_term_width = 110, after_help = AFTER_KEYS_HELP)]
+    #[command(
+        args_override_self = true,
+        override_usage = "sshprobe keys [OPTIONS] TARGET...",
+        max_term_width = 110,
+        after_help = AFTER_KEYS_HELP,
+    )]
     Keys(Box<KeysArgs>),
     /// Say what an outcome or a finding means, what causes it, how to tell the causes apart, and the remedy
     #[command(args_override_self = true, max_term_width = 110)]
@@ -145,17 +150,18 @@ pub struct DemoArgs {
 }
 
 const AFTER_KEYS_HELP: &str = "\
-Only keys whose signature was verified are written, each host's when it is done; `sort` makes two runs alike.
-A server shows one key a connection: each further type takes one more, --per-host later, so a host with three takes
-about 3s. No user is named and no known_hosts file is read.
-SSHFP records go by name alone: addresses have none, and the ports of one host share theirs.
-Keys, or FILE of -o in one piece at the end, and only if there are any; failures go to standard error, a line each.
-Exit code:  0 every target gave a proven key of each type asked for that it has (silent, refused and unreachable
-            addresses of ranges do not count), 1 some did not, 2 program error, 3 an internal fault, 130 interrupted.";
+Only keys whose signature was verified are written, each host's as soon as it is done; `sort` makes two runs alike. Certificates are not written: of one that is shown, the key in it is.
+A server shows one key a connection: each further type takes one more, --per-host later, so three types take about 3s. No user is named, and no known_hosts file is read.
+SSHFP records go by name alone: addresses have none, and the ports of a host share theirs.
+Failures go to standard error, a line each. A run that is interrupted or proves no key leaves FILE of -o as it was.
+Exit code:  0 every target proved a key of each type that it has and that was asked for; silent, refused and unreachable addresses of ranges do not count. 1 some target did not. 2 program error, 3 an internal fault, 130 interrupted.";
 
 /// `sshprobe keys TARGET...`
 #[derive(Debug, Args)]
 pub struct KeysArgs {
+    /// Whose keys.
+    #[command(flatten)]
+    pub targets: TargetArgs,
     /// Write known_hosts lines, as ssh does; this is the default
     #[arg(long, help_heading = "Keys", conflicts_with = "sshfp")]
     pub known_hosts: bool,
@@ -171,9 +177,6 @@ pub struct KeysArgs {
     /// Write to FILE instead of standard output; what was there is replaced as a whole, once the run is over
     #[arg(short, long, value_name = "FILE", help_heading = "Keys")]
     pub output: Option<PathBuf>,
-    /// Whose keys.
-    #[command(flatten)]
-    pub targets: TargetArgs,
     /// How patiently.
     #[command(flatten, next_help_heading = "Probe")]
     pub patience: PatienceArgs,
