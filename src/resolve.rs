@@ -40,7 +40,7 @@ use tokio::time::{Instant, timeout};
 
 pub use self::anchors::Anchors;
 use self::sockets::{Shortage, Sockets, why_unreachable};
-pub use self::sshfp::{Security, Sshfp, SshfpFault, SshfpOptions, SshfpRdata};
+pub use self::sshfp::{Security, Sshfp, SshfpFault, SshfpOptions};
 use crate::target::expr::{Expression, Hosts as TargetHosts};
 use crate::target::{Families, PortSet};
 

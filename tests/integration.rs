@@ -5,6 +5,7 @@ mod cli;
 mod demo;
 mod examples;
 mod fingerprints;
+mod known_hosts;
 mod lab;
 mod outcomes;
 mod papers;
@@ -13,3 +14,7 @@ mod revocation;
 mod runs;
 mod screens;
 mod support;
+
+/// Shared with `probes/tests/known_hosts.rs`, which reads the same tables without asking ssh.
+#[path = "../probes/tests/known_hosts/table.rs"]
+mod table;

@@ -2,11 +2,15 @@
 //!
 //! The fuzzer calls them through one line in `fuzz/`, the ordinary tests with the seeds that are kept there.
 
+mod naive;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::algorithm::HOST_KEY;
 use crate::diagnose;
+use crate::escape::is_unsafe;
 use crate::evidence::{Evidence, Fault};
 use crate::hostkey::{Certificate, CertificateRole, FingerprintHash, UnixTime, key_info, key_type, plain_key, verify};
 use crate::negotiate::{Offer, UnknownAlgorithm};
@@ -17,6 +21,7 @@ use crate::stage::ident::{AwaitIdent, Step};
 use crate::time::Moment;
 use crate::trust::bad_keys::BadKeys;
 use crate::trust::certificate::{Authority, CertFault, CertRules, describe, judge_certificate, version_note};
+use crate::trust::known_hosts::{Answer, Entry, Known, KnownHosts, LookupName};
 use crate::trust::revoked::RevokedKeysBuilder;
 use crate::trust::sshfp::{SshfpAnswer, SshfpRecord, compare, records_for};
 use crate::wire::kexinit::KexInit;
@@ -207,5 +212,106 @@ pub fn sshfp(data: &[u8]) {
     assert!(own.is_empty() || compare(&own, blob) == SshfpAnswer::Match);
     if answer == SshfpAnswer::Match {
         assert!(records.iter().any(|record| own.contains(record)));
+    }
+}
+
+/// A first line with a name (`HOST PORT` or `@ALIAS`), and what follows it.
+fn name_and_file(data: &[u8]) -> (LookupName, &[u8]) {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let (name, file) = data.split_at_checked(end).unwrap_or((data, &[]));
+    let name = String::from_utf8_lossy(name);
+    let (host, port) = name.split_once(' ').unwrap_or((&name, "22"));
+    let name = match host.strip_prefix('@') {
+        Some(alias) => LookupName::alias(alias),
+        None => LookupName::new(host, port.parse().unwrap_or(2222)),
+    };
+    (name, file.get(1..).unwrap_or_default())
+}
+
+fn entries(known: &Known) -> impl Iterator<Item = &Entry> {
+    known.keys.iter().chain(&known.authorities).chain(&known.revoked)
+}
+
+/// known_hosts: one problem a line at most, safe to show; whatever is found is a key and answers for itself; neither the
+/// ends of lines nor a cut between two of them changes anything.
+pub fn known_hosts(data: &[u8]) {
+    let (name, content) = name_and_file(data);
+    let mut builder = KnownHosts::builder();
+    let problems = builder.file("file", content);
+    let store = builder.build();
+    let lines = problems.iter().map(|problem| problem.at.line).collect::<BTreeSet<_>>();
+    assert_eq!(lines.len(), problems.len());
+    assert!(problems.len() <= content.split(|byte| *byte == b'\n').count().min(1_001));
+    for problem in &problems {
+        assert!(problem.what.len() < 1_000 && !problem.what.chars().any(is_unsafe), "{problem}");
+    }
+    let known = store.lookup(&name);
+    for known in std::iter::once(&known).chain(known.fallback.as_deref()) {
+        for entry in entries(known) {
+            assert!(key_info(&entry.blob).is_ok_and(|info| info.kind == entry.key_type()));
+            assert!(entry.source.line.is_some() && !(entry.hashed && entry.by_pattern));
+        }
+        for list in [&known.keys, &known.authorities, &known.revoked] {
+            assert!(list.is_sorted_by_key(|entry| entry.source.line));
+        }
+        for entry in &known.keys {
+            assert!(matches!(known.answer(&entry.blob), Answer::Match(_) | Answer::Revoked(_)));
+            assert!(store.known_as(&entry.blob, &name, 3).len() <= 3);
+        }
+        for entry in &known.revoked {
+            assert!(matches!(known.answer(&entry.blob), Answer::Revoked(_)));
+        }
+        assert!(known.authorities.iter().all(|entry| known.authority(&entry.blob).is_some()));
+    }
+
+    let read = |files: &[&[u8]]| {
+        let mut builder = KnownHosts::builder();
+        for file in files {
+            builder.file("file", file);
+        }
+        builder.build().lookup(&name)
+    };
+    let crlf = content.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
+    assert_eq!(known, read(&[&crlf]));
+    let cut = content.iter().position(|byte| *byte == b'\n').map_or(content.len(), |at| at.saturating_add(1));
+    let (first, second) = content.split_at_checked(cut).unwrap_or((content, &[]));
+    let halves = read(&[first, second]);
+    assert!(entries(&known).map(|entry| &entry.blob).eq(entries(&halves).map(|entry| &entry.blob)));
+}
+
+/// known_hosts as the index reads it beside what a naive reader makes of the same bytes. Files with certificates or keys of
+/// other types than Ed25519 are beyond that one.
+pub fn known_hosts_naive(data: &[u8]) {
+    let (name, content) = name_and_file(data);
+    let mut builder = KnownHosts::builder();
+    builder.file("file", content);
+    let store = builder.build();
+    let known = store.lookup(&name);
+    let others = |known: &Known| entries(known).any(|entry| entry.key_type() != "ssh-ed25519");
+    let certificates = content.windows(6).any(|window| window == b"-cert-");
+    if certificates || others(&known) || known.fallback.as_deref().is_some_and(others) {
+        return;
+    }
+    let line = |entry: &Entry| entry.source.line.unwrap_or(0);
+    let mut index = Vec::new();
+    for (marker, list) in [("", &known.keys), ("@cert-authority", &known.authorities), ("@revoked", &known.revoked)] {
+        let said = |entry: &Entry| naive::Said { line: line(entry), marker: marker.into(), blob: entry.blob.to_vec() };
+        index.extend(list.iter().map(said));
+    }
+    index.sort_by_key(|said| said.line);
+    let said = naive::said_of(content, name.as_str());
+    assert_eq!(index, said);
+
+    let plain = name.fallback().map(|plain| naive::said_of(content, plain));
+    let foreign = [&b"\0\0\0\x0bssh-ed25519\0\0\0\x20"[..], &[0x55; 32]].concat();
+    let blobs = said.iter().chain(plain.iter().flatten()).map(|said| &said.blob).chain([&foreign]);
+    for blob in blobs {
+        let answer = match known.answer(blob) {
+            Answer::Match(entry) => naive::Word::Match(line(entry)),
+            Answer::Revoked(entry) => naive::Word::Revoked(line(entry)),
+            Answer::Changed(_) | Answer::OtherType(_) => naive::Word::Changed,
+            Answer::Unknown => naive::Word::Unknown,
+        };
+        assert_eq!(answer, naive::word(&said, plain.as_deref(), blob));
     }
 }

@@ -65,3 +65,13 @@ fn krl_seeds() {
 fn sshfp_seeds() {
     replay("sshfp", fuzzing::sshfp);
 }
+
+#[test]
+fn known_hosts_seeds() {
+    replay("known_hosts", fuzzing::known_hosts);
+}
+
+#[test]
+fn known_hosts_naive_seeds() {
+    replay("known_hosts_naive", fuzzing::known_hosts_naive);
+}

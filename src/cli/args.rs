@@ -50,6 +50,9 @@ const RARE: &[&str] = &[
     "check_host_ip",
     "revoked_host_keys",
     "bad_keys",
+    "sshfp",
+    "trust_ad",
+    "trust_anchor",
     "fingerprint_hash",
     "source",
     "interface",
@@ -310,6 +313,15 @@ pub struct TrustArgs {
     /// Refuse the keys whose fingerprints FILE lists, one a line with a reason: keys that the world has; may be repeated
     #[arg(long, value_name = "FILE")]
     pub bad_keys: Vec<PathBuf>,
+    /// Compare the keys of names with their SSHFP records in the DNS, and validate those with DNSSEC
+    #[arg(long)]
+    pub sshfp: bool,
+    /// Believe the resolver where it says that it has validated SSHFP records (the AD bit): for one on this machine, or over a path that is trusted
+    #[arg(long, requires = "sshfp")]
+    pub trust_ad: bool,
+    /// Begin DNSSEC validation at the keys in FILE (DNSKEY or DS lines as in a zone file) instead of the root's
+    #[arg(long, value_name = "FILE", requires = "sshfp")]
+    pub trust_anchor: Option<PathBuf>,
     /// The hash of fingerprints shown; md5 is for old lists
     #[arg(long, value_name = "sha256|md5", value_enum, hide_possible_values = true, default_value_t = HashArg::Sha256)]
     pub fingerprint_hash: HashArg,

@@ -20,7 +20,7 @@ use crate::engine::Options;
 use crate::error::Error;
 use crate::report::next::quote;
 use crate::report::span::show;
-use crate::resolve::ResolverOptions;
+use crate::resolve::{Anchors, ResolverOptions, SshfpOptions};
 use crate::target::{Families, Order, PortSet, Sources};
 use crate::trust::{KnownHostsFiles, TrustFiles};
 
@@ -62,6 +62,10 @@ pub struct Config {
     pub trust_rules: TrustRules,
     /// Both together, once the files were read ([`Self::load_trust`]).
     pub trust: Option<Arc<Policy>>,
+    /// The DNS is asked for the fingerprints of host keys, and what is believed of its answer.
+    pub sshfp: Option<SshfpOptions>,
+    /// The keys that DNSSEC validation begins at, if not the root's.
+    pub trust_anchor: Option<PathBuf>,
     /// Name servers asked; the system's where there are none.
     pub resolvers: Vec<SocketAddr>,
     /// Where connections come from.
@@ -145,6 +149,8 @@ impl Config {
             per_subnet: pace.per_subnet.get(),
             per_host: pace.per_host,
             trust_files: trust_files(&trust)?,
+            sshfp: trust.sshfp.then(|| SshfpOptions { trust_ad: trust.trust_ad, anchors: Anchors::root() }),
+            trust_anchor: trust.trust_anchor,
             trust_rules: TrustRules {
                 key_types: trust.host_key_types,
                 strict: trust.strict_host_keys,
@@ -196,6 +202,10 @@ impl Config {
             self.warnings.extend(loaded.warnings);
         }
         self.judge_by(loaded.policy);
+        if let (Some(path), Some(sshfp)) = (&self.trust_anchor, &mut self.sshfp) {
+            let anchors = Anchors::from_file(path);
+            sshfp.anchors = anchors.map_err(|problem| Error::usage(format!("--trust-anchor: {problem}")))?;
+        }
         Ok(())
     }
 
@@ -231,6 +241,7 @@ impl Config {
         options.source = self.source;
         options.interface = self.interface.clone();
         options.all_addresses = self.all_addresses;
+        options.sshfp = self.sshfp.is_some() && self.depth >= Depth::Kex;
         options
     }
 
@@ -260,7 +271,12 @@ impl Config {
     /// What names are resolved with.
     #[must_use]
     pub fn resolver(&self) -> ResolverOptions {
-        ResolverOptions { servers: self.resolvers.clone(), families: self.families, ..ResolverOptions::default() }
+        ResolverOptions {
+            servers: self.resolvers.clone(),
+            families: self.families,
+            sshfp: self.sshfp.clone().unwrap_or_default(),
+            ..ResolverOptions::default()
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use clap::Parser;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::record::Record;
+use sshprobe_probes::trust::{KnownHosts, Policy};
 
 use crate::cli::args::{Cli, DemoArgs, SweepArgs};
 use crate::cli::config::Config;
@@ -34,6 +35,9 @@ pub(super) fn run(args: DemoArgs) -> Result<Exit, Error> {
     sweep.view = args.view;
     let mut config = Config::new(sweep, 0)?;
     config.targets_vanish = true;
+    let mut known_hosts = KnownHosts::builder();
+    known_hosts.file("demo/known_hosts", fleet.known_hosts.as_bytes());
+    config.judge_by(Policy { known_hosts: Some(known_hosts.build()), ..Policy::default() });
     let targets = std::mem::take(&mut config.sources).open()?;
 
     let staged = fleet.targets.iter().map(|(target, host)| (target.clone(), Staged { code: host.code, arg: host.arg }));

@@ -6,8 +6,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sshprobe_probes::diagnose::Code;
-use sshprobe_probes::responder::{Action, Close, LineEnd, List, Point, Script, Signing, Step, Userauth};
+use sshprobe_probes::hostkey::UnixTime;
+use sshprobe_probes::responder::{
+    Action, CertificateTerms, Close, HostKeyPair, LineEnd, List, Point, Script, Signing, Step, Userauth,
+};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
 
@@ -44,7 +49,6 @@ enum Stage {
 /// The statuses that loopback cannot stage, each with the reason.
 pub const UNSTAGED: &[(&str, &str)] = &[
     ("unreachable", "needs a router or filter that answers with ICMP"),
-    ("host-key-mismatch", "needs known_hosts, which this version does not read yet"),
     ("tunnel-failure", "needs a tunnel, which this version does not open yet"),
     ("local-error", "would need trouble on this very machine"),
 ];
@@ -55,10 +59,40 @@ fn healthy() -> Script {
     modern(Script::healthy(KEY))
 }
 
-fn key(last: u8) -> Script {
+/// The authority of the demo's host certificates, as a number for [`pair`].
+const AUTHORITY: u8 = 200;
+
+/// The hosts of which the demo's known_hosts file speaks: their lines' marker, name, and the number of their key.
+const KNOWN: &[(&str, &str, u8)] = &[
+    ("", "web1", 1),
+    ("", "web2", 2),
+    ("", "cisco", 4),
+    // The key it had before somebody made it anew.
+    ("", "recreated", 107),
+    ("@revoked ", "retired", 8),
+    ("@cert-authority ", "uncertified", AUTHORITY),
+];
+
+fn seed(last: u8) -> [u8; 32] {
     let mut seed = *KEY;
     seed[31] = last;
-    modern(Script::healthy(&seed))
+    seed
+}
+
+fn pair(last: u8) -> HostKeyPair {
+    HostKeyPair::from_seed(&seed(last))
+}
+
+fn key(last: u8) -> Script {
+    modern(Script::healthy(&seed(last)))
+}
+
+/// What somebody who has been at the fleet before would have in known_hosts.
+fn known_hosts(port: u16) -> String {
+    let line = |(marker, name, key): &(&str, &str, u8)| {
+        format!("{marker}[{name}.{ZONE}]:{port} ssh-ed25519 {}\n", STANDARD.encode(pair(*key).blob()))
+    };
+    KNOWN.iter().map(line).collect()
 }
 
 /// A responder speaks all that we know; a well-kept server does not.
@@ -117,6 +151,13 @@ pub static HOSTS: &[Host] = &[
         healthy().list(List::Kex, "curve448-sha512,kex-strict-s-v00@openssh.com")
     }),
     server("impostor", Code::BadHostSignature, None, || healthy().signing(Signing::Wrong)),
+    server("recreated", Code::HostKeyChanged, None, || key(7)),
+    server("retired", Code::HostKeyRevoked, Some("marker"), || key(8)),
+    server("uncertified", Code::HostCertInvalid, Some("expired"), || {
+        let expired =
+            CertificateTerms { valid_before: UnixTime(1), ..CertificateTerms::host(&["uncertified.demo.test"]) };
+        key(9).with_host_key(pair(9).certified(&pair(AUTHORITY), &expired))
+    }),
     server("closed-shop", Code::AuthNoMethods, None, || healthy().methods("")),
     server("no-service", Code::ServiceDenied, None, || {
         healthy().disconnect(Point::Service, 7, "Service not available")
@@ -132,6 +173,8 @@ pub struct Fleet {
     pub targets: Vec<(String, &'static Host)>,
     /// The DNS server that knows their names.
     pub resolver: SocketAddr,
+    /// What is known of their keys, as a known_hosts file has it.
+    pub known_hosts: String,
     _tasks: JoinSet<()>,
 }
 
@@ -166,7 +209,7 @@ impl Fleet {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let resolver = socket.local_addr()?;
         tasks.spawn(answer(socket, zone));
-        Ok(Self { targets, resolver, _tasks: tasks })
+        Ok(Self { targets, resolver, known_hosts: known_hosts(port), _tasks: tasks })
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Options {
     pub interface: Option<String>,
     /// Every address of a name is a target of its own, with its own record.
     pub all_addresses: bool,
+    /// The DNS is asked what it says about the host keys of names; what it says counts only where keys are judged at all.
+    pub sshfp: bool,
     /// Addresses not to be probed even if a name leads to them. (Targets that are addresses were excluded at their source.)
     pub exclusions: Arc<Exclusions>,
 }
@@ -97,6 +99,7 @@ impl Options {
             source: None,
             interface: None,
             all_addresses: false,
+            sshfp: false,
             exclusions: Arc::default(),
         }
     }

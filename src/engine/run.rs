@@ -19,6 +19,7 @@ use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::time::Moment;
+use sshprobe_probes::trust::SshfpSaid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -154,6 +155,7 @@ impl<T: Transport> Engine<T> {
             settings: options.settings,
             connect_timeout: options.connect_timeout,
             all_addresses: options.all_addresses,
+            sshfp: options.sshfp,
             exclusions: options.exclusions,
             clock,
             conntrack: Mutex::new(conntrack),
@@ -195,6 +197,7 @@ struct Works<T, R> {
     settings: Arc<Settings>,
     connect_timeout: Duration,
     all_addresses: bool,
+    sshfp: bool,
     exclusions: Arc<Exclusions>,
     clock: Clock,
     conntrack: Mutex<Conntrack>,
@@ -240,10 +243,19 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// A target that is a name: from the question to its record, or to those of its addresses.
     async fn name(self: Arc<Self>, target: Target, name: &str, room: OwnedSemaphorePermit) {
         let Some((found, took)) = self.guarded(&target, pin!(self.resolve(name))).await else { return };
-        let cases = match self.cases_of(&target, found, took) {
+        let said = if self.sshfp && found.is_ok() {
+            let Some(said) = self.guarded(&target, pin!(self.fingerprints(name))).await else { return };
+            Some(said)
+        } else {
+            None
+        };
+        let mut cases = match self.cases_of(&target, found, took) {
             Ok(cases) => cases,
             Err(record) => return self.hand_on(record).await,
         };
+        if let Some(said) = said {
+            cases = cases.into_iter().map(|case| case.with_sshfp(said.clone())).collect();
+        }
         for (at, case) in cases.into_iter().enumerate() {
             if at > 0 {
                 self.stats.feed();
@@ -301,6 +313,13 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let took = self.clock.now().since(began);
         log::resolved(name, &found, took);
         (found, took)
+    }
+
+    /// Asks what the DNS says about a name's host keys. That takes no time of the target's.
+    async fn fingerprints(&self, name: &str) -> SshfpSaid {
+        let _turn = self.questions.acquire().await;
+        let asked = Box::pin(self.resolver.sshfp(name));
+        timeout(RESOLVE_TIMEOUT, asked).await.unwrap_or(SshfpSaid::Timeout)
     }
 
     /// Sees a case to its end, and hands its record on. Holds its place until that is taken: records that nobody wants keep

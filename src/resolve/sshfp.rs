@@ -16,6 +16,7 @@ use hickory_resolver::proto::op::{Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::{NameServerPool, PoolContext, TlsConfig};
 use sshprobe_probes::case::ResolveFault;
+use sshprobe_probes::trust::sshfp::SshfpRecord;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -36,22 +37,11 @@ pub struct SshfpOptions {
     pub anchors: Anchors,
 }
 
-/// One SSHFP record. Numbers nobody has assigned are kept.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SshfpRdata {
-    /// 1 RSA, 2 DSA, 3 ECDSA, 4 Ed25519, 6 Ed448 (RFC 4255, 6594, 7479, 8709).
-    pub algorithm: u8,
-    /// 1 SHA-1, 2 SHA-256 (RFC 4255, 6594).
-    pub fp_type: u8,
-    /// The digest of the key blob.
-    pub digest: Vec<u8>,
-}
-
 /// The SSHFP records of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sshfp {
     /// All of them, sorted; never none.
-    pub records: Vec<SshfpRdata>,
+    pub records: Vec<SshfpRecord>,
     /// What vouches for them.
     pub security: Security,
     /// The name they were asked for: whole, without a dot at its end.
@@ -249,7 +239,7 @@ enum Fetched {
 
 /// Records, and the answers that led to them.
 struct Found {
-    records: Vec<SshfpRdata>,
+    records: Vec<SshfpRecord>,
     exchanges: Vec<Exchange>,
 }
 
@@ -274,12 +264,12 @@ impl Asked {
                 Err(error) => return Err(error),
             };
             let names = super::aliases(&name, &response.answers);
-            let mut records: Vec<SshfpRdata> = response
+            let mut records: Vec<SshfpRecord> = response
                 .answers
                 .iter()
                 .filter(|record| names.contains(&&record.name))
                 .filter_map(|record| match &record.data {
-                    RData::SSHFP(data) => Some(SshfpRdata {
+                    RData::SSHFP(data) => Some(SshfpRecord {
                         algorithm: data.algorithm.into(),
                         fp_type: data.fingerprint_type.into(),
                         digest: data.fingerprint.clone(),
@@ -324,7 +314,7 @@ impl Asked {
     }
 
     /// What vouches for records, and the records that it vouches for if they had to be fetched anew.
-    async fn validated(&self, name: &Name, found: &Found) -> (Option<Vec<SshfpRdata>>, Security) {
+    async fn validated(&self, name: &Name, found: &Found) -> (Option<Vec<SshfpRecord>>, Security) {
         let first = self.validator().await.judge(&found.exchanges).await;
         if !matches!(first, Security::Bogus(_)) {
             return (None, first);
@@ -388,7 +378,7 @@ impl Asked {
     }
 }
 
-fn sshfp(name: &Name, records: Vec<SshfpRdata>, security: Security) -> Sshfp {
+fn sshfp(name: &Name, records: Vec<SshfpRecord>, security: Security) -> Sshfp {
     let name = name.to_ascii();
     Sshfp { records, security, name: name.strip_suffix('.').unwrap_or(&name).to_owned() }
 }

@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sshprobe::resolve::{Anchors, Resolver, ResolverOptions, Security, Sshfp, SshfpFault, SshfpOptions, SshfpRdata};
+use sshprobe::resolve::{Anchors, Resolver, ResolverOptions, Security, Sshfp, SshfpFault, SshfpOptions};
+use sshprobe_probes::trust::sshfp::SshfpRecord;
 
 use crate::support::dns::NameServer;
 use crate::support::guard::lab;
@@ -93,9 +94,9 @@ fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-fn ed25519(digest: &str) -> SshfpRdata {
+fn ed25519(digest: &str) -> SshfpRecord {
     let digit = u8::from_str_radix(&digest[..2], 16).expect("hexadecimal");
-    SshfpRdata { algorithm: 4, fp_type: 2, digest: vec![digit; 32] }
+    SshfpRecord { algorithm: 4, fp_type: 2, digest: vec![digit; 32] }
 }
 
 /// What became of a name, in one line.
@@ -162,8 +163,8 @@ fn fingerprints_are_as_secure_as_their_chain() {
     }
     let names = ["host.signed.lab", "wrong.signed.lab", "type.signed.lab", "alias.signed.lab"];
     let found = stage.ask(VALIDATING, false, stage.root(), &names).into_iter().map(Result::unwrap);
-    let found: Vec<(String, Vec<SshfpRdata>)> = found.map(|found| (found.name, found.records)).collect();
-    let odd = SshfpRdata { algorithm: 200, fp_type: 99, digest: vec![0, 255] };
+    let found: Vec<(String, Vec<SshfpRecord>)> = found.map(|found| (found.name, found.records)).collect();
+    let odd = SshfpRecord { algorithm: 200, fp_type: 99, digest: vec![0, 255] };
     let expected = [ed25519(RIGHT), ed25519(WRONG), odd, ed25519(RIGHT)].map(|record| vec![record]);
     assert_eq!(found, names.map(str::to_owned).into_iter().zip(expected).collect::<Vec<_>>());
 

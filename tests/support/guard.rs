@@ -36,18 +36,24 @@ pub(crate) struct Lab {
 /// The lab for oneself, as most tests would slow each other down; `None` after a loud word where it cannot be had. For root on
 /// a CI machine (`CI` is set) that is a failure.
 pub(crate) fn lab() -> Option<Lab> {
-    open(File::lock)
+    open(File::lock, &[])
+}
+
+/// The same for a test that calls more than the rest of the lab: files or programs, each with its Debian package.
+pub(crate) fn lab_with(more: &[(&str, &str)]) -> Option<Lab> {
+    open(File::lock, more)
 }
 
 /// The lab for tests that mostly wait for deadlines and can do so side by side.
 pub(crate) fn shared_lab() -> Option<Lab> {
-    open(File::lock_shared)
+    open(File::lock_shared, &[])
 }
 
-fn open(lock: fn(&File) -> std::io::Result<()>) -> Option<Lab> {
+fn open(lock: fn(&File) -> std::io::Result<()>, more: &[(&str, &str)]) -> Option<Lab> {
     // Asked once a process: tests that ask at the same time would trip over each other's trial.
     static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
-    if let Some(reason) = OBSTACLE.get_or_init(obstacle) {
+    let obstacle = OBSTACLE.get_or_init(obstacle).clone().or_else(|| missing(more));
+    if let Some(reason) = obstacle {
         assert!(
             !(nix::unistd::geteuid().is_root() && std::env::var_os("CI").is_some()),
             "the lab must run here and cannot: {reason}"
@@ -69,14 +75,8 @@ fn obstacle() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("network namespaces need root".to_owned());
     }
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let there = |tool: &str| {
-        std::env::split_paths(&paths).chain(["/usr/sbin".into(), "/sbin".into()]).any(|dir| dir.join(tool).exists())
-    };
-    let missing: Vec<String> =
-        TOOLS.iter().filter(|(tool, _)| !there(tool)).map(|(tool, package)| format!("{tool} ({package})")).collect();
-    if !missing.is_empty() {
-        return Some(format!("not installed: {}", missing.join(", ")));
+    if let Some(reason) = missing(&TOOLS) {
+        return Some(reason);
     }
     let trial = format!("sshprobe-lab-{}-trial", std::process::id());
     let made = std::process::Command::new("ip").args(["netns", "add", &trial]).output();
@@ -86,6 +86,17 @@ fn obstacle() -> Option<String> {
         Ok(output) => Some(format!("ip netns add: {}", String::from_utf8_lossy(&output.stderr).trim())),
         Err(error) => Some(format!("ip netns add: {error}")),
     }
+}
+
+/// Says which of these are not there; what has an absolute path is sought nowhere else.
+fn missing(tools: &[(&str, &str)]) -> Option<String> {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let there = |tool: &str| {
+        std::env::split_paths(&paths).chain(["/usr/sbin".into(), "/sbin".into()]).any(|dir| dir.join(tool).exists())
+    };
+    let missing: Vec<String> =
+        tools.iter().filter(|(tool, _)| !there(tool)).map(|(tool, package)| format!("{tool} ({package})")).collect();
+    (!missing.is_empty()).then(|| format!("not installed: {}", missing.join(", ")))
 }
 
 /// Deadlines of seconds are part of what is tested, and a busy machine must not make healthy servers miss them: this thread, and

@@ -1,8 +1,7 @@
-//! OpenSSH as from inetd: one `sshd -i` a connection, with options that hang on the address it came to. Several hundred
+//! Servers as from inetd: one process a connection, with a command line that hangs on the address it came to. Several hundred
 //! configurations so cost one listener and no process until somebody asks.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -12,8 +11,8 @@ use std::sync::{Arc, Mutex};
 use super::netns::Netns;
 use super::scripted::Acceptor;
 
-/// What `sshd` is told on its command line at each address.
-pub(crate) type Options = BTreeMap<IpAddr, Vec<String>>;
+/// Program and arguments of the server at each address.
+pub(crate) type Commands = BTreeMap<IpAddr, Vec<String>>;
 
 /// Serves until dropped.
 pub(crate) struct Inetd {
@@ -22,17 +21,15 @@ pub(crate) struct Inetd {
 }
 
 impl Inetd {
-    /// Serves port 22 of every address of the namespace; a connection to one without options is closed.
-    pub(crate) fn start(netns: &Netns, options: Options) -> Self {
-        // Debian's sshd refuses to start without its privilege separation directory.
-        fs::create_dir_all("/run/sshd").expect("making /run/sshd");
+    /// Serves port 22 of every address of the namespace; a connection to one without a command is closed.
+    pub(crate) fn start(netns: &Netns, commands: Commands) -> Self {
         let logs = Arc::<Mutex<BTreeMap<IpAddr, String>>>::default();
         let kept = Arc::clone(&logs);
         let any = SocketAddr::from(([0, 0, 0, 0], 22));
         let acceptor = Acceptor::start(netns, any, move |stream| {
             let addr = stream.local_addr()?.ip();
-            let Some(options) = options.get(&addr) else { return Ok(()) };
-            let log = serve(stream, options)?;
+            let Some(command) = commands.get(&addr) else { return Ok(()) };
+            let log = serve(stream, command)?;
             kept.lock().expect("no panic while locked").entry(addr).or_default().push_str(&log);
             Ok(())
         });
@@ -45,16 +42,15 @@ impl Inetd {
     }
 }
 
-/// Runs one `sshd -i` on the connection; returns what it wrote to standard error.
-fn serve(stream: TcpStream, options: &[String]) -> io::Result<String> {
+/// Runs one process on the connection; returns what it wrote to standard error.
+fn serve(stream: TcpStream, command_line: &[String]) -> io::Result<String> {
     let input = OwnedFd::from(stream.try_clone()?);
-    // Like the lab's other sshd, behind the scripted servers and before the rest of the machine.
+    // Like the lab's other servers, behind the scripted ones and before the rest of the machine.
     let mut command = std::process::Command::new("nice");
-    command.args(["-n", "5", "/usr/sbin/sshd", "-i", "-e", "-f", "/dev/null", "-o", "UsePAM=no"]);
-    command.args(["-o", "StrictModes=no", "-o", "KbdInteractiveAuthentication=no"]).args(options);
+    command.args(["-n", "5"]).args(command_line);
     command.stdin(Stdio::from(input)).stdout(Stdio::from(OwnedFd::from(stream))).stderr(Stdio::piped());
     let mut child = command.spawn()?;
-    // The command holds our two copies of the connection: the client is to see the end when sshd is gone.
+    // The command holds our two copies of the connection: the client is to see the end when the server is gone.
     drop(command);
     let mut log = String::new();
     if let Some(mut stderr) = child.stderr.take() {

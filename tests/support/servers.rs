@@ -1,7 +1,7 @@
-//! Real servers: OpenSSH, Dropbear and tinysshd, each with keys made for the occasion.
+//! Real servers: OpenSSH, Dropbear, lshd and tinysshd, each with keys made for the occasion.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -156,18 +156,58 @@ impl Sshd<'_> {
 
 /// Starts Dropbear with an Ed25519 key of its own; also returns the key's fingerprint.
 pub(crate) fn dropbear(netns: &Netns, listen: SocketAddr) -> (Daemon, String) {
+    let (daemon, mut fingerprints) = dropbear_with(netns, listen, &["ed25519"]);
+    (daemon, fingerprints.remove(0))
+}
+
+/// Starts Dropbear with keys of these types, as `dropbearkey -t` calls them; also returns their fingerprints.
+pub(crate) fn dropbear_with(netns: &Netns, listen: SocketAddr, kinds: &[&str]) -> (Daemon, Vec<String>) {
     let dir = TempDir::new().expect("a temporary directory");
-    let key = dir.path().join("key");
-    let made = shell("dropbearkey", &["-t", "ed25519", "-f", key.to_str().expect("printable")]);
-    let public = made.lines().find(|line| line.starts_with("ssh-ed25519 ")).expect("the public key");
-    let file = dir.path().join("key.pub");
-    fs::write(&file, format!("{public}\n")).expect("writing the public key");
-    let fingerprint = fingerprint(&file);
     let mut command = netns.command("dropbear");
-    command.args(["-F", "-E", "-r"]).arg(&key).arg("-P").arg(dir.path().join("pid")).arg("-p").arg(listen.to_string());
+    command.args(["-F", "-E", "-P"]).arg(dir.path().join("pid")).arg("-p").arg(listen.to_string());
+    let mut fingerprints = Vec::new();
+    for kind in kinds {
+        let key = dir.path().join(kind);
+        let made = shell("dropbearkey", &["-t", kind, "-f", key.to_str().expect("printable")]);
+        let public = made.lines().find(|line| line.contains(" AAAA")).expect("the public key");
+        let file = key.with_extension("pub");
+        fs::write(&file, format!("{public}\n")).expect("writing the public key");
+        fingerprints.push(fingerprint(&file));
+        command.arg("-r").arg(&key);
+    }
     let daemon = Daemon::start(command, "Not backgrounding", Some(dir));
     await_listener(netns, listen);
-    (daemon, fingerprint)
+    (daemon, fingerprints)
+}
+
+/// Starts lshd with a key of this type, as `lsh-keygen -a` calls it, and with every cipher and MAC it has; also returns the
+/// key's fingerprint.
+pub(crate) fn lshd(netns: &Netns, listen: SocketAddr, kind: &str) -> (Daemon, String) {
+    let dir = TempDir::new().expect("a temporary directory");
+    let path = |name: &str| dir.path().join(name).to_str().expect("printable").to_owned();
+    let (seed, key, public) = (path("seed"), path("key"), path("key.ssh"));
+    // What lsh-make-seed would ask a keyboard for. lsh takes no file that others might read.
+    let mut randomness = [0; 32];
+    fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut randomness)).expect("randomness");
+    fs::write(&seed, randomness).expect("writing the seed");
+    fs::set_permissions(&seed, fs::Permissions::from_mode(0o600)).expect("our own file");
+    let script = format!(
+        "export LSH_YARROW_SEED_FILE={seed}; lsh-keygen -a {kind} | lsh-writekey -c none -o {key} && \
+         lsh-export-key --openssh -r {key}.pub -o {public}"
+    );
+    shell("sh", &["-c", &script]);
+    let mut command = netns.command("env");
+    command.arg(format!("LSH_YARROW_SEED_FILE={seed}")).args(["lshd", "--trace", "--host-key", &key, "--interface"]);
+    command.arg(listen.ip().to_string()).args([
+        "-p",
+        &listen.port().to_string(),
+        "--crypto=all",
+        "--mac=hmac-sha1",
+        "--mac=hmac-md5",
+    ]);
+    let daemon = Daemon::start(command, "Trying to bind", Some(dir));
+    await_listener(netns, listen);
+    (daemon, fingerprint(Path::new(&public)))
 }
 
 /// Starts tinysshd, one process a connection as from inetd, with a key of its own; also returns the key's fingerprint.

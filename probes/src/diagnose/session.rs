@@ -63,7 +63,9 @@ pub(super) fn kexinit_ended(evidence: &Evidence, end: End) -> Verdict {
 /// The connection ended within the key exchange.
 pub(super) fn kex_ended(evidence: &Evidence, end: End) -> Verdict {
     let after = seconds(up(evidence));
-    let method = evidence.negotiated.map(|negotiated| format!(" ({})", negotiated.kex)).unwrap_or_default();
+    // With the host-key algorithm: Dropbear without an RSA key lists RSA all the same, and closes when it comes to that.
+    let method =
+        evidence.negotiated.map(|it| format!(" ({}, host key by {})", it.kex, it.host_key)).unwrap_or_default();
     let verdict = |code, sentence| Verdict::new(code, evidence.stage, sentence).medium();
     match end {
         End::Eof | End::Reset => verdict(
@@ -144,7 +146,14 @@ pub(super) fn bad_signature(evidence: &Evidence, why: &str) -> Verdict {
 /// The peer broke the protocol; `what` is the probe's own sentence on how.
 pub(super) fn broke_protocol(evidence: &Evidence, what: &str) -> Verdict {
     clear_text(evidence).unwrap_or_else(|| {
-        let sentence = format!("the server broke the protocol: {}", escape(what));
+        // What was agreed on is in use since NEWKEYS. Go's x/crypto/ssh agrees on a CBC cipher with an -etm MAC and then sends its
+        // packets as if the MAC were another.
+        let keys = evidence.negotiated.filter(|_| evidence.stage >= Stage::Auth);
+        let keys = keys.map(|it| match it.mac_s2c {
+            Some(mac) => format!(" (under {} with {mac})", it.cipher_s2c),
+            None => format!(" (under {})", it.cipher_s2c),
+        });
+        let sentence = format!("the server broke the protocol: {}{}", escape(what), keys.unwrap_or_default());
         Verdict::new(Code::ProtocolError, evidence.stage, sentence).medium()
     })
 }

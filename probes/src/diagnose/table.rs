@@ -404,15 +404,18 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "FIN or RST after both KEXINITs and before the server's NEWKEYS, without a text.",
         &[
             "the server crashed in the method chosen",
+            "the server lists a host-key algorithm that it has no key for (Dropbear without an RSA key lists RSA)",
             "an intrusion-prevention system dislikes it",
             "out of memory on the host",
         ],
         &[
             "another key exchange method works: the one chosen crashes or is disliked; none works: the host or the path",
+            "another host-key algorithm works: there is no key for the one that was agreed on",
             "on the host dmesg names an out-of-memory kill or a segfault, or it does not: then a device on the way",
         ],
         &[
             "try another family: ssh -p PORT -o KexAlgorithms=ecdh-sha2-nistp256 HOST",
+            "try another host key: ssh -p PORT -o HostKeyAlgorithms=ssh-ed25519 HOST",
             "on the host: journalctl -u ssh; dmesg | tail",
         ],
     ),
@@ -603,7 +606,12 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         Code::ProtocolError,
         "The server broke the protocol, or says that we did",
         "A malformed packet, a length over the limit, an unexpected message, or DISCONNECT 2 with a text that fits nothing else.",
-        &["a faulty SSH stack", "a middlebox that alters or injects bytes", "a fault of this program"],
+        &[
+            "a faulty SSH stack",
+            "Go's x/crypto/ssh with a CBC cipher and an -etm MAC, which it agrees on and does not carry out",
+            "a middlebox that alters or injects bytes",
+            "a fault of this program",
+        ],
         &[
             "a stock client fails at the same message: the server or a middlebox; it does not: report it as a fault of this program",
             "from another network it works: a middlebox on this path",
@@ -688,11 +696,13 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &[
             "somebody in the middle replays a key that is not theirs",
             "a faulty server (OpenSSH 6.5 and 6.6 in rare cases) or failing memory",
+            "a server that mixes up simultaneous connections (AsyncSSH 2.10 signs with what another client agreed on)",
             "an inspecting proxy",
         ],
         &[
             "it fails with every method and from every network: the server; from one network only: somebody or something on that path",
             "it fails now and then: failing memory, or the rare case of OpenSSH 6.5 and 6.6",
+            "it fails only while other clients connect, too: the server mixes up simultaneous connections",
             "many hosts fail at once: an inspecting proxy",
         ],
         &[

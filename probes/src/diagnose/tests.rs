@@ -571,6 +571,38 @@ fn a_retry_that_succeeds_wins_and_a_further_failure_is_a_finding() {
     assert_eq!(outcome(&[bad(), ok()]).0, Code::BadHostSignature);
 }
 
+/// Dropbear without an RSA key lists RSA all the same, and closes when it comes to that.
+#[test]
+fn a_close_within_the_key_exchange_names_the_host_key_algorithm_agreed_on() {
+    let mut evidence = listed(&[]);
+    evidence.stage = Stage::Kex;
+    evidence.fault = Some(Fault::Eof);
+    (evidence.auth, evidence.host_key) = (None, None);
+    if let Some(negotiated) = &mut evidence.negotiated {
+        negotiated.host_key = "rsa-sha2-256";
+    }
+    let verdict = classify(&evidence, Depth::Auth);
+    assert_eq!(verdict.code, Code::KexClosed);
+    assert!(verdict.detail.contains("(curve25519-sha256, host key by rsa-sha2-256)"), "{}", verdict.detail);
+}
+
+/// Go's x/crypto/ssh agrees on a CBC cipher with an -etm MAC and does not carry it out.
+#[test]
+fn a_protocol_broken_under_keys_names_cipher_and_mac_and_before_them_does_not() {
+    let mut evidence = listed(&[]);
+    evidence.fault = Some(Fault::Protocol("packet length 1745489559".into()));
+    (evidence.auth, evidence.stage) = (None, Stage::Auth);
+    let detail = |evidence: &Evidence| classify(evidence, Depth::Auth).detail;
+    assert!(detail(&evidence).ends_with("1745489559 (under aes128-ctr)"), "{}", detail(&evidence));
+    if let Some(negotiated) = &mut evidence.negotiated {
+        (negotiated.cipher_s2c, negotiated.mac_s2c) = ("aes128-cbc", Some("hmac-sha2-256-etm@openssh.com"));
+    }
+    let keys = "(under aes128-cbc with hmac-sha2-256-etm@openssh.com)";
+    assert!(detail(&evidence).ends_with(keys), "{}", detail(&evidence));
+    evidence.stage = Stage::Kex;
+    assert!(detail(&evidence).ends_with("1745489559"), "{}", detail(&evidence));
+}
+
 #[test]
 fn without_success_the_deepest_answer_wins_and_of_equals_the_last() {
     let closed = || up(Stage::Ident, 30, Fault::Eof);

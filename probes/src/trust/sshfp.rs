@@ -16,7 +16,7 @@ const DIGEST_SHA256: u8 = 2;
 const RDATA_MAX: usize = 65_535;
 
 /// One record.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SshfpRecord {
     /// The key's algorithm: 1 RSA, 2 DSA, 3 ECDSA, 4 Ed25519 (RFC 4255, 6594, 7479).
     pub algorithm: u8,

@@ -32,12 +32,12 @@ fn record(owner: &str, kind: RecordType, data: &str) -> Record {
     Record::from_rdata(name(owner), 300, data)
 }
 
-fn rdata(text: &str) -> SshfpRdata {
+fn rdata(text: &str) -> SshfpRecord {
     let mut words = text.split(' ');
     let (algorithm, fp_type) = (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap());
     let hex = words.next().unwrap();
     let digest = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
-    SshfpRdata { algorithm, fp_type, digest }
+    SshfpRecord { algorithm, fp_type, digest }
 }
 
 /// A zone that signs: one key for its keys, one for the rest.

@@ -97,10 +97,14 @@ fn outcome_of(known: &KnownHost, shown: &[Evidence]) -> (Trust, String, String, 
 const ED: &str = "ssh-ed25519";
 const ALL: &str = "rsa-sha2-512,rsa-sha2-256,ssh-ed25519";
 
+/// Lines, key shown, what the server offers or the host's name, then what comes of it: the word, the code with its argument,
+/// the line that decided, the findings.
+type Row = (&'static str, &'static str, &'static str, Trust, &'static str, &'static str, &'static [FindingId]);
+
 #[test]
 fn plain_keys() {
     use FindingId::HostKeyUnknown;
-    let rows: &[(&str, &str, &str, Trust, &str, &str, &[FindingId])] = &[
+    let rows: &[Row] = &[
         ("h {ed-a}", "ed-a", ED, Trust::Match, "ok", "kh:1", &[]),
         ("x {ed-b}\nh {ed-b}\nh,i {ed-a}", "ed-a", ED, Trust::Match, "ok", "kh:3", &[]),
         ("h {ed-b}", "ed-a", ED, Trust::Changed, "host-key-changed", "kh:1", &[]),
@@ -124,7 +128,7 @@ fn plain_keys() {
 fn certificates() {
     use FindingId::{HostCertInvalid, HostKeyUnknown};
     let host = "host.example";
-    let rows: &[(&str, &str, &str, Trust, &str, &str, &[FindingId])] = &[
+    let rows: &[Row] = &[
         ("@cert-authority *.example {ca good}", "good", host, Trust::CaMatch, "ok", "kh:1", &[]),
         // The authority is what counts, not a stale line for the plain key.
         ("@cert-authority * {ca good}\nhost.example {ed-b}", "good", host, Trust::CaMatch, "ok", "kh:1", &[]),
@@ -413,7 +417,7 @@ fn what_the_dns_says_is_told_and_only_what_it_proves_vouches() {
         let evidence = shows("ed-a", ED);
         let keys = judge_keys(&[&evidence], Some(&known), NOW);
         let result = keys[0].judgement.sshfp.as_ref().unwrap().result;
-        let (_, code, _, findings) = outcome_of(&known, &[evidence.clone()]);
+        let (_, code, _, findings) = outcome_of(&known, std::slice::from_ref(&evidence));
         (result, code, findings)
     };
     use FindingId::{HostKeyUnknown, SshfpMismatch};

@@ -44,7 +44,7 @@ pub struct Known {
     /// `@revoked` lines: keys to be refused from the host.
     pub revoked: Vec<Entry>,
     /// For a port other than 22: what stands under the host's name without a port. ssh looks there only where the name with
-    /// the port has no key (for a certificate: not its authority), and takes from there only what agrees. `None` where
+    /// the port has no key (for a certificate: not its authority), and takes from there only what agrees, or is revoked. `None` where
     /// nothing is found there, or nothing of it could count.
     pub fallback: Option<Box<Self>>,
 }
@@ -100,9 +100,10 @@ impl Known {
             return Answer::Match(entry);
         }
         if self.keys.is_empty() {
-            // A key that differs, or is revoked, under the name without the port counts for nothing.
+            // A key that differs under the name without the port counts for nothing. Of one that is revoked there ssh says
+            // so, and then that it knows no key with the port: it does not connect, and the first is what matters.
             return match self.fallback.as_ref().map(|fallback| fallback.answer(&blob)) {
-                Some(Answer::Match(entry)) => Answer::Match(entry),
+                Some(agreed @ (Answer::Match(_) | Answer::Revoked(_))) => agreed,
                 _ => Answer::Unknown,
             };
         }
@@ -124,7 +125,8 @@ impl Known {
         })
     }
 
-    /// The line by which this key is revoked for the host: a plain key, an authority's, or the one in a certificate.
+    /// The line by which this key is revoked for the host: a plain key, an authority's, or the one in a certificate. What is
+    /// revoked only under the name without the port is for `fallback` to say; [`Self::answer`] and [`Self::authority`] ask it.
     #[must_use]
     pub fn revokes(&self, blob: &[u8]) -> Option<&Entry> {
         let blob = public(blob);

@@ -20,6 +20,9 @@ const RSA_BITS_MIN: u32 = 1024;
 /// Larger ones are more than its buffers take.
 const RSA_BITS_MAX: u32 = 16_384;
 
+/// The signature algorithm of browsers, over keys of the type sk-ecdsa-sha2-nistp256@openssh.com.
+const WEBAUTHN: &[u8] = b"webauthn-sk-ecdsa-sha2-nistp256@openssh.com";
+
 /// Reads the two fields of a key: its type's name and its base64. Gives the blob in the one form that equal keys share.
 pub(super) fn read(kind: &[u8], base64: &[u8]) -> Result<Vec<u8>, Fault> {
     let wanted = blob_type(kind).ok_or_else(|| Fault::unknown_type(kind))?;
@@ -38,6 +41,9 @@ pub(super) fn read(kind: &[u8], base64: &[u8]) -> Result<Vec<u8>, Fault> {
 /// The type of blob that may stand behind a type's name. ssh reads the names of signature algorithms for the types of their
 /// keys, so `rsa-sha2-512` in front of an RSA key is as good as `ssh-rsa`.
 fn blob_type(kind: &[u8]) -> Option<&'static str> {
+    if kind == WEBAUTHN {
+        return Some("sk-ecdsa-sha2-nistp256@openssh.com");
+    }
     HOST_KEY.iter().find(|algorithm| algorithm.name.as_bytes() == kind).map(|algorithm| algorithm.key_type)
 }
 

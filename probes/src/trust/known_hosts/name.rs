@@ -1,14 +1,16 @@
 //! The name under which a host is looked up.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The port that stands in no name.
 const SSH_PORT: u16 = 22;
 
 /// What is looked for in known_hosts: a host's name or address, with its port where that is not 22, or an alias.
 ///
-/// Names are compared without regard to case, so all are kept in lower case. An address is nothing special: it is found as
-/// it is written, so `::1` and `0:0:0:0:0:0:0:1` are two names, as they are for ssh.
+/// Names are compared without regard to case, so all are kept in lower case. Addresses are written as ssh writes them, in the
+/// way of inet_ntop(3): `0:0:0:0:0:0:0:1` is looked for as `::1`, `127.1` as `127.0.0.1`. What known_hosts holds is not
+/// rewritten: a line for `0:0:0:0:0:0:0:1` is never found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LookupName {
     /// As known_hosts has it.
@@ -22,6 +24,7 @@ impl LookupName {
     #[must_use]
     pub fn new(host: &str, port: u16) -> Self {
         let host = host.to_ascii_lowercase();
+        let host = address(&host).unwrap_or(host);
         // ssh writes no port for 0 either, which is its "none given".
         if port == SSH_PORT || port == 0 {
             Self { name: host, plain: None }
@@ -61,6 +64,51 @@ impl fmt::Display for LookupName {
     }
 }
 
+/// An address in the one form in which ssh looks it up; `None` for a name.
+fn address(host: &str) -> Option<String> {
+    if let Some(address) = ipv4(host) {
+        return Some(address.to_string());
+    }
+    let (address, zone) = host.split_at_checked(host.find('%').unwrap_or(host.len()))?;
+    Some(format!("{}{zone}", ipv6(address.parse().ok()?)))
+}
+
+/// As inet_aton(3) reads it: one to four numbers, decimal, octal or hexadecimal, of which the last fills what is left.
+fn ipv4(host: &str) -> Option<Ipv4Addr> {
+    let mut address = 0u32;
+    let mut bits = 32u32;
+    let mut numbers = host.split('.').peekable();
+    while let Some(text) = numbers.next() {
+        let (digits, radix) = match text.strip_prefix("0x") {
+            Some(digits) => (digits, 16),
+            None if text.len() > 1 && text.starts_with('0') => (text, 8),
+            None => (text, 10),
+        };
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let number = u32::from_str_radix(digits, radix).ok()?;
+        let size = if numbers.peek().is_some() { 8 } else { bits };
+        bits = bits.checked_sub(size)?;
+        if u64::from(number) >> size != 0 {
+            return None;
+        }
+        address |= number.checked_shl(bits)?;
+    }
+    Some(Ipv4Addr::from(address))
+}
+
+/// As inet_ntop(3) writes it: unlike Rust, with a dotted end also behind six groups of zeros.
+fn ipv6(address: Ipv6Addr) -> String {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
+            let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
+            format!("::{a}.{b}.{c}.{d}")
+        }
+        _ => address.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +122,34 @@ mod tests {
         assert_eq!((name.as_str(), name.host(), name.fallback()), ("fe80::1%eth0", "fe80::1%eth0", None));
         assert_eq!(LookupName::new("::1", 2222).as_str(), "[::1]:2222");
         assert_eq!(LookupName::new("h", 0).as_str(), "h");
+    }
+
+    #[test]
+    fn addresses_are_looked_for_as_ssh_writes_them() {
+        for (host, written) in [
+            ("0:0::1", "::1"),
+            ("2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
+            ("2001:db8::1:1:1:1:1", "2001:db8:0:1:1:1:1:1"),
+            ("::ffff:102:304", "::ffff:1.2.3.4"),
+            ("::102:304", "::1.2.3.4"),
+            ("::304", "::304"),
+            ("::", "::"),
+            ("FE80:0::1%Eth0", "fe80::1%eth0"),
+            ("127.1", "127.0.0.1"),
+            ("0x7F.1", "127.0.0.1"),
+            ("010.0.0.1", "8.0.0.1"),
+            ("2130706433", "127.0.0.1"),
+            ("1.1.257", "1.1.1.1"),
+            ("0", "0.0.0.0"),
+        ] {
+            assert_eq!(LookupName::new(host, 22).as_str(), written);
+        }
+        for name in
+            ["1.2.3.4.5", "256.1.1.1", "1.1.65536", "4294967296", "08.1", "0x", "1.", ".1", "+1", "", "1.2.3.4 ", "a"]
+        {
+            assert_eq!(LookupName::new(name, 22).as_str(), name);
+        }
+        assert_eq!(LookupName::alias("127.1").as_str(), "127.1");
     }
 
     #[test]
