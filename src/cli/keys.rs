@@ -9,7 +9,7 @@ use std::path::Path;
 use clap::Parser;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::escape;
-use sshprobe_probes::record::Record;
+use sshprobe_probes::record::{Named, Record};
 use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::args::{Cli, KeysArgs};
@@ -50,9 +50,9 @@ pub(super) fn run(args: KeysArgs) -> Result<Exit, Error> {
         file = replacement;
         Ok(vec![view])
     };
-    let ascii_only = config.output.ascii;
+    let (ascii_only, quiet) = (config.output.ascii, config.output.quiet);
     let observe = |record: &Record, progress: &Progress| {
-        if let Some(line) = tally.add(record, asked.of(record)) {
+        if let Some(line) = tally.add(record, asked.of(record), quiet) {
             progress.say(&if ascii_only { ascii(&line) } else { line });
         }
     };
@@ -70,7 +70,7 @@ pub(super) fn run(args: KeysArgs) -> Result<Exit, Error> {
         }
         _ => {}
     }
-    if !config.output.quiet && tally.targets > 0 && ending.delivered() {
+    if !quiet && tally.targets > 0 && ending.delivered() {
         ending.progress.say(&tally.closing(&ending, output.filter(|_| replaced)));
     }
     Ok(exit)
@@ -162,34 +162,38 @@ struct Tally {
 }
 
 impl Tally {
-    /// Counts a record; gives the line to be told of it, if there is anything to tell.
-    fn add(&mut self, record: &Record, gain: Gain) -> Option<String> {
+    /// Counts a record; gives the line to be told of it, if there is anything to tell. A failure is told even to the `quiet`.
+    fn add(&mut self, record: &Record, gain: Gain, quiet: bool) -> Option<String> {
         self.targets += 1;
         self.connections += u64::from(record.connections);
-        let why = match gain {
+        let target = || {
+            let Named { host, port, .. } = &record.target;
+            escape(match port {
+                22 => host.clone(),
+                port if host.contains(':') => format!("[{host}]:{port}"),
+                port => format!("{host}:{port}"),
+            })
+        };
+        match gain {
             Gain::Nothing => {
                 self.silent += 1;
-                return None;
+                None
             }
             Gain::Failed(why) => {
                 self.failed += 1;
-                why
+                let internal = record.code == Code::Internal;
+                self.exit = self.exit.max(if internal { Exit::Internal } else { Exit::Failure });
+                Some(format!("sshprobe: error: {}: {why}", target()))
             }
             Gain::Keys { keys, lacking, .. } => {
                 self.keys += keys.len() as u64;
                 self.hosts += 1;
+                // No failure: Dropbear 2022.83 offers RSA without having a key, and dies when it is asked for.
                 let why = lacking?;
                 self.partly += 1;
-                why
+                (!quiet).then(|| format!("sshprobe: warning: {}: {why}", target()))
             }
-        };
-        self.exit = self.exit.max(if record.code == Code::Internal { Exit::Internal } else { Exit::Failure });
-        let target = match record.target.port {
-            22 => record.target.host.clone(),
-            port if record.target.host.contains(':') => format!("[{}]:{port}", record.target.host),
-            port => format!("{}:{port}", record.target.host),
-        };
-        Some(format!("sshprobe: error: {}: {why}", escape(target)))
+        }
     }
 
     /// What there is to say in the end.

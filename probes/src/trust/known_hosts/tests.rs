@@ -101,7 +101,7 @@ fn every_line_that_cannot_be_used_is_told_once() {
         (String::from("h"), "\"h\" is followed by no key"),
         (String::from("h\x1b[2J "), "\"h\\x1b[2J\" is followed by no key"),
         (format!("{} x", "h".repeat(2_000)), "a host name of 1023 or more characters makes ssh ignore the line"),
-        (String::from("x".repeat(10_000_000)), "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" is followed by no key"),
+        ("x".repeat(10_000_000), "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" is followed by no key"),
         (String::from("h ssh-ed25519"), "the key type is followed by no key"),
         (String::from("h ssh-ed25519 "), "the key type is followed by no key"),
         (String::from("h # ssh-ed25519"), "\"h\" is followed by no key"),
