@@ -5,6 +5,7 @@ mod cli;
 mod demo;
 mod examples;
 mod fingerprints;
+mod keys;
 mod known_hosts;
 mod lab;
 mod outcomes;

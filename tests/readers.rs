@@ -32,6 +32,8 @@ fn the_screens_are_as_kept() {
         ("help", &["--help"]),
         ("help-brief", &["-h"]),
         ("help-explain", &["explain", "--help"]),
+        ("help-keys", &["keys", "--help"]),
+        ("help-keys-brief", &["keys", "-h"]),
     ] {
         for width in [80, 200] {
             let text = shown(args, width);

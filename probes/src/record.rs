@@ -5,6 +5,7 @@
 
 mod assemble;
 mod parts;
+mod proven;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,8 @@ pub use parts::{
     Auth, AuthResult, Cert, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, KnownKey, Named, Negotiated, Net,
     Sshfp, TimingMicros, Tried, Trust, Via,
 };
+
+pub use proven::ProvenKey;
 
 use crate::diagnose::{Code, Confidence, Finding, Status};
 use crate::evidence::Stage;

@@ -79,13 +79,18 @@ impl Cli {
 
     /// The command line as `-h` shows it.
     fn in_brief() -> clap::Command {
-        let brief = |command: clap::Command, option| command.mut_arg(option, |option| option.hide(true));
-        RARE.iter().fold(Self::command(), brief).after_help(MORE_HELP)
+        let hide =
+            |option: clap::Arg| if RARE.contains(&option.get_id().as_str()) { option.hide(true) } else { option };
+        let brief = |command: clap::Command, more| command.mut_args(hide).after_help(more);
+        brief(Self::command(), MORE_HELP).mut_subcommand("keys", |keys| brief(keys, MORE_KEYS_HELP))
     }
 }
 
 const MORE_HELP: &str = "\
 `sshprobe --help` lists every option; `sshprobe explain` every outcome and what to do about it.";
+
+const MORE_KEYS_HELP: &str = "\
+`sshprobe keys --help` lists every option.";
 
 pub(super) const AFTER_HELP: &str = "\
 Targets:    host  host:port  user@host  10.0.0.1  [2001:db8::1]:22  fe80::1%eth0
@@ -101,6 +106,14 @@ pub enum Command {
     /// Start a fleet of scripted servers on loopback, sweep it, and check every verdict
     #[command(args_override_self = true, max_term_width = 110)]
     Demo(DemoArgs),
+    /// Write the host keys that servers prove to hold, as known_hosts lines or SSHFP records
+    #[command(
+        args_override_self = true,
+        override_usage = "sshprobe keys [OPTIONS] TARGET...",
+        max_term_width = 110,
+        after_help = AFTER_KEYS_HELP,
+    )]
+    Keys(Box<KeysArgs>),
     /// Say what an outcome or a finding means, what causes it, how to tell the causes apart, and the remedy
     #[command(args_override_self = true, max_term_width = 110)]
     Explain(ExplainArgs),
@@ -137,6 +150,51 @@ pub struct DemoArgs {
     /// How results are shown.
     #[command(flatten)]
     pub view: ViewArgs,
+}
+
+const AFTER_KEYS_HELP: &str = "\
+Only keys whose signature was verified are written, each host's as soon as it is done; `sort` makes two runs alike. Certificates are not written: of one that is shown, the key in it is.
+A server shows one key a connection: each further type takes one more, --per-host later, so three types take about 3s. No user is named, and no known_hosts file is read.
+SSHFP records go by name alone: addresses have none, and the ports of a host share theirs.
+Failures go to standard error, a line each; where a host has more types than it proved keys, that is a warning. A run that is interrupted or proves no key leaves FILE of -o as it was.
+Exit code:  0 every target proved a key (silent, refused and unreachable addresses of ranges do not count), 1 some did not, 2 program error, 3 an internal fault, 130 interrupted.";
+
+/// `sshprobe keys TARGET...`
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// Whose keys.
+    #[command(flatten)]
+    pub targets: TargetArgs,
+    /// Write known_hosts lines, as ssh does; this is the default
+    #[arg(long, help_heading = "Keys", conflicts_with = "sshfp")]
+    pub known_hosts: bool,
+    /// Write SSHFP records for a zone file, as `ssh-keygen -r` does
+    #[arg(short = 'D', long, help_heading = "Keys")]
+    pub sshfp: bool,
+    /// Hash the names in known_hosts lines, as ssh does with HashKnownHosts
+    #[arg(short = 'H', long, help_heading = "Keys", conflicts_with = "sshfp")]
+    pub hash: bool,
+    /// Which keys: one of each type the server offers, or of each of these types, like ed25519,rsa
+    #[arg(short = 't', long = "type", value_name = "all|LIST", default_value = "all", value_parser = values::key_types_written, allow_hyphen_values = true, help_heading = "Keys")]
+    pub types: KeyTypes,
+    /// Write to FILE instead of standard output; what was there is replaced as a whole, once the run is over
+    #[arg(short, long, value_name = "FILE", help_heading = "Keys")]
+    pub output: Option<PathBuf>,
+    /// How patiently.
+    #[command(flatten, next_help_heading = "Probe")]
+    pub patience: PatienceArgs,
+    /// How fast.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// Through which network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// What standard error shows.
+    #[command(flatten, next_help_heading = "Output")]
+    pub talk: TalkArgs,
+    /// Say what the run would do, how long it may take and what it costs the servers; send nothing, ask for no name
+    #[arg(long, help_heading = "Pace")]
+    pub plan: bool,
 }
 
 /// `sshprobe TARGET...`
@@ -208,6 +266,14 @@ pub struct ProbeArgs {
     /// The user named when asking for the methods; no credential is ever sent [default: the local user]
     #[arg(short = 'l', long, value_name = "USER", value_parser = values::user)]
     pub user: Option<String>,
+    /// How patiently.
+    #[command(flatten)]
+    pub patience: PatienceArgs,
+}
+
+/// How patiently one connection is made.
+#[derive(Debug, Args)]
+pub struct PatienceArgs {
     /// How long one connect may take; under 3.5s an unreachable host looks silent [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = values::span, allow_hyphen_values = true)]
     pub connect_timeout: Option<Duration>,
@@ -331,12 +397,20 @@ pub struct ViewArgs {
     /// Which rows the table shows; answered: all but silent, refused and unreachable addresses of ranges; problems: those of them that are not ok
     #[arg(long, value_name = "problems|answered|all", value_enum, hide_possible_values = true, default_value_t = Show::Answered)]
     pub show: Show,
-    /// Draw progress on standard error; auto: if it is a terminal
-    #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
-    pub progress: When,
     /// Colour the table; auto: if standard output is a terminal and NO_COLOR is not set
     #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
     pub color: When,
+    /// What standard error shows.
+    #[command(flatten)]
+    pub talk: TalkArgs,
+}
+
+/// What standard error shows.
+#[derive(Debug, Args)]
+pub struct TalkArgs {
+    /// Draw progress on standard error; auto: if it is a terminal
+    #[arg(long, value_name = "auto|always|never", value_enum, hide_possible_values = true, default_value_t = When::Auto)]
+    pub progress: When,
     /// Tell on standard error what becomes of each connection; -vv: of each of its stages
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,

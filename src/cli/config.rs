@@ -93,8 +93,9 @@ impl Config {
     /// The first thing wrong, as one line that names the option and the remedy.
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
         let SweepArgs { targets, probe, pace, trust, network, view, fail_on, plan: _ } = args;
+        let patience = probe.patience;
         let mut warnings = Vec::new();
-        let connect_timeout = connect_timeout(probe.connect_timeout, probe.timeout, &mut warnings)?;
+        let connect_timeout = connect_timeout(patience.connect_timeout, patience.timeout, &mut warnings)?;
         let user = match probe.user {
             Some(user) => user,
             None => local_user::name()
@@ -139,10 +140,10 @@ impl Config {
             },
             depth: probe.depth,
             user,
-            prefer_pq: probe.prefer_pq,
+            prefer_pq: patience.prefer_pq,
             connect_timeout,
-            timeout: probe.timeout,
-            retries: probe.retries,
+            timeout: patience.timeout,
+            retries: patience.retries,
             concurrency: pace.concurrency.get(),
             rate: pace.rate,
             per_subnet: pace.per_subnet.get(),

@@ -8,10 +8,11 @@ use crate::cli::values;
 use crate::report::is_silence;
 
 /// How a run ended. Of several that hold, the largest wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Exit {
     /// Nothing counts as failure.
+    #[default]
     Clean = 0,
     /// The outcome of some target counts as failure (see [`FailOn`]).
     Failure = 1,

@@ -54,7 +54,7 @@ impl Output {
             Records::All => Selection::All,
             Records::Answered => Selection::Answered,
         };
-        let progress = match args.progress {
+        let progress = match args.talk.progress {
             When::Auto => io::stderr().is_terminal(),
             When::Always => true,
             When::Never => false,
@@ -72,13 +72,13 @@ impl Output {
             file,
             records,
             show,
-            progress: progress && !args.quiet,
+            progress: progress && !args.talk.quiet,
             color: color(io::stdout().is_terminal()),
             color_stderr: color(io::stderr().is_terminal()),
             ascii: !is_utf8(|name| std::env::var_os(name)),
             columns: args.columns.clone(),
-            verbose: args.verbose,
-            quiet: args.quiet,
+            verbose: args.talk.verbose,
+            quiet: args.talk.quiet,
         })
     }
 
@@ -197,7 +197,7 @@ fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
     Ok(())
 }
 
-fn create(path: &Path) -> Result<File, Error> {
+pub(super) fn create(path: &Path) -> Result<File, Error> {
     OpenOptions::new()
         .write(true)
         .create(true)
@@ -207,7 +207,7 @@ fn create(path: &Path) -> Result<File, Error> {
 }
 
 /// What the system said, without the number that Rust appends.
-fn said(error: &io::Error) -> String {
+pub(super) fn said(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

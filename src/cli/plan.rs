@@ -9,6 +9,7 @@ use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::time::Moment;
+use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
@@ -161,11 +162,17 @@ const fn depth(depth: Depth) -> &'static str {
 
 fn connections(options: &Options) -> String {
     let most = options.settings.most_connections();
+    let trust = options.settings.trust.as_ref().filter(|_| options.settings.plan.depth >= Depth::Kex);
+    let each = match trust.map(|trust| &trust.key_types) {
+        None | Some(KeyTypes::First) => "1 to each target",
+        Some(KeyTypes::All) => "1 to each target for each type of host key that it has",
+        Some(KeyTypes::Listed(_)) => "1 to each target for each type of host key that it has and that was asked for",
+    };
     if most == 1 {
-        return String::from("1 to each target");
+        return each.to_owned();
     }
     format!(
-        "1 to each target; at most {most} to a host on one port, where it throttles, hangs up before its identification, \
+        "{each}; at most {most} to a host on one port, where it throttles, hangs up before its identification, \
          chokes or falls silent in the middle"
     )
 }

@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{Cli, Command, SweepArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
-use crate::cli::{complaint, demo, explain, papers, plan, verbose};
+use crate::cli::{complaint, demo, explain, keys, papers, plan, verbose};
 use crate::engine::{Engine, Outcome, Stats};
 use crate::error::Error;
-use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot};
+use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot, View};
 use crate::resolve::Resolver;
 use crate::sys::entropy;
 use crate::target::Targets;
@@ -44,6 +44,7 @@ pub fn main() -> Exit {
     };
     let done = match cli.command {
         Some(Command::Demo(args)) => demo::run(args),
+        Some(Command::Keys(args)) => keys::run(*args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Completions(args)) => papers::completions(args.shell),
         Some(Command::Man) => papers::man(),
@@ -58,7 +59,7 @@ fn refuse(error: &Error) -> Exit {
     Exit::Program
 }
 
-fn complain(progress: &Progress, error: &Error) {
+pub(super) fn complain(progress: &Progress, error: &Error) {
     for line in error.to_string().lines() {
         progress.say(&format!("sshprobe: error: {line}"));
     }
@@ -102,12 +103,29 @@ pub(super) fn execute(
     targets: Targets,
     mut observe: impl FnMut(&Record) + Send,
 ) -> Result<Exit, Error> {
+    let observe = |record: &Record, _: &Progress| observe(record);
+    let ending = carry_out(runtime, config, targets, || config.output.open(), observe)?;
+    Ok(ending.tell(config))
+}
+
+/// Sweeps the targets for whatever `views` opens, once nothing else can keep the run from starting; `observe` may tell of what
+/// it sees.
+///
+/// # Errors
+/// As for [`execute`].
+pub(super) fn carry_out(
+    runtime: &Runtime,
+    config: &Config,
+    targets: Targets,
+    views: impl FnOnce() -> Result<Vec<View>, Error>,
+    mut observe: impl FnMut(&Record, &Progress) + Send,
+) -> Result<Ending, Error> {
     let mut options = config.engine();
     options.exclusions = targets.exclusions();
     let engine = Engine::prepare(options)?;
     let resolver = Resolver::new(config.resolver());
     let stop = Stop::watched_by(runtime)?;
-    let views = config.output.open()?;
+    let views = views()?;
 
     let started = Instant::now();
     let stats = Arc::new(Stats::default());
@@ -123,7 +141,8 @@ pub(super) fn execute(
     let (sender, records) = mpsc::channel(CHANNEL);
     let (outcome, delivered) = std::thread::scope(|scope| {
         let sink = std::thread::Builder::new().name(String::from("records")).spawn_scoped(scope, || {
-            Sink::new(views).run(records, runtime.handle(), &progress, &mut observe, || stop.cancel.cancel())
+            let observe = |record: &Record| observe(record, &progress);
+            Sink::new(views).run(records, runtime.handle(), &progress, observe, || stop.cancel.cancel())
         });
         let sink = sink.map_err(|source| Error::System { what: "a thread for the records", source })?;
         let outcome = runtime.block_on(async {
@@ -137,28 +156,36 @@ pub(super) fn execute(
         Ok::<_, Error>((outcome, sink.join()))
     })?;
     progress.finish();
-    let ending = Ending {
+    Ok(Ending {
+        progress,
         outcome: outcome?,
         delivered: delivered.ok(),
         bad_lines: bad_lines.load(Ordering::Relaxed),
         interrupted: stop.interrupted.load(Ordering::Relaxed),
         elapsed: started.elapsed(),
-    };
-    Ok(ending.tell(config, &progress))
+    })
 }
 
 /// How a run ended, to be told on standard error and by the exit code.
-struct Ending {
+pub(super) struct Ending {
+    pub(super) progress: Arc<Progress>,
     outcome: Outcome,
     /// `None` if the sink panicked.
     delivered: Option<Delivered>,
     bad_lines: bool,
-    interrupted: bool,
-    elapsed: Duration,
+    pub(super) interrupted: bool,
+    pub(super) elapsed: Duration,
 }
 
 impl Ending {
-    fn tell(self, config: &Config, progress: &Progress) -> Exit {
+    /// All that was written reached its place, and somebody read it.
+    pub(super) fn delivered(&self) -> bool {
+        self.delivered.as_ref().is_some_and(|delivered| delivered.error.is_none() && !delivered.closed)
+    }
+
+    /// Tells what went wrong with the run itself.
+    pub(super) fn settle(&self) -> Exit {
+        let progress = &self.progress;
         let mut exit = Exit::Clean;
         if self.bad_lines {
             exit = exit.max(Exit::Program);
@@ -169,7 +196,7 @@ impl Ending {
         if self.interrupted {
             exit = exit.max(Exit::Interrupted);
         }
-        let Some(delivered) = self.delivered else {
+        let Some(delivered) = &self.delivered else {
             progress.say(
                 "sshprobe: error: a fault of this program: the writer of the records died, and some of them are lost",
             );
@@ -179,6 +206,13 @@ impl Ending {
             complain(progress, error);
             exit = exit.max(Exit::Program);
         }
+        exit
+    }
+
+    /// The same, and then how the run went.
+    fn tell(self, config: &Config) -> Exit {
+        let exit = self.settle();
+        let Some(delivered) = &self.delivered else { return exit };
         let nothing_to_tell = delivered.closed || (delivered.summary.targets() == 0 && exit == Exit::Program);
         if !config.output.quiet && !nothing_to_tell {
             let closing = Closing {
@@ -188,7 +222,7 @@ impl Ending {
                 look: config.output.stderr(),
                 reach: Reach { gone: config.targets_vanish, options: &config.reach_options() },
             };
-            progress.say(&delivered.summary.render(&closing));
+            self.progress.say(&delivered.summary.render(&closing));
         }
         exit
     }

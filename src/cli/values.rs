@@ -106,17 +106,28 @@ const KEY_TYPES: [(&str, &[&str]); 6] = [
     ("ecdsa-sk", &["sk-ecdsa-sha2-nistp256@openssh.com"]),
 ];
 
+/// Every type of key, as known_hosts names it.
+pub(super) fn every_key_type() -> impl Iterator<Item = &'static str> {
+    KEY_TYPES.iter().flat_map(|(_, types)| types.iter().copied())
+}
+
 /// `--host-key-types`.
 pub(super) fn key_types(text: &str) -> Result<KeyTypes, String> {
     match text {
         "first" => Ok(KeyTypes::First),
         "all" => Ok(KeyTypes::All),
-        _ => key_type_list(text).map(KeyTypes::Listed),
+        _ => key_type_list(text, &["first", "all"]).map(KeyTypes::Listed),
     }
 }
 
-/// Types of key, short as for `ssh-keyscan -t` or in full as in known_hosts, joined by commas.
-pub(super) fn key_type_list(text: &str) -> Result<Vec<&'static str>, String> {
+/// `sshprobe keys --type`.
+pub(super) fn key_types_written(text: &str) -> Result<KeyTypes, String> {
+    if text == "all" { Ok(KeyTypes::All) } else { key_type_list(text, &["all"]).map(KeyTypes::Listed) }
+}
+
+/// Types of key, short as for `ssh-keyscan -t` or in full as in known_hosts, joined by commas. `alone` are the words that can
+/// stand in their place.
+fn key_type_list(text: &str, alone: &[&str]) -> Result<Vec<&'static str>, String> {
     let mut types = Vec::new();
     for word in text.split(',').map(str::trim) {
         let short = KEY_TYPES.iter().find(|(name, _)| *name == word).map(|(_, types)| *types);
@@ -124,10 +135,9 @@ pub(super) fn key_type_list(text: &str) -> Result<Vec<&'static str>, String> {
             KEY_TYPES.iter().find_map(|(_, types)| types.iter().find(|name| **name == word)).map(std::slice::from_ref)
         };
         let Some(meant) = short.or_else(full) else {
-            let names: Vec<&str> =
-                ["first", "all"].into_iter().chain(KEY_TYPES.iter().map(|(name, _)| *name)).collect();
+            let names: Vec<&str> = alone.iter().copied().chain(KEY_TYPES.iter().map(|(name, _)| *name)).collect();
             return Err(match word {
-                "first" | "all" => format!("has {word} beside others; it stands alone"),
+                _ if alone.contains(&word) => format!("has {word} beside others; it stands alone"),
                 _ => format!("has `{}`, which {}", word.escape_default(), none_of(word, &names)),
             });
         };

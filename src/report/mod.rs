@@ -5,6 +5,7 @@ mod csv;
 pub mod format;
 mod histogram;
 mod jsonl;
+pub mod keys;
 pub mod layout;
 mod networks;
 pub mod next;

@@ -57,7 +57,18 @@ impl View {
         name: String,
         out: Box<dyn Write + Send>,
     ) -> Self {
-        let mut encoder = (format.encoder)(look);
+        Self::through((format.encoder)(look), selection, place, name, out)
+    }
+
+    /// The same through an encoder that is none of the formats.
+    #[must_use]
+    pub fn through(
+        mut encoder: Box<dyn Encoder>,
+        selection: Selection,
+        place: Place,
+        name: String,
+        out: Box<dyn Write + Send>,
+    ) -> Self {
         let mut buffer = Vec::new();
         encoder.begin(&mut buffer);
         Self { encoder, selection, place, name, out, buffer, open: true }

@@ -28,6 +28,16 @@ pub fn number() -> Result<u64, NoRandomness> {
     Ok(u64::from_ne_bytes(bytes))
 }
 
+/// A salt for the name of one known_hosts line.
+///
+/// # Errors
+/// When the operating system has none to give.
+pub fn salt() -> Result<[u8; 20], NoRandomness> {
+    let mut bytes = [0; 20];
+    rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +46,6 @@ mod tests {
     fn no_two_are_alike() {
         assert_ne!(seed().unwrap().0, seed().unwrap().0);
         assert_ne!(number(), number());
+        assert_ne!(salt(), salt());
     }
 }

@@ -11,7 +11,7 @@ pub mod set;
 pub mod source;
 
 pub use address::Families;
-pub use expr::Expression;
+pub use expr::{Expression, Hosts};
 pub use ports::PortSet;
 pub use problem::{ExprError, InputProblem, InputProblems};
 pub use set::{Exclusions, Order};

@@ -2,6 +2,7 @@
 
 mod ground;
 mod interrupt;
+mod keys;
 mod limits;
 mod matrix;
 mod names;

@@ -123,6 +123,7 @@ impl Fleet {
             "no-methods" => {
                 (&[], "PasswordAuthentication no\nPubkeyAuthentication no\nKbdInteractiveAuthentication no")
             }
+            "two-ports" => (&[], "Port 2222"),
             "rsa" => (&["rsa"], ""),
             "ecdsa" => (&["ecdsa"], ""),
             "banner" => {

@@ -355,3 +355,56 @@ fn extensions_whose_names_are_no_text_are_not_lost_in_each_other() {
     assert_eq!(json["ext_info_raw_b64"], json!([["/w==", "b25l"], ["/g==", "dHdv"]]));
     assert_eq!(json_of(&record(&[complete()])).get("ext_info_raw_b64"), None);
 }
+
+fn shown(blob: &[u8], signature: Signature) -> Evidence {
+    let mut evidence = complete();
+    evidence.host_key = Some(evidence::HostKey { blob: blob.to_vec(), signature });
+    evidence
+}
+
+#[test]
+fn only_proven_keys_are_passed_on_and_of_certificates_the_key() {
+    let certificate = crate::trust::samples::certificate("good");
+    let plain = crate::hostkey::plain_key(&certificate).unwrap().into_owned();
+    let blobs = |record: &Record| record.proven_keys().into_iter().map(|key| key.blob).collect::<Vec<_>>();
+    let verified = |blob: &[u8]| shown(blob, Signature::Verified);
+    assert_eq!(blobs(&record(&[verified(&blob()), verified(&blob())])), [blob()]);
+    assert_eq!(blobs(&record(&[verified(&certificate), verified(&plain)])), std::slice::from_ref(&plain));
+    let both = record(&[verified(&blob()), verified(&plain)]);
+    assert_eq!(both.proven_keys().len(), 2, "two of one type, as of a pool that has no common key");
+    assert!(both.proven_keys().iter().all(|key| key.kind == "ssh-ed25519"));
+    assert_eq!(both.unproven_types(), Vec::<&str>::new());
+    let unseen = record(&[shown(&blob(), Signature::Unchecked)]);
+    assert_eq!((blobs(&unseen), unseen.unproven_types()), (vec![], vec!["ssh-ed25519"]));
+    for bad in [
+        &[shown(&blob(), Signature::Bad)][..],
+        &[verified(&blob()), shown(&blob(), Signature::Bad)],
+        &[verified(&plain), shown(&blob(), Signature::Bad)],
+        &[shown(&certificate, Signature::Bad), verified(&plain)],
+    ] {
+        assert_eq!(blobs(&record(bad)), Vec::<Vec<u8>>::new());
+    }
+    // What says of itself that it is a key of a type that is not known, and what is none.
+    for blob in [&b"\0\0\0\x0bssh-unknown"[..], b"x", b""] {
+        assert_eq!(blobs(&record(&[verified(blob)])), Vec::<Vec<u8>>::new());
+    }
+}
+
+#[test]
+fn types_offered_and_not_proven_are_named() {
+    let mut evidence = shown(&blob(), Signature::Verified);
+    let lists: [&[u8]; 10] = [
+        b"curve25519-sha256",
+        b"rsa-sha2-512,rsa-sha2-256,ecdsa-sha2-nistp256,ssh-ed25519,ssh-dss-cert-v01@openssh.com,unheard-of",
+        b"aes128-ctr",
+        b"aes128-ctr",
+        b"hmac-sha2-256",
+        b"hmac-sha2-256",
+        b"none",
+        b"none",
+        b"",
+        b"",
+    ];
+    evidence.kexinit = Some(KexInit::parse(&KexInit::build([0; 16], lists, false)).unwrap());
+    assert_eq!(record(&[evidence]).unproven_types(), ["ecdsa-sha2-nistp256", "ssh-rsa", "ssh-dss"]);
+}

@@ -131,6 +131,11 @@ impl KnownHost {
 /// The types of plain keys a server has an algorithm for, each once, in the order of our table.
 #[must_use]
 pub fn plain_types(server: &KexInit) -> Vec<&'static str> {
+    plain_types_where(|name| server.host_key().names().any(|offered| offered == name.as_bytes()))
+}
+
+/// The same of whoever `offers` the host-key algorithms of these names.
+pub(crate) fn plain_types_where(offers: impl Fn(&str) -> bool) -> Vec<&'static str> {
     let mut types = Vec::new();
     for algorithm in HOST_KEY {
         let plain = if is_certificate(algorithm.key_type) {
@@ -139,7 +144,7 @@ pub fn plain_types(server: &KexInit) -> Vec<&'static str> {
             Some(algorithm.key_type)
         };
         let Some(plain) = plain else { continue };
-        if !types.contains(&plain) && server.host_key().names().any(|name| name == algorithm.name.as_bytes()) {
+        if !types.contains(&plain) && offers(algorithm.name) {
             types.push(plain);
         }
     }

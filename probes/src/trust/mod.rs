@@ -14,16 +14,17 @@ mod policy;
 mod public_key;
 pub mod revoked;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod source;
 pub mod sshfp;
 
 pub use bad_keys::BadKeys;
 pub use certificate::{CertFault, CertRules, CertSummary};
 pub use dns::{SshfpResult, SshfpSaid, Voucher};
+pub(crate) use host::plain_types_where;
 pub use host::{KnownHost, plain_types};
 pub use judge::{CertSaid, JudgedKey, Judgement, KnownKey, Mismatch, Removal, judge_keys};
-pub use known_hosts::{Answer, Entry, Known, KnownHosts, LookupName};
+pub use known_hosts::{Answer, Entry, Known, KnownHosts, LookupName, hashed_name, known_hosts_line};
 pub use policy::{KeyTypes, Policy};
 pub use revoked::RevokedKeys;
 pub use source::{Problem, Source};

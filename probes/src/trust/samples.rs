@@ -91,7 +91,7 @@ static CERTIFICATES: &[(&str, &str)] = &[
 ];
 
 /// The certificate of this name.
-pub(super) fn certificate(name: &str) -> Vec<u8> {
+pub(crate) fn certificate(name: &str) -> Vec<u8> {
     let (_, blob) = CERTIFICATES.iter().find(|(each, _)| *each == name).unwrap();
     STANDARD.decode(blob).unwrap()
 }

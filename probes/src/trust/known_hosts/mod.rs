@@ -10,8 +10,10 @@ mod pattern;
 mod store;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use answer::{Answer, Entry, Known};
 pub use builder::KnownHostsBuilder;
 pub use name::LookupName;
 pub use store::KnownHosts;
+pub use write::{hashed_name, known_hosts_line};
