@@ -27,7 +27,7 @@ use crate::hostkey::{key_type, plain_key};
 use crate::negotiate::Offer;
 use crate::plan::{Depth, Plan};
 use crate::record::{Record, Run};
-use crate::target::Target;
+use crate::target::{Host, Target};
 use crate::time::Moment;
 use crate::trust::{Answer, KeyTypes, KnownHost, Policy, SshfpSaid};
 
@@ -82,8 +82,10 @@ pub enum Next {
 /// A connection to be opened.
 #[derive(Debug, Clone)]
 pub struct Connect {
-    /// Where to.
+    /// Where to; for a target reached by name through a tunnel the address that stands in for it.
     pub addr: SocketAddr,
+    /// What the target goes by, for transports that take names.
+    pub host: Host,
     /// What to do there.
     pub plan: Arc<Plan>,
     /// Not before this moment; until then the case holds no connection slot.
@@ -97,8 +99,9 @@ pub struct Connect {
 impl Connect {
     /// A connection for whose host keys nothing is known.
     #[must_use]
-    pub const fn new(addr: SocketAddr, plan: Arc<Plan>, not_before: Moment) -> Self {
-        Self { addr, plan, not_before, mss: None, known: None }
+    pub fn new(addr: SocketAddr, plan: Arc<Plan>, not_before: Moment) -> Self {
+        let host = Host::Addr(addr.ip(), 0);
+        Self { addr, host, plan, not_before, mss: None, known: None }
     }
 
     /// The plan to converse by once the connection is up: what is known of the host is only looked up here, so that addresses
@@ -253,7 +256,14 @@ impl Case {
                 // The offer of a connection for one type of key has nothing to be put in order.
                 let known = if self.fetched.is_empty() { self.known.clone() } else { None };
                 let (plan, not_before) = (self.plan(), *not_before);
-                Next::Connect(Connect { addr: *addr, plan, not_before, mss: self.mss, known })
+                Next::Connect(Connect {
+                    addr: *addr,
+                    host: self.target.host.clone(),
+                    plan,
+                    not_before,
+                    mss: self.mss,
+                    known,
+                })
             }
             State::Unresolved(fault) => {
                 let resolve = self.resolve.unwrap_or_default();

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::diagnose::Code;
+use crate::record::Via;
 use crate::time::Moment;
 use crate::wire::kexinit::KexInit;
 
@@ -61,6 +63,8 @@ pub struct Evidence {
     pub stage: Stage,
     /// What the network said.
     pub path: Path,
+    /// What the way to the target saw before SSH began, where it is more than TCP.
+    pub tunnel: Option<Box<Tunnel>>,
     /// How long each stage took.
     pub timing: Timing,
     /// TCP_MAXSEG was lowered for this connection, to this many bytes.
@@ -109,6 +113,7 @@ impl Evidence {
             ended: started,
             stage: Stage::Connect,
             path: Path::default(),
+            tunnel: None,
             timing: Timing::default(),
             mss: None,
             step_by_step: false,
@@ -128,7 +133,7 @@ impl Evidence {
         }
     }
 
-    /// A TCP connection was made: whatever came later, the address answered.
+    /// A TCP connection (or a tunnel) to the target was made: whatever came later, the target answered.
     #[must_use]
     pub fn connected(&self) -> bool {
         match &self.fault {
@@ -136,7 +141,7 @@ impl Evidence {
             None => true,
             // Linux says ECONNREFUSED to a SYN's reset; any other came over a connection that had been accepted.
             Some(Fault::Connect) => self.path.errno == Some(Errno::ECONNRESET),
-            Some(_) => self.stage > Stage::Connect,
+            Some(_) => self.stage > Stage::Tunnel,
         }
     }
 
@@ -145,6 +150,70 @@ impl Evidence {
     pub fn extension(&self, name: &[u8]) -> Option<&[u8]> {
         self.ext_info.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
     }
+}
+
+/// What a tunnel or proxy saw on the way to the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tunnel {
+    /// Which kind of way it is.
+    pub via: Via,
+    /// How long each of its stages took.
+    pub timing: TunnelTiming,
+    /// The relay's close code.
+    pub close_code: Option<u32>,
+    /// The words of whoever is on the way (a relay's reason, a proxy's status line, a program's standard error), raw and at
+    /// most [`Tunnel::REASON_MAX`] bytes.
+    pub reason: Vec<u8>,
+    /// Why it did not lead to the target, or what ended it.
+    pub trouble: Option<TunnelTrouble>,
+}
+
+impl Tunnel {
+    /// How many bytes of the words are kept.
+    pub const REASON_MAX: usize = 4096;
+
+    /// A way of this kind of which nothing is known yet.
+    #[must_use]
+    pub fn new(via: Via) -> Self {
+        Self { via, timing: TunnelTiming::default(), close_code: None, reason: Vec::new(), trouble: None }
+    }
+}
+
+/// How long the stages of a tunnel took; absent for those not passed, or that the kind of tunnel does not have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TunnelTiming {
+    /// Resolving the relay's or proxy's name.
+    pub dns: Option<Duration>,
+    /// TCP to it, or starting the program.
+    pub connect: Option<Duration>,
+    /// The proxy's consent.
+    pub proxy: Option<Duration>,
+    /// TLS.
+    pub tls: Option<Duration>,
+    /// The HTTP upgrade.
+    pub upgrade: Option<Duration>,
+    /// The relay's session.
+    pub sid: Option<Duration>,
+}
+
+impl TunnelTiming {
+    /// All of them together.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        let Self { dns, connect, proxy, tls, upgrade, sid } = self;
+        [dns, connect, proxy, tls, upgrade, sid].into_iter().flatten().sum()
+    }
+}
+
+/// What is wrong with a tunnel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelTrouble {
+    /// The outcome.
+    pub code: Code,
+    /// Its parameter.
+    pub arg: Option<String>,
+    /// One sentence with the evidence, escaped.
+    pub detail: String,
 }
 
 /// What the network, as opposed to the server, said about a connection.
@@ -354,6 +423,8 @@ pub enum Fault {
     Connect,
     /// Our own connect deadline passed.
     ConnectTimeout,
+    /// The way to the target broke before SSH began; [`Tunnel::trouble`] says how.
+    Tunnel,
     /// Trouble of this machine, not of the target.
     Local(LocalTrouble),
     /// Our deadline for the whole connection passed in the stage reached.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use parts::{
     Auth, AuthResult, Cert, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, KnownKey, Named, Negotiated, Net,
-    Sshfp, TimingMicros, Tried, Trust, Via,
+    Sshfp, TimingMicros, Tried, Trust, Tunnel, TunnelMicros, Via,
 };
 
 pub use proven::ProvenKey;
@@ -75,6 +75,9 @@ pub struct Record {
     /// What the network said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub net: Option<Net>,
+    /// What the way to the target saw, where it is more than TCP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Tunnel>,
     /// The server's identification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ident: Option<Ident>,

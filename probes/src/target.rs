@@ -1,6 +1,6 @@
 //! What is probed: one name or address with a port, and where in the user's input it came from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 /// One target. Exactly one record comes of it.
@@ -35,6 +35,66 @@ impl std::fmt::Display for Host {
             Host::Name(name) => f.write_str(name),
             Host::Addr(addr, 0) => addr.fmt(f),
             Host::Addr(addr, scope) => write!(f, "{addr}%{scope}"),
+        }
+    }
+}
+
+/// The address that stands in for a target which is reached by its name through a tunnel, so that nobody here knows its
+/// address. Nothing is ever sent there: it tells targets apart where connections are paced and evidence is compared.
+///
+/// Made of the name and port, each in a /64 of its own of a prefix that is nobody's (fd00::/8 with the second half all ones,
+/// which no interface has: RFC 4193 wants random bits there, and RFC 7136 an address that is not reserved).
+#[must_use]
+pub fn stand_in(host: &Host, port: u16) -> SocketAddr {
+    // FNV-1a: any function that spreads does.
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in host.to_string().bytes().chain(port.to_be_bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    let prefix = 0xfd00_0000_0000_0000 | hash >> 8;
+    let bits = u128::from(prefix) << 64 | STAND_IN_TAIL;
+    SocketAddr::new(Ipv6Addr::from_bits(bits).into(), port)
+}
+
+/// The lower half of every such address.
+const STAND_IN_TAIL: u128 = 0xffff_ffff_ffff_ffff;
+
+/// Whether an address is one that [`stand_in`] makes.
+#[must_use]
+pub fn is_stand_in(addr: IpAddr) -> bool {
+    match addr {
+        IpAddr::V6(addr) => addr.to_bits() >> 120 == 0xfd && addr.to_bits() & STAND_IN_TAIL == STAND_IN_TAIL,
+        IpAddr::V4(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stand_ins_differ_by_name_and_port_and_are_known_as_such() {
+        let name = |name: &str| Host::Name(name.into());
+        let all = [
+            stand_in(&name("web1"), 22),
+            stand_in(&name("web2"), 22),
+            stand_in(&name("web1"), 2222),
+            stand_in(&Host::Addr("10.0.0.1".parse().unwrap(), 0), 22),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert!(is_stand_in(one.ip()), "{one}");
+            let subnet = |addr: &SocketAddr| match addr.ip() {
+                IpAddr::V6(addr) => addr.to_bits() >> 64,
+                IpAddr::V4(_) => unreachable!(),
+            };
+            assert!(
+                all[..at].iter().all(|other| subnet(other) != subnet(one)),
+                "one fleet behind a tunnel is no subnet"
+            );
+        }
+        assert_eq!(all[0], stand_in(&name("web1"), 22));
+        for real in ["10.0.0.1", "fd00::1", "2001:db8::ffff:ffff:ffff:ffff", "::1"] {
+            assert!(!is_stand_in(real.parse().unwrap()), "{real}");
         }
     }
 }

@@ -17,7 +17,7 @@ use sshprobe_probes::govern::subnet::Subnet;
 use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
 use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
-use sshprobe_probes::target::{Host, Target};
+use sshprobe_probes::target::{Host, Target, stand_in};
 use sshprobe_probes::time::Moment;
 use sshprobe_probes::trust::SshfpSaid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -222,10 +222,15 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             self.stats.feed();
             // Names have room of their own: as long as there is some, a resolver that keeps them waiting keeps no address
             // waiting. Behind more names than that, the targets that follow wait with them.
-            let room = if let Host::Name(_) = target.host { &self.names } else { &self.cases };
+            let resolved = !self.transport.takes_names();
+            let room = if let Host::Name(_) = target.host && resolved { &self.names } else { &self.cases };
             let Some(room) = self.room(room).await else { return };
             let works = Arc::clone(self);
             match target.host.clone() {
+                Host::Name(_) if !resolved => {
+                    let case = self.case(&target, vec![stand_in(&target.host, target.port)], None);
+                    drop(tokio::spawn(async move { works.see(&target, case, room).await }));
+                }
                 Host::Name(name) => drop(tokio::spawn(async move { works.name(target, &name, room).await })),
                 Host::Addr(addr, scope) => {
                     let case = self.case(&target, vec![socket_addr(addr, scope, target.port)], None);
@@ -436,6 +441,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         if evidence.fault.is_some() && evidence.path.icmp.is_none() {
             evidence.path.icmp = end.icmp;
         }
+        evidence.tunnel = end.tunnel.or(evidence.tunnel);
         let silent = matches!(evidence.fault, Some(Fault::Timeout | Fault::Lost));
         if silent && overslept(&evidence, connect.plan.timeout) {
             return Err(Shortage(None));

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io;
 
 use sshprobe_probes::case::Connect;
-use sshprobe_probes::evidence::{Errno, Evidence, Icmp};
+use sshprobe_probes::evidence::{Errno, Evidence, Icmp, Tunnel};
 use sshprobe_probes::probe::Leave;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -14,6 +14,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub trait Transport: Send + Sync + 'static {
     /// What carries the bytes.
     type Stream: Stream;
+
+    /// Whether the way takes names: then they are not resolved here, and nobody here knows the target's address.
+    fn takes_names(&self) -> bool {
+        false
+    }
 
     /// Opens one connection.
     ///
@@ -55,9 +60,11 @@ pub struct SoftError {
 }
 
 /// How the way to the target ended: what an end of file alone does not tell.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PathEnd {
     /// An ICMP error that was waiting to be read.
     pub icmp: Option<Icmp>,
+    /// What the way to the target had seen by its end, where it is more than TCP.
+    pub tunnel: Option<Box<Tunnel>>,
 }

@@ -260,7 +260,7 @@ impl Stream for TcpPath {
             // If it cannot be set, the connection is closed politely: no reason to complain.
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         }
-        PathEnd { icmp }
+        PathEnd { icmp, ..PathEnd::default() }
     }
 }
 

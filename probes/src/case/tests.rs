@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::evidence::{Auth, Errno, HostKey, Identification, PreambleLine, Signature};
-use crate::target::Host;
 use crate::time::UnixMicros;
 use crate::wire::kexinit::KexInit;
 use base64::Engine as _;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::code::Code;
 use super::finding::Finding;
 use super::verdict::{Answer, Verdict};
-use super::{connect, disconnect, ident, session};
+use super::{connect, disconnect, ident, session, tunnel};
 use crate::escape::escape;
 use crate::evidence::{Evidence, Fault, Stage};
 use crate::findings::findings;
@@ -37,6 +37,8 @@ fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {
         Fault::Eof | Fault::Reset | Fault::Lost | Fault::Timeout | Fault::Disconnected if holds(evidence, asked) => {
             session::complete(evidence)
         }
+        Fault::Tunnel => tunnel::broke(evidence),
+        _ if tunnel::explains(evidence) => tunnel::broke(evidence),
         Fault::Connect => connect::failed(evidence),
         Fault::ConnectTimeout => connect::timed_out(evidence),
         Fault::Local(trouble) => connect::local(evidence, *trouble),

@@ -18,6 +18,7 @@ mod table;
 pub(crate) mod tests;
 mod text;
 mod trust;
+mod tunnel;
 mod verdict;
 
 pub use crate::findings::{FINDINGS, FindingText};

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::parts::{
     Auth, AuthResult, Cert, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, KnownKey, Named, Negotiated, Net,
-    Sshfp, TimingMicros, Tried, Via,
+    Sshfp, TimingMicros, Tried, Tunnel, TunnelMicros, Via,
 };
 use super::{Record, Run, SCHEMA};
 use crate::case::ResolveFault;
@@ -21,7 +22,7 @@ use crate::fingerprint::{Software, identify};
 use crate::hassh::hassh_server;
 use crate::hostkey::{FingerprintHash, UnixTime, canonical_key, key_info, key_type};
 use crate::memo::Memo;
-use crate::target::{Host, Target};
+use crate::target::{Host, Target, is_stand_in};
 use crate::time::Moment;
 use crate::trust::{self, CertSaid, JudgedKey, KnownHost, Removal, SshfpResult, judge_keys};
 use crate::wire::kexinit::KexInit;
@@ -113,6 +114,7 @@ impl Record {
             attempts: 1,
             tried: Vec::new(),
             net: None,
+            tunnel: None,
             ident: None,
             preamble: Vec::new(),
             preamble_b64: Vec::new(),
@@ -157,9 +159,12 @@ impl Record {
     /// Takes over what the connections learned, the one that decided first, then the deepest.
     fn learn(&mut self, best: &[&Evidence]) {
         let Some(decided) = best.first() else { return };
-        let addr = decided.addr.ip();
-        self.target.addr = Some(addr);
+        self.target.addr = real(decided.addr.ip());
         self.net = Some(net(decided));
+        if let Some(way) = &decided.tunnel {
+            self.target.via = way.via;
+            self.tunnel = Some(tunnel(way));
+        }
         self.disconnect = decided.disconnect.as_ref().map(disconnect);
         self.timing_us = timing(best);
         match best.iter().find_map(|each| each.ident.as_ref().map(|ident| (ident, &each.preamble))) {
@@ -229,12 +234,31 @@ fn tried(verdict: &Verdict, connections: &[Evidence], run: &Run) -> Vec<Tried> {
     let tried = connections.iter().zip(answers);
     tried
         .map(|(evidence, answer)| Tried {
-            addr: evidence.addr.ip(),
+            addr: real(evidence.addr.ip()),
             code: answer.code,
             stage: answer.stage,
             at: at(run, evidence.started),
         })
         .collect()
+}
+
+/// An address that something was sent to.
+fn real(addr: IpAddr) -> Option<IpAddr> {
+    (!is_stand_in(addr)).then_some(addr)
+}
+
+fn tunnel(way: &evidence::Tunnel) -> Tunnel {
+    let (reason, reason_b64) = text(&way.reason);
+    let evidence::TunnelTiming { dns, connect, proxy, tls, upgrade, sid } = way.timing;
+    let timing_us = TunnelMicros {
+        dns: dns.map(micros),
+        connect: connect.map(micros),
+        proxy: proxy.map(micros),
+        tls: tls.map(micros),
+        upgrade: upgrade.map(micros),
+        sid: sid.map(micros),
+    };
+    Tunnel { kind: way.via, close_code: way.close_code, reason, reason_b64, timing_us }
 }
 
 fn net(evidence: &Evidence) -> Net {
@@ -252,6 +276,7 @@ fn timing(best: &[&Evidence]) -> TimingMicros {
         |stage: fn(&evidence::Timing) -> Option<Duration>| best.iter().find_map(|each| stage(&each.timing)).map(micros);
     TimingMicros {
         resolve: None,
+        tunnel: best.first().and_then(|first| first.tunnel.as_ref()).map(|way| micros(way.timing.total())),
         connect: first(|timing| timing.connect),
         ident: first(|timing| timing.ident),
         kexinit: first(|timing| timing.kexinit),

@@ -51,14 +51,56 @@ pub enum Via {
 /// One connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
-    /// Where it went.
-    pub addr: IpAddr,
+    /// Where it went; absent where only a tunnel knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addr: Option<IpAddr>,
     /// What it came to by itself.
     pub code: Code,
     /// The last stage it entered.
     pub stage: Stage,
     /// When it was started, RFC 3339 in UTC.
     pub at: String,
+}
+
+/// The tunnel or proxy of the connection that decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunnel {
+    /// Which kind of way it is.
+    pub kind: Via,
+    /// The relay's close code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close_code: Option<u32>,
+    /// The words of whoever is on the way.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// The same as bytes, if they are not UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_b64: Option<String>,
+    /// How long its stages took, in microseconds.
+    pub timing_us: TunnelMicros,
+}
+
+/// How long the stages of a tunnel took, in microseconds; absent for those not passed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TunnelMicros {
+    /// Resolving the relay's or proxy's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<u64>,
+    /// TCP to it, or starting the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<u64>,
+    /// The proxy's consent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<u64>,
+    /// TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<u64>,
+    /// The HTTP upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<u64>,
+    /// The relay's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<u64>,
 }
 
 /// What the network said on the connection that decided.
@@ -330,6 +372,9 @@ pub struct TimingMicros {
     /// The name's resolution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolve: Option<u64>,
+    /// All stages of a tunnel together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<u64>,
     /// Until connect() succeeded or failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect: Option<u64>,

@@ -1,0 +1,25 @@
+//! The way to the target: a tunnel or proxy that did not lead there.
+
+use super::code::Code;
+use super::verdict::Verdict;
+use crate::evidence::{Evidence, Fault, Stage};
+
+/// The way broke before SSH began, and whoever is on it said how.
+pub(super) fn broke(evidence: &Evidence) -> Verdict {
+    let Some(trouble) = evidence.tunnel.as_ref().and_then(|tunnel| tunnel.trouble.as_ref()) else {
+        return Verdict::new(Code::Internal, Stage::Tunnel, "a tunnel broke and nothing says how");
+    };
+    let verdict = Verdict::new(trouble.code, Stage::Tunnel, trouble.detail.clone());
+    match &trouble.arg {
+        Some(arg) => verdict.with_arg(arg.clone()),
+        None => verdict,
+    }
+}
+
+/// The stream ended and the target had not said a word: what the way to it says about that explains the end.
+///
+/// Once the target has spoken, SSH's own evidence tells more.
+pub(super) fn explains(evidence: &Evidence) -> bool {
+    let silent = evidence.received == 0 && matches!(evidence.fault, Some(Fault::Eof | Fault::Reset | Fault::Timeout));
+    silent && evidence.tunnel.as_ref().is_some_and(|tunnel| tunnel.trouble.is_some())
+}

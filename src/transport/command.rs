@@ -1,0 +1,231 @@
+//! A program as the way to the target, as ssh's ProxyCommand: its standard input and output carry the bytes, its standard
+//! error says why it failed.
+
+use std::io;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use sshprobe_probes::case::Connect;
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, Tunnel, TunnelTrouble};
+use sshprobe_probes::probe::Leave;
+use sshprobe_probes::record::Via;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::reading;
+use crate::sys::clock::Clock;
+use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
+
+/// How long a program that has closed its output may take to say why and to end. gcloud needs most of a second.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long a program may take to end once nobody talks to it any more, before it is ended.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// Starts a program for each connection.
+#[derive(Debug, Clone)]
+pub struct ProxyCommand {
+    clock: Clock,
+    /// As the user wrote it, with its tokens.
+    command: Arc<str>,
+    /// Programs running at a time.
+    places: Arc<Semaphore>,
+}
+
+impl ProxyCommand {
+    /// Runs `command`, at most `most` of it at a time.
+    #[must_use]
+    pub fn new(clock: Clock, command: &str, most: usize) -> Self {
+        Self { clock, command: command.into(), places: Arc::new(Semaphore::new(most.max(1))) }
+    }
+}
+
+impl Transport for ProxyCommand {
+    type Stream = CommandPath;
+
+    fn takes_names(&self) -> bool {
+        true
+    }
+
+    async fn open(&self, connect: &Connect) -> Opening<CommandPath> {
+        // The semaphore is never closed; without a permit there is only no limit.
+        let place = Arc::clone(&self.places).acquire_owned().await.ok();
+        let started = self.clock.now();
+        let mut evidence = Evidence::new(connect.addr, started);
+        let mut tunnel = Tunnel::new(Via::ProxyCommand);
+        let host = connect.host.to_string();
+        let down = |mut evidence: Evidence, mut tunnel: Tunnel, detail: String| {
+            tunnel.trouble = Some(TunnelTrouble { code: reading::COMMAND_FAILED, arg: None, detail });
+            evidence.ended = self.clock.now();
+            (evidence.stage, evidence.fault) = (reading::STAGE, Some(Fault::Tunnel));
+            evidence.tunnel = Some(Box::new(tunnel));
+            Opening::Down(evidence)
+        };
+        let command = match reading::expand(&self.command, &host, connect.addr.port(), &connect.plan.user) {
+            Ok(command) => command,
+            Err(why) => return down(evidence, tunnel, why),
+        };
+        let mut child = match shell(&command).spawn() {
+            Ok(child) => child,
+            Err(error) => match Errno(error.raw_os_error().unwrap_or_default()) {
+                errno @ (Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM) => return Opening::Short(errno),
+                _ => return down(evidence, tunnel, format!("the proxy command cannot be started: {error}")),
+            },
+        };
+        let (Some(input), Some(output), Some(errors)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return down(evidence, tunnel, String::from("the proxy command has no standard streams"));
+        };
+        let now = self.clock.now();
+        tunnel.timing.connect = Some(now.since(started));
+        evidence.timing.connect = tunnel.timing.connect;
+        evidence.ended = now;
+        evidence.tunnel = Some(Box::new(tunnel.clone()));
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let words = Words::listen(errors);
+        Opening::Up(CommandPath { input, output, words, tunnel, running: Running { child, group }, _place: place }, evidence)
+    }
+}
+
+/// The program with a process group of its own, so that what it starts ends with it.
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    // As ssh does: the shell makes room for the program, so that signals reach it.
+    shell.arg("-c").arg(format!("exec {command}"));
+    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell.process_group(0).kill_on_drop(true);
+    shell
+}
+
+/// A program that runs, and ends with this.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    group: Option<Pid>,
+}
+
+impl Running {
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // A group that is gone needs no signal.
+            let _ = killpg(group, signal);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The children of the program too; the runtime reaps the program itself.
+        self.signal(Signal::SIGKILL);
+    }
+}
+
+/// What the program writes to its standard error: all of it is read, so that it never waits for us, and the end is kept.
+#[derive(Debug)]
+struct Words {
+    heard: Arc<Mutex<Vec<u8>>>,
+    task: JoinHandle<()>,
+}
+
+impl Words {
+    fn listen(mut errors: ChildStderr) -> Self {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let keeper = Arc::clone(&heard);
+        let task = tokio::spawn(async move {
+            let mut piece = [0; 1024];
+            while let Ok(count @ 1..) = errors.read(&mut piece).await {
+                let mut heard = keeper.lock().unwrap_or_else(PoisonError::into_inner);
+                heard.extend_from_slice(&piece[..count]);
+                let over = heard.len().saturating_sub(Tunnel::REASON_MAX);
+                heard.drain(..over);
+            }
+        });
+        Self { heard, task }
+    }
+
+    fn so_far(&self) -> Vec<u8> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The standard streams of a program.
+#[derive(Debug)]
+pub struct CommandPath {
+    input: ChildStdin,
+    output: ChildStdout,
+    words: Words,
+    tunnel: Tunnel,
+    running: Running,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Stream for CommandPath {
+    fn outlived(&self, _: &io::Error) -> Option<SoftError> {
+        None
+    }
+
+    fn pending(&mut self) -> Option<SoftError> {
+        None
+    }
+
+    async fn leave(self, _: Leave) -> PathEnd {
+        let Self { input, output, mut words, mut tunnel, mut running, _place } = self;
+        drop(input);
+        // One that had closed its output is about to say why; one that was left has nothing more to say.
+        let ended_by_itself = ended(output).await;
+        let patience = if ended_by_itself { LAST_WORDS } else { GRACE };
+        let status = timeout(patience, running.child.wait()).await.ok().and_then(Result::ok);
+        if status.is_none() {
+            running.signal(Signal::SIGTERM);
+            let _ = timeout(GRACE, running.child.wait()).await;
+        }
+        // Whatever it has started holds the other end of standard error open.
+        running.signal(Signal::SIGKILL);
+        let _ = timeout(GRACE, &mut words.task).await;
+        let _ = running.child.wait().await;
+        tunnel.reason = words.so_far();
+        tunnel.trouble = reading::trouble(&tunnel.reason, status.filter(|_| ended_by_itself).and_then(|status| status.code()));
+        PathEnd { tunnel: Some(Box::new(tunnel)), ..PathEnd::default() }
+    }
+}
+
+/// Whether the program has closed its output. What is still in it nobody wants.
+async fn ended(mut output: ChildStdout) -> bool {
+    let mut rest = [0; 1024];
+    let drained = async { while let Ok(1..) = output.read(&mut rest).await {} };
+    timeout(Duration::from_millis(10), drained).await.is_ok()
+}
+
+impl AsyncRead for CommandPath {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.output).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for CommandPath {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.input).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.input).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.input).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,113 @@
+//! The way that a run's options choose: one of all that there are.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use sshprobe_probes::case::Connect;
+use sshprobe_probes::probe::Leave;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::transport::command::{CommandPath, ProxyCommand};
+use crate::transport::proxy::{Proxy, ProxyPath};
+use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
+use crate::transport::tcp::{Tcp, TcpPath};
+
+/// Calls the same of whichever it is.
+macro_rules! each {
+    ($of:expr, $type:ident, $way:ident => $call:expr) => {
+        match $of {
+            $type::Tcp($way) => $call,
+            $type::Command($way) => $call,
+            $type::Proxy($way) => $call,
+        }
+    };
+}
+
+/// A way to the targets of a run.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Road {
+    /// Directly.
+    Tcp(Tcp),
+    /// By a program.
+    Command(ProxyCommand),
+    /// By a SOCKS5 or HTTP proxy.
+    Proxy(Box<Proxy>),
+}
+
+/// A connection over it. Boxed where it is not the usual one, whose size counts: thousands are up at a time.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RoadPath {
+    /// Directly.
+    Tcp(TcpPath),
+    /// By a program.
+    Command(Box<CommandPath>),
+    /// By a SOCKS5 or HTTP proxy.
+    Proxy(Box<ProxyPath>),
+}
+
+fn over<S>(opening: Opening<S>, path: impl FnOnce(S) -> RoadPath) -> Opening<RoadPath> {
+    match opening {
+        Opening::Up(stream, evidence) => Opening::Up(path(stream), evidence),
+        Opening::Down(evidence) => Opening::Down(evidence),
+        Opening::Short(errno) => Opening::Short(errno),
+    }
+}
+
+impl Transport for Road {
+    type Stream = RoadPath;
+
+    fn takes_names(&self) -> bool {
+        each!(self, Road, way => way.takes_names())
+    }
+
+    async fn open(&self, connect: &Connect) -> Opening<RoadPath> {
+        match self {
+            Road::Tcp(tcp) => over(tcp.open(connect).await, RoadPath::Tcp),
+            Road::Command(command) => {
+                over(Box::pin(command.open(connect)).await, |path| RoadPath::Command(Box::new(path)))
+            }
+            Road::Proxy(proxy) => over(Box::pin(proxy.open(connect)).await, |path| RoadPath::Proxy(Box::new(path))),
+        }
+    }
+}
+
+impl Stream for RoadPath {
+    fn outlived(&self, error: &io::Error) -> Option<SoftError> {
+        each!(self, RoadPath, path => path.outlived(error))
+    }
+
+    fn pending(&mut self) -> Option<SoftError> {
+        each!(self, RoadPath, path => path.pending())
+    }
+
+    async fn leave(self, how: Leave) -> PathEnd {
+        match self {
+            RoadPath::Tcp(path) => path.leave(how).await,
+            RoadPath::Command(path) => Box::pin(path.leave(how)).await,
+            RoadPath::Proxy(path) => path.leave(how).await,
+        }
+    }
+}
+
+impl AsyncRead for RoadPath {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), RoadPath, path => Pin::new(path).poll_read(cx, into))
+    }
+}
+
+impl AsyncWrite for RoadPath {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self.get_mut(), RoadPath, path => Pin::new(path).poll_write(cx, bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), RoadPath, path => Pin::new(path).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), RoadPath, path => Pin::new(path).poll_shutdown(cx))
+    }
+}
