@@ -205,7 +205,8 @@ impl Case {
             None => State::Unresolved(ResolveFault::NoAddress),
         };
         let step_by_step = settings.plan.step_by_step;
-        let known = settings.trust.as_ref().map(|trust| Arc::new(KnownHost::new(trust, &target)));
+        let trust = settings.trust.as_ref().filter(|trust| trust.judges());
+        let known = trust.map(|trust| Arc::new(KnownHost::new(trust, &target)));
         Self {
             target,
             settings,

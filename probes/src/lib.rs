@@ -85,6 +85,7 @@ pub mod hassh;
 mod hex;
 pub mod hostkey;
 pub mod kex;
+mod memo;
 pub mod negotiate;
 pub mod plan;
 pub mod probe;

@@ -23,6 +23,7 @@ use crate::evidence::Stage;
 use crate::time::UnixMicros;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What every record of a run says about the run.
 #[derive(Debug, Clone)]
@@ -89,9 +90,9 @@ pub struct Record {
     /// What came after the identification where a packet should have been, at most as much.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unparsed_b64: Option<String>,
-    /// The server's KEXINIT.
+    /// The server's KEXINIT; shared, as a fleet repeats it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kexinit: Option<Kexinit>,
+    pub kexinit: Option<Arc<Kexinit>>,
     /// What was agreed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negotiated: Option<Negotiated>,

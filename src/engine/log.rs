@@ -82,6 +82,9 @@ pub(super) fn again(before: &Connect, next: &Connect, now: Moment) {
 
 /// The probe has come from `from` to another stage; tells what it learned there.
 pub(super) fn stage(from: Stage, evidence: &Evidence) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
     let addr = evidence.addr;
     let learned = match from {
         Stage::Ident => evidence.ident.as_ref().map(|ident| quote(&ident.raw, TEXT)),
@@ -100,6 +103,9 @@ pub(super) fn stage(from: Stage, evidence: &Evidence) {
 
 /// The probe has finished in this stage.
 pub(super) fn last_stage(evidence: &Evidence) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
     let methods = evidence.auth.as_ref().and_then(|auth| auth.methods.as_ref());
     let methods = methods.map_or_else(String::new, |methods| format!("; methods {}", quote(methods.join(&b','), TEXT)));
     tracing::debug!("{} {} is the last stage{methods}", evidence.addr, evidence.stage.name());

@@ -169,6 +169,8 @@ mod tests {
     use sshprobe_probes::evidence::{Signature, Stage};
     use sshprobe_probes::record::Kexinit;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::report::samples::{healthy, hostile, record};
 
@@ -185,7 +187,7 @@ mod tests {
         record.target.port = port;
         record.host_keys[0].key = ED25519.to_owned();
         let none = Vec::new;
-        record.kexinit = Some(Kexinit {
+        record.kexinit = Some(Arc::new(Kexinit {
             kex: none(),
             host_key: offers.iter().map(ToString::to_string).collect(),
             cipher_c2s: none(),
@@ -197,7 +199,7 @@ mod tests {
             first_kex_follows: false,
             hassh_server: String::new(),
             payload_b64: None,
-        });
+        }));
         record
     }
 

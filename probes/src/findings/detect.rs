@@ -1,5 +1,6 @@
 //! Looking for findings in the evidence of one connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::rating::{Rating, rate};
@@ -8,6 +9,7 @@ use crate::escape::{escape, quote};
 use crate::evidence::{Evidence, Identification, Slot};
 use crate::fingerprint::honeypot_signs;
 use crate::hostkey::KeyInfo;
+use crate::memo::Memo;
 use crate::negotiate::KEX_STRICT_S;
 use crate::wire::kexinit::KexInit;
 use crate::wire::read::NameList;
@@ -53,7 +55,13 @@ pub fn findings(evidence: &Evidence, key: Option<KeyInfo<'_>>) -> Vec<Finding> {
         identification(&mut found, evidence, ident);
     }
     if let Some(kexinit) = &evidence.kexinit {
-        offer(&mut found, kexinit);
+        let offered = || {
+            let mut found = Found::default();
+            offer(&mut found, kexinit);
+            found.0.into()
+        };
+        let offered: Arc<[Finding]> = OFFERS.with(|made| made.get(kexinit.offer(), offered));
+        found.0.extend_from_slice(&offered);
     }
     sizes(&mut found, evidence, key);
     let signs = honeypot_signs(evidence);
@@ -61,6 +69,10 @@ pub fn findings(evidence: &Evidence, key: Option<KeyInfo<'_>>) -> Vec<Finding> {
         found.add(FindingId::LikelyHoneypot, signs.tells.join("; "));
     }
     found.0
+}
+
+thread_local! {
+    static OFFERS: Memo<Arc<[Finding]>> = const { Memo::new() };
 }
 
 #[derive(Default)]

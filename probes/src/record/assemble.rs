@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -19,6 +20,7 @@ use crate::evidence::{self, Errno, Evidence, LocalTrouble, Stage};
 use crate::fingerprint::{Software, identify};
 use crate::hassh::hassh_server;
 use crate::hostkey::{FingerprintHash, UnixTime, canonical_key, key_info, key_type};
+use crate::memo::Memo;
 use crate::target::{Host, Target};
 use crate::time::Moment;
 use crate::trust::{self, CertSaid, JudgedKey, KnownHost, Removal, SshfpResult, judge_keys};
@@ -287,10 +289,23 @@ fn lines(preamble: &evidence::Preamble) -> impl Iterator<Item = &[u8]> + Clone {
     preamble.lines.iter().map(|line| line.bytes.as_slice()).chain(unfinished)
 }
 
-fn kexinit(kexinit: &KexInit) -> Kexinit {
+thread_local! {
+    static KEXINITS: Memo<Arc<Kexinit>> = const { Memo::new() };
+}
+
+fn kexinit(kexinit: &KexInit) -> Arc<Kexinit> {
+    let lossless = kexinit.lists().iter().all(|list| std::str::from_utf8(list.0).is_ok());
+    if lossless {
+        return KEXINITS.with(|made| made.get(kexinit.offer(), || Arc::new(offer(kexinit))));
+    }
+    // The payload has the cookie in it, which is of this connection alone.
+    Arc::new(Kexinit { payload_b64: Some(BASE64.encode(kexinit.payload())), ..offer(kexinit) })
+}
+
+/// What does not depend on the cookie.
+fn offer(kexinit: &KexInit) -> Kexinit {
     // The languages are always empty in practice; what there is of them is in the payload, where that is kept.
     let [lists @ .., _, _] = kexinit.lists();
-    let lossless = lists.iter().all(|list| std::str::from_utf8(list.0).is_ok());
     let [kex, host_key, cipher_c2s, cipher_s2c, mac_c2s, mac_s2c, comp_c2s, comp_s2c]: [_; 8] = lists.map(names);
     Kexinit {
         kex,
@@ -303,7 +318,7 @@ fn kexinit(kexinit: &KexInit) -> Kexinit {
         comp_s2c,
         first_kex_follows: kexinit.first_kex_packet_follows(),
         hassh_server: hassh_server(kexinit),
-        payload_b64: (!lossless).then(|| BASE64.encode(kexinit.payload())),
+        payload_b64: None,
     }
 }
 

@@ -17,9 +17,9 @@ use crate::wire::kexinit::KexInit;
 #[derive(Debug)]
 pub struct KnownHost {
     policy: Arc<Policy>,
-    name: LookupName,
-    /// The target was given as a name: what its address is known by may differ.
-    named: bool,
+    host: Host,
+    port: u16,
+    name: OnceLock<LookupName>,
     known: OnceLock<Known>,
     sshfp: Option<Box<SshfpSaid>>,
 }
@@ -28,11 +28,14 @@ impl KnownHost {
     /// The view of one target.
     #[must_use]
     pub fn new(policy: &Arc<Policy>, target: &Target) -> Self {
-        let (name, named) = match (&policy.alias, &target.host) {
-            (Some(alias), host) => (LookupName::alias(alias), matches!(host, Host::Name(_))),
-            (None, host) => (LookupName::new(&host.to_string(), target.port), matches!(host, Host::Name(_))),
-        };
-        Self { policy: Arc::clone(policy), name, named, known: OnceLock::new(), sshfp: None }
+        Self {
+            policy: Arc::clone(policy),
+            host: target.host.clone(),
+            port: target.port,
+            name: OnceLock::new(),
+            known: OnceLock::new(),
+            sshfp: None,
+        }
     }
 
     /// With what the DNS says about the name's keys.
@@ -49,8 +52,11 @@ impl KnownHost {
 
     /// The name it is looked up by.
     #[must_use]
-    pub const fn name(&self) -> &LookupName {
-        &self.name
+    pub fn name(&self) -> &LookupName {
+        self.name.get_or_init(|| match &self.policy.alias {
+            Some(alias) => LookupName::alias(alias),
+            None => LookupName::new(&self.host.to_string(), self.port),
+        })
     }
 
     /// What the DNS says about its keys, if that was asked for.
@@ -62,7 +68,7 @@ impl KnownHost {
     /// The lines that speak of it.
     pub fn known(&self) -> &Known {
         self.known.get_or_init(|| match &self.policy.known_hosts {
-            Some(files) => files.lookup(&self.name),
+            Some(files) => files.lookup(self.name()),
             None => Known::default(),
         })
     }
@@ -72,7 +78,8 @@ impl KnownHost {
     #[must_use]
     pub fn known_by_address(&self, addr: IpAddr, port: u16) -> Option<Known> {
         let files = self.policy.known_hosts.as_ref()?;
-        let compared = self.policy.check_host_ip && self.named && !addr.is_loopback();
+        let named = matches!(self.host, Host::Name(_));
+        let compared = self.policy.check_host_ip && named && !addr.is_loopback();
         compared.then(|| files.lookup(&LookupName::new(&addr.to_string(), port)))
     }
 

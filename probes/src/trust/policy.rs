@@ -26,6 +26,15 @@ pub struct Policy {
     pub fingerprint_hash: FingerprintHash,
 }
 
+impl Policy {
+    /// Whether a key is held against anything, or anything about keys is to be other than usual.
+    #[must_use]
+    pub fn judges(&self) -> bool {
+        let files = self.known_hosts.is_some() || !self.revoked.is_empty() || !self.bad_keys.is_empty();
+        files || self.key_types != KeyTypes::First || self.fingerprint_hash != FingerprintHash::default()
+    }
+}
+
 /// Which of a host's keys are fetched. Each takes a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum KeyTypes {

@@ -54,6 +54,12 @@ impl KexInit {
         &self.payload
     }
 
+    /// Everything but the message number and the random cookie: the same from equal servers.
+    #[must_use]
+    pub fn offer(&self) -> &[u8] {
+        self.payload.get(1 + 16..).unwrap_or_default()
+    }
+
     fn list(&self, index: usize) -> NameList<'_> {
         let (from, to) = self.lists.get(index).copied().unwrap_or_default();
         NameList(self.payload.get(from..to).unwrap_or_default())
