@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{User, getuid};
 use sshprobe_probes::trust::revoked::RevokedKeysBuilder;
-use sshprobe_probes::trust::{BadKeys, KnownHosts, Policy, Problem, RevokedKeys};
+use sshprobe_probes::trust::{BadKeys, Effect, KnownHosts, Policy, Problem, RevokedKeys};
 
 use crate::error::Error;
 
@@ -137,10 +137,20 @@ fn reason(error: &io::Error) -> String {
 }
 
 fn tell(problems: Vec<Problem>, path: &Path, warnings: &mut Vec<String>) {
-    let more = problems.len().saturating_sub(TOLD);
-    warnings.extend(problems.into_iter().take(TOLD).map(|problem| format!("{problem}; the line is left out")));
+    let mut more = 0;
+    for (at, problem) in problems.into_iter().enumerate() {
+        match problem.effect {
+            Effect::More(lines) => more += lines,
+            _ if at >= TOLD => more += 1,
+            Effect::LeftOut => warnings.push(format!("{problem}; the line is left out")),
+            Effect::Counts => warnings.push(problem.to_string()),
+        }
+    }
     if more > 0 {
-        warnings.push(format!("{}: {more} more lines cannot be used and are left out", path.display()));
+        warnings.push(format!(
+            "{}: {more} more lines have problems; those that cannot be used are left out",
+            path.display()
+        ));
     }
 }
 
@@ -179,14 +189,25 @@ mod tests {
 
     #[test]
     fn of_many_bad_lines_the_first_are_told_and_the_rest_counted() {
-        let file = file("garbage\n".repeat(TOLD + 7).as_bytes());
-        let loaded = named(&[file.path()]).load().unwrap();
-        assert_eq!(loaded.warnings.len(), TOLD + 1);
-        assert!(
-            loaded.warnings[TOLD].ends_with(": 7 more lines cannot be used and are left out"),
-            "{:?}",
-            loaded.warnings
-        );
+        // Of the last so many lines even the reader keeps nothing but their number.
+        for lines in [TOLD + 7, 3_000] {
+            let file = file("garbage\n".repeat(lines).as_bytes());
+            let loaded = named(&[file.path()]).load().unwrap();
+            assert_eq!(loaded.warnings.len(), TOLD + 1);
+            let rest = format!(": {} more lines have problems; those that cannot be used are left out", lines - TOLD);
+            assert!(loaded.warnings[TOLD].ends_with(&rest), "{:?}", loaded.warnings);
+        }
+    }
+
+    #[test]
+    fn a_line_that_counts_is_not_said_to_be_left_out() {
+        for content in [format!("web1 {KEY} comment\0more\n"), format!("\u{feff}web0,web1 {KEY}\n")] {
+            let file = file(content.as_bytes());
+            let loaded = named(&[file.path()]).load().unwrap();
+            assert_eq!(loaded.warnings.len(), 1, "{:?}", loaded.warnings);
+            assert!(!loaded.warnings[0].contains("left out"), "{:?}", loaded.warnings);
+            assert!(!loaded.policy.known_hosts.unwrap().lookup(&LookupName::new("web1", 22)).is_empty());
+        }
     }
 
     #[test]

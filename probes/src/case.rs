@@ -24,12 +24,12 @@ use crate::govern::jitter::Jitter;
 use crate::govern::penalty::{self, Budget, Class};
 use crate::govern::retry::Transient;
 use crate::hostkey::{key_type, plain_key};
-use crate::negotiate::Offer;
+use crate::negotiate::{Certificates, Offer};
 use crate::plan::{Depth, Plan};
-use crate::record::{Record, Run};
+use crate::record::{Record, Run, Trust};
 use crate::target::{Host, Target};
 use crate::time::Moment;
-use crate::trust::{Answer, KeyTypes, KnownHost, Policy, SshfpSaid};
+use crate::trust::{Answer, JudgedKey, KeyTypes, KnownHost, Policy, SshfpSaid, judge_keys};
 
 /// What is the same for every case of a run.
 #[derive(Debug, Clone)]
@@ -386,16 +386,32 @@ impl Case {
         let plain: Vec<_> = shown.filter_map(|key| plain_key(&key.blob).ok()).collect();
         let mut seen: Vec<&str> = plain.iter().filter_map(|blob| key_type(blob)).collect();
         seen.extend(&self.fetched);
-        let odd = |blob: &[u8]| matches!(known.known().answer(blob), Answer::Changed(_) | Answer::OtherType(_));
-        let doubtful = plain.iter().any(|blob| odd(blob));
-        known.worth_fetching(server, &seen, doubtful).first().copied()
+        known.worth_fetching(server, &seen, self.doubtful(known)).first().copied()
+    }
+
+    /// A key was shown that differs from those known, and nothing else, as a certificate that holds, has settled what it is.
+    fn doubtful(&self, known: &KnownHost) -> bool {
+        let odd = |key: &[u8]| {
+            let answer = plain_key(key).map(|plain| known.known().answer(&plain));
+            matches!(answer, Ok(Answer::Changed(_) | Answer::OtherType(_)))
+        };
+        // What is as known, which is what most are, is not worth a judgement.
+        let shown = || self.connections.iter().filter_map(|each| each.host_key.as_ref());
+        if !shown().any(|key| odd(&key.blob)) {
+            return false;
+        }
+        let now = self.connections.last().map_or(Moment::START, |last| last.ended);
+        let connections: Vec<&Evidence> = self.connections.iter().collect();
+        let keys = judge_keys(&connections, Some(known), self.settings.run.wall_clock(now));
+        let settled = |key: &JudgedKey<'_>| key.judgement.accepted() || key.judgement.trust == Trust::Revoked;
+        keys.iter().any(|key| odd(key.blob) && !settled(key))
     }
 
     /// The plan of the next connection: the run's, shared, unless this target needs one of its own.
     fn plan(&self) -> Arc<Plan> {
         let shared = &self.settings.plan;
         if let Some(kind) = self.fetched.last() {
-            let certificates = self.known.as_ref().is_some_and(|known| known.wants_certificates());
+            let certificates = self.known.as_ref().is_some_and(|known| known.certificates() != Certificates::Behind);
             let offer = Offer::clone(&shared.offer).with_key_type(kind, certificates);
             return Arc::new(Plan { depth: self.depth(), offer: Arc::new(offer), ..Plan::clone(shared) });
         }

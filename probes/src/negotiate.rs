@@ -42,6 +42,18 @@ struct OfferLists {
     compression: String,
 }
 
+/// Where certificates stand among the host keys asked for: a server shows one only where its name stands before the plain
+/// key's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificates {
+    /// Behind the plain keys: only a server that has nothing else shows one.
+    Behind,
+    /// Those of wanted types before the plain keys of these, and the others before the other plain keys.
+    Beside,
+    /// Before all plain keys.
+    First,
+}
+
 /// A name that stands in none of our tables.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is not an algorithm known here")]
@@ -121,14 +133,23 @@ impl Offer {
         self
     }
 
-    /// Host-key algorithms for keys of these types before all others, each kind in the order it has now; certificates before
-    /// both, if they are wanted. ssh(1) asks in this order for what it knows of a host, lest it be shown a key it cannot compare.
+    /// Host-key algorithms for keys of these types before all others, each kind in the order it has now. ssh(1) asks in this
+    /// order for what it knows of a host, lest it be shown a key it cannot compare.
     #[must_use]
-    pub fn with_key_types_first(mut self, types: &[&str], certificates: bool) -> Self {
-        let rank = |host_key: &&HostKeyAlgorithm| match host_key.is_certificate() {
-            true if certificates => 0,
-            false if types.contains(&host_key.key_type) => 1,
-            _ => 2,
+    pub fn with_key_types_first(mut self, types: &[&str], certificates: Certificates) -> Self {
+        let rank = |host_key: &&HostKeyAlgorithm| {
+            let (certified, plain) = match certified_type(host_key.key_type) {
+                Some(plain) if host_key.is_certificate() => (true, plain),
+                _ => (false, host_key.key_type),
+            };
+            let wanted = types.contains(&plain);
+            match certificates {
+                Certificates::First if certified => (0, false),
+                Certificates::Beside if wanted => (1, !certified),
+                Certificates::Beside => (2, !certified),
+                _ if wanted && !certified => (1, false),
+                _ => (2, false),
+            }
         };
         if !self.host_key.is_sorted_by_key(rank) {
             self.host_key.sort_by_key(rank);

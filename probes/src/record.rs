@@ -20,7 +20,8 @@ pub use proven::ProvenKey;
 
 use crate::diagnose::{Code, Confidence, Finding, Status};
 use crate::evidence::Stage;
-use crate::time::UnixMicros;
+use crate::hostkey::UnixTime;
+use crate::time::{Moment, UnixMicros};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +35,13 @@ pub struct Run {
     pub version: &'static str,
     /// The wall-clock time of [`crate::time::Moment::START`].
     pub epoch: UnixMicros,
+}
+
+impl Run {
+    /// The time of day at this moment, as certificates tell it.
+    pub(crate) fn wall_clock(&self, moment: Moment) -> UnixTime {
+        UnixTime((self.epoch + moment.since(Moment::START)).0 / 1_000_000)
+    }
 }
 
 /// The version of the record's layout.

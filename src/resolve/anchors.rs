@@ -68,7 +68,7 @@ impl Anchors {
         let file = path.display().to_string();
         let mut content = Vec::new();
         let read = File::open(path).and_then(|open| open.take(LONGEST_FILE + 1).read_to_end(&mut content));
-        let whole = |what: String| Problem { at: Source { file: file.as_str().into(), line: None }, what };
+        let whole = |what: String| Problem::new(Source { file: file.as_str().into(), line: None }, what);
         if let Err(error) = read {
             return Err(whole(format!("cannot be read: {error}")));
         }
@@ -86,21 +86,19 @@ impl Anchors {
     pub fn parse(file: &str, content: &[u8]) -> Result<Self, Problem> {
         let file: Arc<str> = file.into();
         let at = |line: Option<u32>| Source { file: Arc::clone(&file), line };
-        let text = std::str::from_utf8(content).map_err(|error| Problem {
-            at: at(Some(line_at(content, error.valid_up_to()))),
-            what: "is not text".into(),
-        })?;
+        let text = std::str::from_utf8(content)
+            .map_err(|error| Problem::new(at(Some(line_at(content, error.valid_up_to()))), "is not text"))?;
         let mut anchors = Vec::new();
         let mut owner: Option<String> = None;
         for entry in entries(text) {
-            let entry = entry.map_err(|(line, what)| Problem { at: at(Some(line)), what })?;
+            let entry = entry.map_err(|(line, what)| Problem::new(at(Some(line)), what))?;
             let line = entry.line;
-            if let Some(anchor) = entry.anchor(&mut owner).map_err(|what| Problem { at: at(Some(line)), what })? {
+            if let Some(anchor) = entry.anchor(&mut owner).map_err(|what| Problem::new(at(Some(line)), what))? {
                 anchors.push(anchor);
             }
         }
         if anchors.is_empty() {
-            return Err(Problem { at: at(None), what: "holds no DNSKEY or DS record".into() });
+            return Err(Problem::new(at(None), "holds no DNSKEY or DS record"));
         }
         Ok(Self(Some(anchors.into())))
     }

@@ -9,4 +9,5 @@ mod names;
 mod path;
 mod sshfp;
 mod sweep;
+mod trust;
 mod truth;

@@ -17,23 +17,32 @@ pub(crate) type Commands = BTreeMap<IpAddr, Vec<String>>;
 /// Serves until dropped.
 pub(crate) struct Inetd {
     logs: Arc<Mutex<BTreeMap<IpAddr, String>>>,
-    _acceptor: Acceptor,
+    _acceptors: Vec<Acceptor>,
 }
 
 impl Inetd {
     /// Serves port 22 of every address of the namespace; a connection to one without a command is closed.
     pub(crate) fn start(netns: &Netns, commands: Commands) -> Self {
+        Self::start_at(netns, &[22], commands)
+    }
+
+    /// Serves these ports of every address of the namespace, each of an address alike.
+    pub(crate) fn start_at(netns: &Netns, ports: &[u16], commands: Commands) -> Self {
         let logs = Arc::<Mutex<BTreeMap<IpAddr, String>>>::default();
-        let kept = Arc::clone(&logs);
-        let any = SocketAddr::from(([0, 0, 0, 0], 22));
-        let acceptor = Acceptor::start(netns, any, move |stream| {
-            let addr = stream.local_addr()?.ip();
-            let Some(command) = commands.get(&addr) else { return Ok(()) };
-            let log = serve(stream, command)?;
-            kept.lock().expect("no panic while locked").entry(addr).or_default().push_str(&log);
-            Ok(())
-        });
-        Self { logs, _acceptor: acceptor }
+        let commands = Arc::new(commands);
+        let acceptor = |port: &u16| {
+            let (kept, commands) = (Arc::clone(&logs), Arc::clone(&commands));
+            let any = SocketAddr::from(([0, 0, 0, 0], *port));
+            Acceptor::start(netns, any, move |stream| {
+                let addr = stream.local_addr()?.ip();
+                let Some(command) = commands.get(&addr) else { return Ok(()) };
+                let log = serve(stream, command)?;
+                kept.lock().expect("no panic while locked").entry(addr).or_default().push_str(&log);
+                Ok(())
+            })
+        };
+        let acceptors = ports.iter().map(acceptor).collect();
+        Self { logs, _acceptors: acceptors }
     }
 
     /// What the finished processes at this address wrote to their standard error.

@@ -1,6 +1,7 @@
 //! Network namespaces made by the test, gone with it, named so that parallel runs never meet.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -98,9 +99,14 @@ impl Netns {
 
     /// Puts a file of this content over /etc/FILE for the commands run inside.
     pub(crate) fn etc(&self, file: &str, content: &str) {
-        let dir = self.etc_dir();
-        fs::create_dir_all(&dir).expect("making /etc/netns/NAME");
-        fs::write(dir.join(file), content).expect("writing below /etc/netns");
+        let path = self.etc_dir().join(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("making /etc/netns/NAME");
+        fs::write(path, content).expect("writing below /etc/netns");
+    }
+
+    /// Lets nobody but root read such a file.
+    pub(crate) fn seal(&self, file: &str) {
+        fs::set_permissions(self.etc_dir().join(file), fs::Permissions::from_mode(0o600)).expect("our own file");
     }
 
     fn etc_dir(&self) -> PathBuf {

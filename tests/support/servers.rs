@@ -25,9 +25,14 @@ impl HostKeys {
     /// The types, as `ssh-keygen -t` calls them.
     pub(crate) const TYPES: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
 
+    /// Makes none yet.
+    pub(crate) fn empty() -> Self {
+        Self { dir: TempDir::new().expect("a temporary directory") }
+    }
+
     /// Makes one key of each type.
     pub(crate) fn generate() -> Self {
-        let keys = Self { dir: TempDir::new().expect("a temporary directory") };
+        let keys = Self::empty();
         for kind in Self::TYPES {
             keys.add(kind, kind, &[]);
         }

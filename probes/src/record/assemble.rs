@@ -20,7 +20,7 @@ use crate::escape::escape;
 use crate::evidence::{self, Errno, Evidence, LocalTrouble, Stage};
 use crate::fingerprint::{Software, identify};
 use crate::hassh::hassh_server;
-use crate::hostkey::{FingerprintHash, UnixTime, canonical_key, key_info, key_type};
+use crate::hostkey::{FingerprintHash, canonical_key, key_info, key_type};
 use crate::memo::Memo;
 use crate::target::{Host, Target, is_stand_in};
 use crate::time::Moment;
@@ -45,7 +45,7 @@ impl Record {
         let tried = tried(&verdict, connections, run);
         let best = by_worth(connections, verdict.connection);
         let ended = connections.last().map_or(started, |last| last.ended);
-        let keys = judge_keys(&best, known, UnixTime((run.epoch + ended.since(Moment::START)).0 / 1_000_000));
+        let keys = judge_keys(&best, known, run.wall_clock(ended));
         let verdict = overrule(verdict, &keys);
         let removal = verdict.removal.clone();
         let mut record = Self::bare(target, verdict, run, started);

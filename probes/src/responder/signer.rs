@@ -139,6 +139,12 @@ impl HostKeyPair {
         self
     }
 
+    /// The same private half behind another's public key: what somebody in the middle can show, and cannot prove.
+    #[must_use]
+    pub fn posing_as(self, blob: &[u8]) -> Self {
+        Self { blob: blob.to_vec(), ..self }
+    }
+
     const fn certificate_kind(&self) -> &'static str {
         match self.kind {
             Kind::Plain => "ssh-ed25519-cert-v01@openssh.com",

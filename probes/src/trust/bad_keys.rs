@@ -11,7 +11,7 @@ use md5::{Digest, Md5};
 
 use super::public_key::{LineFault, public_key, word};
 use super::revoked::hash;
-use super::{Problem, Source};
+use super::{Effect, Problem, Source};
 use crate::escape::shorten;
 use crate::hostkey::canonical_key;
 
@@ -69,14 +69,14 @@ impl BadKeys {
                 }
                 Err(fault) if problems.len() < PROBLEMS_MAX => {
                     let what = format!("no fingerprint and no public key ({fault}): {}", shorten(line, 40));
-                    problems.push(Problem { at, what });
+                    problems.push(Problem::new(at, what));
                 }
                 Err(_) => more = more.saturating_add(1),
             }
         }
         if more > 0 {
             let what = format!("{more} more lines that are no fingerprints");
-            problems.push(Problem { at: Source { file, line: None }, what });
+            problems.push(Problem { at: Source { file, line: None }, what, effect: Effect::More(more) });
         }
         problems
     }

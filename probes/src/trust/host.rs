@@ -7,7 +7,7 @@ use super::policy::{KeyTypes, Policy};
 use super::{Known, LookupName, SshfpSaid};
 use crate::algorithm::HOST_KEY;
 use crate::hostkey::{certified_type, is_certificate};
-use crate::negotiate::Offer;
+use crate::negotiate::{Certificates, Offer};
 use crate::target::{Host, Target};
 use crate::wire::kexinit::KexInit;
 
@@ -83,10 +83,22 @@ impl KnownHost {
         compared.then(|| files.lookup(&LookupName::new(&addr.to_string(), port)))
     }
 
-    /// Whether a certificate is worth asking for: some line trusts an authority for this host.
+    /// Where certificates are to stand in what is asked for.
+    ///
+    /// ssh asks for them before all others where a line trusts an authority for the host, and else for each right before the
+    /// plain key of its type. Here they stand behind, as a plain key is what most files have, unless somebody revokes: of a
+    /// certificate that is never seen nobody learns that it, or its authority, is revoked.
     #[must_use]
-    pub fn wants_certificates(&self) -> bool {
-        self.lines().any(|known| !known.authorities.is_empty())
+    pub fn certificates(&self) -> Certificates {
+        let authorities = self.lines().any(|known| !known.authorities.is_empty());
+        let revoked = || !self.policy.revoked.is_empty() || self.lines().any(|known| !known.revoked.is_empty());
+        match self.policy.key_types {
+            // Of the types listed and no others.
+            KeyTypes::Listed(_) if authorities || revoked() => Certificates::Beside,
+            _ if authorities => Certificates::First,
+            _ if revoked() => Certificates::Beside,
+            _ => Certificates::Behind,
+        }
     }
 
     /// What stands under the name, and then, for another port than 22, what stands under it without the port. ssh falls back
@@ -96,9 +108,12 @@ impl KnownHost {
         std::iter::once(known).chain(known.fallback.as_deref())
     }
 
-    /// The plain types of key that the files have for the host.
+    /// The plain types of key that the files have for the host. Those under the name without the port are none of its where
+    /// the name with it has keys.
     fn known_types(&self) -> impl Iterator<Item = &str> {
-        self.lines().flat_map(Known::key_types)
+        let known = self.known();
+        let fallback = known.fallback.as_deref().filter(|_| known.keys.is_empty());
+        std::iter::once(known).chain(fallback).flat_map(Known::key_types)
     }
 
     /// The plain types of key to ask for first.
@@ -112,8 +127,8 @@ impl KnownHost {
     /// `offer` with the host-key algorithms in the order that suits this host; `None` where it is that order already.
     #[must_use]
     pub fn reordered(&self, offer: &Offer) -> Option<Offer> {
-        let (types, certificates) = (self.types_first(), self.wants_certificates());
-        if types.is_empty() && !certificates {
+        let (types, certificates) = (self.types_first(), self.certificates());
+        if types.is_empty() && certificates == Certificates::Behind {
             return None;
         }
         let reordered = offer.clone().with_key_types_first(&types, certificates);

@@ -214,11 +214,6 @@ impl Judge<'_> {
     /// Revocation comes before everything, and nothing makes it good.
     fn revoked(&self, blob: &[u8], plain: &[u8], certificate: Option<&Certificate<'_>>) -> Option<Judgement> {
         let policy = self.host.policy();
-        let refuse = |code, arg, source: Source, what: String| {
-            let mismatch =
-                Mismatch { code, arg: Some(arg), detail: format!("{what} ({})", source_text(&source)), remove: None };
-            Judgement { source: Some(source), mismatch: Some(mismatch), ..Judgement::of(Trust::Revoked) }
-        };
         if let Some(hit) = policy.revoked.revokes(blob) {
             let by = hit.by.word();
             if let Some(certificate) = certificate.filter(|_| hit.authority) {
@@ -231,17 +226,7 @@ impl Judge<'_> {
             let what = format!("the host key {} is revoked by a list, by its {by}", self.named(plain));
             return Some(refuse(Code::HostKeyRevoked, "revocation-list", hit.at, what));
         }
-        if let Some(entry) = self.host.known().revokes(plain) {
-            let what = format!("the host key {} stands in a @revoked line", self.named(plain));
-            return Some(refuse(Code::HostKeyRevoked, "marker", entry.source.clone(), what));
-        }
-        if let Some(certificate) = certificate
-            && let Some(entry) = self.host.known().revokes(certificate.ca_key)
-        {
-            let ca = self.named(certificate.ca_key);
-            let what = format!("the host certificate's authority {ca} stands in a @revoked line");
-            let mut judgement = refuse(Code::HostCertInvalid, CertFault::CaRevoked.arg(), entry.source.clone(), what);
-            judgement.certificate = Some(self.said(certificate, Some(CertFault::CaRevoked)));
+        if let Some(judgement) = self.marked(plain, certificate) {
             return Some(judgement);
         }
         policy.bad_keys.find(plain).map(|(source, reason)| {
@@ -249,6 +234,33 @@ impl Judge<'_> {
             let what = format!("the host key {} is known to the world{why}", self.named(plain));
             refuse(Code::HostKeyRevoked, "bad-key", source, what)
         })
+    }
+
+    /// By a `@revoked` line of the host's. ssh comes to those of the name without the port only where the name with it has
+    /// neither keys nor, for a certificate, its authority.
+    fn marked(&self, plain: &[u8], certificate: Option<&Certificate<'_>>) -> Option<Judgement> {
+        let known = self.host.known();
+        let decided = !known.keys.is_empty()
+            || certificate
+                .is_some_and(|certificate| known.authority(certificate.ca_key).is_some_and(|entry| !entry.fallback));
+        let fallback = known.fallback.as_deref().filter(|_| !decided);
+        std::iter::once(known).chain(fallback).find_map(|known| {
+            if let Some(entry) = known.revokes(plain) {
+                return Some(self.revoked_key(plain, entry));
+            }
+            let certificate = certificate?;
+            let entry = known.revokes(certificate.ca_key)?;
+            let ca = self.named(certificate.ca_key);
+            let what = format!("the host certificate's authority {ca} stands in a @revoked line");
+            let mut judgement = refuse(Code::HostCertInvalid, CertFault::CaRevoked.arg(), entry.source.clone(), what);
+            judgement.certificate = Some(self.said(certificate, Some(CertFault::CaRevoked)));
+            Some(judgement)
+        })
+    }
+
+    fn revoked_key(&self, plain: &[u8], entry: &Entry) -> Judgement {
+        let what = format!("the host key {} stands in a @revoked line", self.named(plain));
+        refuse(Code::HostKeyRevoked, "marker", entry.source.clone(), what)
     }
 
     fn certificate(&self, certificate: &Certificate<'_>, plain: &[u8]) -> Judgement {
@@ -271,7 +283,7 @@ impl Judge<'_> {
         let sentence = format!("the host certificate of the authority {ca}{at} does not hold: {}", fault.says());
         // ssh ends the connection over a certificate that it cannot read or that nobody signed, whatever else it knows.
         let unreadable = matches!(fault, CertFault::CaSignature | CertFault::Malformed);
-        if !unreadable && matches!(judgement.trust, Trust::Match | Trust::Changed) {
+        if !unreadable && matches!(judgement.trust, Trust::Match | Trust::Changed | Trust::Revoked) {
             judgement.findings.push(Finding::new(FindingId::HostCertInvalid, sentence));
             return judgement;
         }
@@ -319,8 +331,8 @@ impl Judge<'_> {
         }
         match self.host.known().answer(plain) {
             Answer::Match(entry) => Judgement { source: Some(entry.source.clone()), ..Judgement::of(Trust::Match) },
-            // Was looked for before.
-            Answer::Revoked(entry) => Judgement { source: Some(entry.source.clone()), ..Judgement::of(Trust::Revoked) },
+            // Only for the plain key of a certificate that did not hold: all others were looked for before.
+            Answer::Revoked(entry) => self.revoked_key(plain, entry),
             Answer::Changed(entries) => self.changed(plain, &entries),
             Answer::OtherType(entries) => self.other_type(plain, &entries),
             Answer::Unknown => Judgement::of(Trust::Unknown),
@@ -413,6 +425,12 @@ impl Judge<'_> {
         }
         self.not_known(None, detail, judgement);
     }
+}
+
+fn refuse(code: Code, arg: &'static str, source: Source, what: String) -> Judgement {
+    let detail = format!("{what} ({})", source_text(&source));
+    let mismatch = Mismatch { code, arg: Some(arg), detail, remove: None };
+    Judgement { source: Some(source), mismatch: Some(mismatch), ..Judgement::of(Trust::Revoked) }
 }
 
 /// A place as a sentence has it. The file's name is the user's, but may hold anything.

@@ -12,6 +12,8 @@ pub mod known_hosts;
 mod krl;
 mod policy;
 mod public_key;
+#[cfg(test)]
+mod regressions;
 pub mod revoked;
 #[cfg(test)]
 pub(crate) mod samples;
@@ -27,4 +29,4 @@ pub use judge::{CertSaid, JudgedKey, Judgement, KnownKey, Mismatch, Removal, jud
 pub use known_hosts::{Answer, Entry, Known, KnownHosts, LookupName, hashed_name, known_hosts_line};
 pub use policy::{KeyTypes, Policy};
 pub use revoked::RevokedKeys;
-pub use source::{Problem, Source};
+pub use source::{Effect, Problem, Source};

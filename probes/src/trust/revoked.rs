@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256, dig
 
 use super::krl::{Krl, MAGIC};
 use super::public_key::public_key;
-use super::{Problem, Source};
+use super::{Effect, Problem, Source};
 use crate::escape::shorten;
 use crate::hostkey::{Certificate, canonical_key, is_certificate, key_type};
 
@@ -86,9 +86,9 @@ impl RevokedKeysBuilder {
     pub fn file(&mut self, file: &str, content: &[u8]) -> Result<Vec<Problem>, Problem> {
         let file: Arc<str> = file.into();
         if content.starts_with(MAGIC) {
-            let krl = Krl::parse(content).map_err(|fault| Problem {
-                at: Source { file: Arc::clone(&file), line: None },
-                what: format!("a KRL that cannot be used: {fault}; ssh refuses every host key because of it"),
+            let krl = Krl::parse(content).map_err(|fault| {
+                let what = format!("a KRL that cannot be used: {fault}; ssh refuses every host key because of it");
+                Problem::new(Source { file: Arc::clone(&file), line: None }, what)
             })?;
             self.keys.krls.push((file, krl));
             return Ok(Vec::new());
@@ -114,7 +114,7 @@ impl RevokedKeysBuilder {
                         "no public key ({fault}): {}; ssh refuses every host key because of this line",
                         shorten(line, 40)
                     );
-                    problems.push(Problem { at, what });
+                    problems.push(Problem::new(at, what));
                 }
                 Err(_) => more = more.saturating_add(1),
             }
@@ -124,7 +124,8 @@ impl RevokedKeysBuilder {
         }
         if more > 0 {
             let at = Source { file: Arc::clone(file), line: None };
-            problems.push(Problem { at, what: format!("{more} more lines that are no public keys") });
+            let what = format!("{more} more lines that are no public keys");
+            problems.push(Problem { at, what, effect: Effect::More(more) });
         }
         Ok(problems)
     }

@@ -28,6 +28,27 @@ pub struct Problem {
     pub at: Source,
     /// What is wrong with it, escaped.
     pub what: String,
+    /// What becomes of it.
+    pub effect: Effect,
+}
+
+/// What becomes of a line that something is wrong with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It is left out.
+    LeftOut,
+    /// It counts all the same.
+    Counts,
+    /// It is not one line but so many more that are left out, too many to be told one by one.
+    More(usize),
+}
+
+impl Problem {
+    /// For what is wrong with a line or a file, none of which is used.
+    #[must_use]
+    pub fn new(at: Source, what: impl Into<String>) -> Self {
+        Self { at, what: what.into(), effect: Effect::LeftOut }
+    }
 }
 
 impl fmt::Display for Problem {
@@ -44,7 +65,11 @@ mod tests {
     fn a_place_is_shown_as_an_editor_takes_it() {
         let line = Source { file: "known_hosts".into(), line: Some(7) };
         assert_eq!(line.to_string(), "known_hosts:7");
-        let problem = Problem { at: Source { file: "krl".into(), line: None }, what: String::from("cut short") };
+        let problem = Problem {
+            at: Source { file: "krl".into(), line: None },
+            what: String::from("cut short"),
+            effect: Effect::LeftOut,
+        };
         assert_eq!(problem.to_string(), "krl: cut short");
     }
 }

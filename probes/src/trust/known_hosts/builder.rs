@@ -6,12 +6,12 @@ use super::key::public;
 use super::line::{Hosts, Line, Marker, parse};
 use super::pattern::patterns;
 use super::store::{At, KnownHosts, Span, StoredHash, StoredKey, StoredLine, StoredName, name_hash};
-use crate::trust::{Problem, Source};
+use crate::trust::{Effect, Problem, Source};
 
 /// Problems of one file that are told one by one; more of them say nothing new.
 const PROBLEMS_MAX: usize = 1000;
 
-const FULL: &str = "too much for one store; this line is left out";
+const FULL: &str = "too much for one store";
 
 /// What UTF-8 files of Windows may begin with.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -49,14 +49,12 @@ impl KnownHostsBuilder {
             match parse(text) {
                 Ok(Some(_)) if self.full => problems.tell(number, FULL),
                 Ok(Some(line)) => match self.add(line, place, number) {
-                    Ok(()) if nul => problems.tell(number, "a NUL byte; ssh reads the line only as far as that"),
+                    Ok(()) if nul => problems.warn(number, "a NUL byte; ssh reads the line only as far as that"),
                     Ok(()) if number == 1 && text.starts_with(BYTE_ORDER_MARK) => {
-                        problems.tell(number, "a byte order mark; for ssh it is part of the line's first name");
+                        problems.warn(number, "a byte order mark; for ssh it is part of the line's first name");
                     }
                     Ok(()) => {}
-                    Err(Full) => {
-                        problems.tell(number, "more lines or names than fit into memory; this one is left out")
-                    }
+                    Err(Full) => problems.tell(number, "more lines or names than fit into memory"),
                 },
                 Ok(None) if nul && !text.contains(&b'#') => {
                     problems.tell(number, "a NUL byte; ssh reads nothing after it");
@@ -170,10 +168,20 @@ struct Problems {
 }
 
 impl Problems {
+    /// A line that is left out.
     fn tell(&mut self, number: u32, what: &str) {
+        self.push(number, what, Effect::LeftOut);
+    }
+
+    /// A line that counts, though not as its writer may have thought.
+    fn warn(&mut self, number: u32, what: &str) {
+        self.push(number, what, Effect::Counts);
+    }
+
+    fn push(&mut self, number: u32, what: &str, effect: Effect) {
         if self.told.len() < PROBLEMS_MAX {
             let at = Source { file: Arc::clone(&self.file), line: Some(number) };
-            self.told.push(Problem { at, what: what.to_owned() });
+            self.told.push(Problem { at, what: what.to_owned(), effect });
         } else {
             self.untold = self.untold.saturating_add(1);
         }
@@ -182,7 +190,8 @@ impl Problems {
     fn all(mut self) -> Vec<Problem> {
         if self.untold > 0 {
             let what = format!("{} more lines of this file cannot be used", self.untold);
-            self.told.push(Problem { at: Source { file: self.file, line: None }, what });
+            let at = Source { file: self.file, line: None };
+            self.told.push(Problem { at, what, effect: Effect::More(self.untold) });
         }
         self.told
     }
