@@ -12,6 +12,7 @@ use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::exit::FailOn;
 use crate::cli::values;
+use crate::transport::ProxyUrl;
 
 /// Probe SSH servers and say, for every address, whether it is fine or why it is not
 #[derive(Debug, Parser)]
@@ -54,6 +55,7 @@ const RARE: &[&str] = &[
     "trust_ad",
     "trust_anchor",
     "fingerprint_hash",
+    "proxy_command_max",
     "source",
     "interface",
     "ipv4",
@@ -215,6 +217,9 @@ pub struct SweepArgs {
     /// Through which network.
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Through what.
+    #[command(flatten)]
+    pub path: PathArgs,
     /// How results are shown.
     #[command(flatten)]
     pub view: ViewArgs,
@@ -376,6 +381,21 @@ pub struct NetworkArgs {
     /// Make every address of a name a target of its own
     #[arg(long)]
     pub all_addresses: bool,
+}
+
+/// Through what.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Path")]
+pub struct PathArgs {
+    /// Reach targets through this program, as by ssh's ProxyCommand; %h, %p, %r, %n and %% mean what they do there
+    #[arg(long, value_name = "COMMAND", conflicts_with = "proxy")]
+    pub proxy_command: Option<String>,
+    /// Programs of --proxy-command that run at a time
+    #[arg(long, value_name = "N", default_value = "8", value_parser = values::at_least_one_nonzero, requires = "proxy_command", allow_hyphen_values = true)]
+    pub proxy_command_max: NonZeroUsize,
+    /// Reach targets through this proxy: socks5://HOST[:PORT], or socks5h:// and http://, which leave names to the proxy; credentials from SSHPROBE_PROXY_USER and SSHPROBE_PROXY_PASSWORD
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<ProxyUrl>,
 }
 
 /// How results are shown.

@@ -1,5 +1,6 @@
 //! From raw arguments to a validated configuration. Nothing is opened, created or sent here.
 
+use std::env;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,18 +11,20 @@ use sshprobe_probes::case::Settings;
 use sshprobe_probes::hostkey::FingerprintHash;
 use sshprobe_probes::negotiate::Offer;
 use sshprobe_probes::plan::{Depth, Plan};
+use sshprobe_probes::proxy::{Credentials, expand};
 use sshprobe_probes::trust::{KeyTypes, Policy};
 
-use crate::cli::args::{HashArg, Order as OrderArg, SweepArgs, TrustArgs};
+use crate::cli::args::{HashArg, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
 use crate::cli::exit::FailOn;
 use crate::cli::local_user;
 use crate::cli::output::Output;
-use crate::engine::Options;
+use crate::engine::{Options, Unfit};
 use crate::error::Error;
 use crate::report::next::quote;
 use crate::report::span::show;
-use crate::resolve::{Anchors, ResolverOptions, SshfpOptions};
+use crate::resolve::{Anchors, Resolver, ResolverOptions, SshfpOptions};
 use crate::target::{Families, Order, PortSet, Sources};
+use crate::transport::{Proxy, ProxyCommand, ProxyUrl, Road};
 use crate::trust::{KnownHostsFiles, TrustFiles};
 
 /// `--connect-timeout` unless it is given.
@@ -66,6 +69,8 @@ pub struct Config {
     pub sshfp: Option<SshfpOptions>,
     /// The keys that DNSSEC validation begins at, if not the root's.
     pub trust_anchor: Option<PathBuf>,
+    /// Through what targets are reached.
+    pub way: Way,
     /// Name servers asked; the system's where there are none.
     pub resolvers: Vec<SocketAddr>,
     /// Where connections come from.
@@ -92,7 +97,7 @@ impl Config {
     /// # Errors
     /// The first thing wrong, as one line that names the option and the remedy.
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
-        let SweepArgs { targets, probe, pace, trust, network, view, fail_on, plan: _ } = args;
+        let SweepArgs { targets, probe, pace, trust, network, path, view, fail_on, plan: _ } = args;
         let patience = probe.patience;
         let mut warnings = Vec::new();
         let connect_timeout = connect_timeout(patience.connect_timeout, patience.timeout, &mut warnings)?;
@@ -162,6 +167,7 @@ impl Config {
                 },
             },
             trust: None,
+            way: way(path)?,
             resolvers: network.resolver,
             source: network.source,
             interface: network.interface,
@@ -173,6 +179,45 @@ impl Config {
             targets_vanish: false,
         })
     }
+}
+
+/// Through what targets are reached.
+#[derive(Debug, Clone, Default)]
+pub enum Way {
+    /// Nothing but the network.
+    #[default]
+    Direct,
+    /// A program for each connection, and how many of it run at a time.
+    Command(String, usize),
+    /// A proxy, with the credentials of the environment.
+    Proxy(ProxyUrl, Option<Credentials>),
+}
+
+/// The environment variables with the credentials for `--proxy`.
+const PROXY_USER: &str = "SSHPROBE_PROXY_USER";
+const PROXY_PASSWORD: &str = "SSHPROBE_PROXY_PASSWORD";
+
+fn way(args: PathArgs) -> Result<Way, Error> {
+    if let Some(command) = args.proxy_command {
+        // Its tokens and its length do not depend on the target; a name that is not safe in a shell is that target's matter.
+        expand(&command, "host", 22, "user", "host")
+            .map_err(|why| Error::usage(format!("--proxy-command: {why}")))?;
+        return Ok(Way::Command(command, args.proxy_command_max.get()));
+    }
+    let Some(url) = args.proxy else { return Ok(Way::Direct) };
+    let credentials = match (env::var(PROXY_USER), env::var(PROXY_PASSWORD)) {
+        (Err(env::VarError::NotPresent), Err(env::VarError::NotPresent)) => None,
+        (Ok(user), Ok(password)) => {
+            let given = Credentials::new(&user, &password);
+            Some(given.map_err(|why| Error::usage(format!("{PROXY_USER}, {PROXY_PASSWORD}: {why}")))?)
+        }
+        _ => {
+            return Err(Error::usage(format!(
+                "{PROXY_USER}, {PROXY_PASSWORD}: both or none of them have to be set, as UTF-8"
+            )));
+        }
+    };
+    Ok(Way::Proxy(url, credentials))
 }
 
 /// How host keys are judged, whatever the files say.
@@ -250,6 +295,11 @@ impl Config {
     pub fn reach_options(&self) -> String {
         let mut out = String::new();
         self.resolvers.iter().for_each(|server| out += &format!("--resolver {} ", quote(&server.to_string())));
+        match &self.way {
+            Way::Direct => {}
+            Way::Command(command, _) => out += &format!("--proxy-command {} ", quote(command)),
+            Way::Proxy(url, _) => out += &format!("--proxy {} ", quote(&url.to_string())),
+        }
         self.source.iter().for_each(|addr| out += &format!("--source {addr} "));
         self.interface.iter().for_each(|name| out += &format!("--interface {} ", quote(name)));
         match &self.trust_files.known_hosts {
@@ -266,6 +316,21 @@ impl Config {
             Families::Any => {}
         }
         out
+    }
+
+    /// The way to the targets, for an engine with these options.
+    ///
+    /// # Errors
+    /// The address or interface to begin at is not this machine's.
+    pub fn road(&self, options: &Options) -> Result<Road, Error> {
+        Ok(match &self.way {
+            Way::Direct => Road::Tcp(options.tcp().map_err(Unfit::from)?),
+            Way::Command(command, most) => Road::Command(ProxyCommand::new(options.clock, command, *most)),
+            Way::Proxy(url, credentials) => {
+                let (tcp, resolver) = (options.tcp().map_err(Unfit::from)?, Arc::new(Resolver::new(self.resolver())));
+                Road::Proxy(Box::new(Proxy::new(options.clock, tcp, url.clone(), credentials.clone(), resolver)))
+            }
+        })
     }
 
     /// What names are resolved with.

@@ -28,7 +28,7 @@ const LISTED: usize = 8;
 /// What would keep the run from starting.
 pub(super) fn tell(config: &Config, targets: Targets) -> Result<Exit, Error> {
     let options = config.engine();
-    let engine = Engine::prepare(options.clone())?;
+    let engine = Engine::prepare_over(options.clone(), config.road(&options)?)?;
     let (counted, exit) = Census::of(targets);
     let mut page = Page::to_stdout(config.output.color);
     render(&mut page, config, &options, engine.concurrency(), &counted);

@@ -122,7 +122,8 @@ pub(super) fn carry_out(
 ) -> Result<Ending, Error> {
     let mut options = config.engine();
     options.exclusions = targets.exclusions();
-    let engine = Engine::prepare(options)?;
+    let road = config.road(&options)?;
+    let engine = Engine::prepare_over(options, road)?;
     let resolver = Resolver::new(config.resolver());
     let stop = Stop::watched_by(runtime)?;
     let views = views()?;

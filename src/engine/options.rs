@@ -12,7 +12,7 @@ use sshprobe_probes::record::Run;
 use crate::sys::clock::Clock;
 use crate::sys::{descriptors, entropy};
 use crate::target::Exclusions;
-use crate::transport::tcp::Unusable;
+use crate::transport::tcp::{Tcp, Unusable};
 
 /// The knobs of a run.
 ///
@@ -102,6 +102,16 @@ impl Options {
             sshfp: false,
             exclusions: Arc::default(),
         }
+    }
+}
+
+impl Options {
+    /// Plain TCP as these options have it, for a way to the targets that begins with it.
+    ///
+    /// # Errors
+    /// The address or interface asked for is not this machine's.
+    pub fn tcp(&self) -> Result<Tcp, Unusable> {
+        Tcp::new(self.clock, self.connect_timeout).from(self.source, self.interface.as_deref())
     }
 }
 

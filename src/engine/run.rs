@@ -92,8 +92,7 @@ impl Engine {
     /// # Errors
     /// What keeps the run from starting.
     pub fn prepare(options: Options) -> Result<Self, Unfit> {
-        let tcp = Tcp::new(options.clock, options.connect_timeout);
-        let tcp = tcp.from(options.source, options.interface.as_deref())?;
+        let tcp = options.tcp()?;
         Self::prepare_over(options, tcp)
     }
 }
@@ -222,15 +221,10 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             self.stats.feed();
             // Names have room of their own: as long as there is some, a resolver that keeps them waiting keeps no address
             // waiting. Behind more names than that, the targets that follow wait with them.
-            let resolved = !self.transport.takes_names();
-            let room = if let Host::Name(_) = target.host && resolved { &self.names } else { &self.cases };
+            let room = if let Host::Name(_) = target.host { &self.names } else { &self.cases };
             let Some(room) = self.room(room).await else { return };
             let works = Arc::clone(self);
             match target.host.clone() {
-                Host::Name(_) if !resolved => {
-                    let case = self.case(&target, vec![stand_in(&target.host, target.port)], None);
-                    drop(tokio::spawn(async move { works.see(&target, case, room).await }));
-                }
                 Host::Name(name) => drop(tokio::spawn(async move { works.name(target, &name, room).await })),
                 Host::Addr(addr, scope) => {
                     let case = self.case(&target, vec![socket_addr(addr, scope, target.port)], None);
@@ -247,7 +241,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// A target that is a name: from the question to its record, or to those of its addresses.
     async fn name(self: Arc<Self>, target: Target, name: &str, room: OwnedSemaphorePermit) {
-        let Some((found, took)) = self.guarded(&target, pin!(self.resolve(name))).await else { return };
+        let Some((found, took)) = self.guarded(&target, pin!(self.addresses(&target, name))).await else { return };
         let said = if self.sshfp && found.is_ok() {
             let Some(said) = self.guarded(&target, pin!(self.fingerprints(name))).await else { return };
             Some(said)
@@ -277,12 +271,13 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         &self,
         target: &Target,
         found: Result<Vec<IpAddr>, ResolveFault>,
-        took: Duration,
+        took: Option<Duration>,
     ) -> Result<Vec<Case>, Box<Record>> {
         let addrs = match found {
             Ok(addrs) => addrs,
             Err(fault) => {
                 let settings = Arc::clone(&self.settings);
+                let took = took.unwrap_or_default();
                 return Ok(vec![Case::unresolved(target.clone(), fault, took, settings, self.clock.now())]);
             }
         };
@@ -297,15 +292,29 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             return Err(Box::new(record));
         }
         if self.all_addresses && addrs.len() > 1 {
-            return Ok(addrs.into_iter().map(|addr| self.case(target, vec![addr], Some(took))).collect());
+            return Ok(addrs.into_iter().map(|addr| self.case(target, vec![addr], took)).collect());
         }
-        Ok(vec![self.case(target, addrs, Some(took))])
+        Ok(vec![self.case(target, addrs, took)])
     }
 
     fn case(&self, target: &Target, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Case {
         // It decides random delays only: without randomness there is none.
         let entropy = entropy::number().unwrap_or_default();
         Case::new(target.clone(), addrs, resolve, Arc::clone(&self.settings), self.clock.now(), entropy)
+    }
+
+    /// Where a name leads, and how long it took to find out: its addresses, or, over a way that takes names, what stands in for
+    /// them.
+    async fn addresses(
+        &self,
+        target: &Target,
+        name: &str,
+    ) -> (Result<Vec<IpAddr>, ResolveFault>, Option<Duration>) {
+        if self.transport.takes_names() {
+            return (Ok(vec![stand_in(&target.host, target.port).ip()]), None);
+        }
+        let (found, took) = self.resolve(name).await;
+        (found, Some(took))
     }
 
     /// Asks for a name's addresses; how long that took without the wait for its turn.

@@ -11,8 +11,10 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use sshprobe_probes::case::Connect;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, Tunnel, TunnelTrouble};
+use sshprobe_probes::diagnose::Code;
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
+use sshprobe_probes::proxy::expand;
 use sshprobe_probes::record::Via;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -63,15 +65,15 @@ impl Transport for ProxyCommand {
         let mut tunnel = Tunnel::new(Via::ProxyCommand);
         let host = connect.host.to_string();
         let down = |mut evidence: Evidence, mut tunnel: Tunnel, detail: String| {
-            tunnel.trouble = Some(TunnelTrouble { code: reading::COMMAND_FAILED, arg: None, detail });
+            tunnel.trouble = Some(TunnelTrouble { code: Code::ProxyCommandFailed, arg: None, detail });
             evidence.ended = self.clock.now();
-            (evidence.stage, evidence.fault) = (reading::STAGE, Some(Fault::Tunnel));
+            (evidence.stage, evidence.fault) = (Stage::Tunnel, Some(Fault::Tunnel));
             evidence.tunnel = Some(Box::new(tunnel));
             Opening::Down(evidence)
         };
-        let command = match reading::expand(&self.command, &host, connect.addr.port(), &connect.plan.user) {
+        let command = match expand(&self.command, &host, connect.addr.port(), &connect.plan.user, &host) {
             Ok(command) => command,
-            Err(why) => return down(evidence, tunnel, why),
+            Err(why) => return down(evidence, tunnel, why.to_string()),
         };
         let mut child = match shell(&command).spawn() {
             Ok(child) => child,

@@ -1,5 +1,6 @@
 //! SOCKS5 and HTTP CONNECT proxies (RFC 1928, RFC 1929, RFC 9110 section 9.3.6) as the way to the target.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -52,6 +53,14 @@ impl Kind {
             Kind::Socks5 | Kind::Socks5h => Via::Socks5,
             Kind::Http => Via::HttpConnect,
         }
+    }
+}
+
+impl fmt::Display for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = Kind::ALL.iter().find(|(_, kind, _)| *kind == self.kind).map_or("", |(name, ..)| name);
+        let Self { host, port, .. } = self;
+        if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
     }
 }
 
