@@ -84,6 +84,7 @@ pub mod govern;
 pub mod hassh;
 mod hex;
 pub mod hostkey;
+pub mod iap;
 pub mod kex;
 mod memo;
 pub mod negotiate;

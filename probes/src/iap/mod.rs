@@ -1,0 +1,16 @@
+//! Tunnels of Google Cloud's Identity-Aware Proxy: what is asked for, what the relay says, and how it ends.
+//!
+//! The relay's protocol runs over WebSocket messages; TCP, TLS and WebSocket belong to whoever drives this. [`IapTarget`] and
+//! [`RelayUrl`] give the request, [`IapSession`] converses over messages, [`IapEnd`] says what the end of it means.
+
+mod end;
+mod frame;
+mod relay;
+mod session;
+mod target;
+
+pub use end::{BadUpgrade, How, IapEnd, IapRetry, IapVerdict, Phase};
+pub use frame::{ACK_LEN, DATA_MAX, Frame, FrameError, MESSAGE_MAX, ack, data};
+pub use relay::{ORIGIN, RelayUrl, RelayUrlError, SUBPROTOCOL};
+pub use session::{Event, IapSession, RelayFault};
+pub use target::{Backend, IapTarget, IapTargetError};
