@@ -90,6 +90,7 @@ mod memo;
 pub mod negotiate;
 pub mod plan;
 pub mod probe;
+pub mod proxy;
 pub mod random;
 pub mod record;
 pub mod responder;

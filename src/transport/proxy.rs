@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::escape;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage, Tunnel, TunnelTrouble};
+use sshprobe_probes::evidence::{Evidence, Fault, Stage, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::{Credentials, HttpConnect, Peer, ProxyFault, Socks5, Step};
 use sshprobe_probes::record::Via;
@@ -210,11 +210,9 @@ impl Transport for Proxy {
                 path
             }
             Opening::Down(to_proxy) => {
+                let errno = to_proxy.path.errno;
+                let why = errno.map_or_else(|| String::from("no answer in time"), |errno| errno.to_string());
                 evidence.path = to_proxy.path;
-                let why = match to_proxy.path.errno {
-                    Some(errno) => errno.to_string(),
-                    None => String::from("no answer in time"),
-                };
                 let detail = format!("the proxy at {proxy} cannot be reached: {why}");
                 return down(evidence, tunnel, Code::ProxyUnreachable, Some("connect".into()), detail);
             }
