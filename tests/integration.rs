@@ -15,6 +15,7 @@ mod revocation;
 mod runs;
 mod screens;
 mod support;
+mod trust_files;
 
 /// Shared with `probes/tests/known_hosts.rs`, which reads the same tables without asking ssh.
 #[path = "../probes/tests/known_hosts/table.rs"]

@@ -1,31 +1,15 @@
 //! `sshprobe keys` from outside, against scripted servers on loopback. What ssh makes of its lines is the lab's business.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use sshprobe::demo::serve;
 use sshprobe_probes::responder::{Point, Script, Signing};
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
-struct Loopback(Runtime);
-
-impl Loopback {
-    fn new() -> Self {
-        Self(Runtime::new().expect("a runtime"))
-    }
-
-    fn server(&self, script: Script) -> SocketAddr {
-        let listener = self.0.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
-        let addr = listener.local_addr().expect("an address");
-        self.0.spawn(serve(listener, Arc::new(script)));
-        addr
-    }
-}
+use crate::support::loopback::Loopback;
 
 fn keys(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));

@@ -29,7 +29,8 @@ fn document() -> String {
         "# Outcomes\n\n\
          Every target comes to one code, sorted under a status; findings ride along. This page is what `sshprobe explain` says,\n\
          made from the same tables. Words in capitals are to be filled in; in a record's `diagnoses` the target stands in their\n\
-         place. `KNOWN_HOSTS_NAME` is HOST, for another port than 22 `[HOST]:PORT`.\n",
+         place. `KNOWN_HOSTS_NAME` is HOST, for another port than 22 `[HOST]:PORT`; `KNOWN_HOSTS_FILE` is\n\
+         the file that the record's `source` names.\n",
     );
     for status in Status::ALL {
         let _ = writeln!(out, "\n## {status}\n\n{}", status.meaning());

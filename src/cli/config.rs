@@ -309,7 +309,23 @@ impl Config {
                 paths.iter().for_each(|path| out += &format!("--known-hosts {} ", quote(&path.to_string_lossy())));
             }
         }
-        self.trust_rules.alias.iter().for_each(|name| out += &format!("--host-key-alias {} ", quote(name)));
+        let mut files = |option: &str, paths: &[PathBuf]| {
+            paths.iter().for_each(|path| out += &format!("{option} {} ", quote(&path.to_string_lossy())));
+        };
+        files("--revoked-host-keys", &self.trust_files.revoked);
+        files("--bad-keys", &self.trust_files.bad_keys);
+        let rules = &self.trust_rules;
+        match &rules.key_types {
+            KeyTypes::First => {}
+            KeyTypes::All => out += "--host-key-types all ",
+            KeyTypes::Listed(types) => out += &format!("--host-key-types {} ", types.join(",")),
+        }
+        rules.alias.iter().for_each(|name| out += &format!("--host-key-alias {} ", quote(name)));
+        for (given, option) in [(rules.strict, "--strict-host-keys "), (rules.check_host_ip, "--check-host-ip ")] {
+            if given {
+                out += option;
+            }
+        }
         match self.families {
             Families::V4Only => out += "-4 ",
             Families::V6Only => out += "-6 ",
@@ -508,6 +524,17 @@ mod tests {
         let config =
             config(&["--resolver=[2001:db8::53]:53", "--source=::1", "--interface=lo", "-6", "h"]).expect("valid");
         assert_eq!(config.reach_options(), "--resolver '[2001:db8::53]:53' --source ::1 --interface lo -6 ");
+    }
+
+    /// Without a list of revoked keys a second look would call a revoked key known.
+    #[test]
+    fn a_second_look_judges_by_the_same_files_and_rules() {
+        let given = "--known-hosts known --known-hosts 'my keys' --revoked-host-keys krl --bad-keys bad \
+                     --host-key-types ssh-rsa --host-key-alias pool --strict-host-keys --check-host-ip ";
+        let quoted = given.replace("'my keys'", "QUOTED");
+        let words = quoted.split_whitespace().map(|word| if word == "QUOTED" { "my keys" } else { word });
+        let config = config(&words.chain(["h"]).collect::<Vec<_>>()).expect("valid");
+        assert_eq!(config.reach_options(), given);
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Exit, Error> {
 
 /// The words in capitals in remedies, and what the lines say.
 const LEGEND: &str = "Words in capitals are to be filled in; in a record's `diagnoses` the target stands in their place. \
-                      KNOWN_HOSTS_NAME is HOST, for another port than 22 '[HOST]:PORT'.";
+                      KNOWN_HOSTS_NAME is HOST, for another port than 22 '[HOST]:PORT'; KNOWN_HOSTS_FILE is the file \
+                      that the record's `source` names.";
 
 fn explain(page: &mut Page, word: &str) -> Result<(), Error> {
     // As the tables and the constants of the library write it, it is understood too.

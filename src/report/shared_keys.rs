@@ -86,14 +86,14 @@ impl SharedKeys {
         }
     }
 
-    /// What there is to tell at the end, a line each; the largest groups first.
+    /// What there is to tell at the end; the largest groups first, the key of each on a line of its own, as it is long.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut groups: Vec<&Group> = self.groups.values().collect();
         groups.sort_by(|one, other| other.hosts.cmp(&one.hosts).then_with(|| one.first.cmp(&other.first)));
         let mut lines: Vec<String> = groups
             .iter()
             .take(GROUPS)
-            .map(|group| format!("{} hosts, {} among them, show {}", group.hosts, group.first, group.key))
+            .map(|group| format!("{} hosts, {} among them:\n      {}", group.hosts, group.first, group.key))
             .collect();
         if groups.len() > GROUPS {
             lines.push(format!("and {} more keys at several addresses", groups.len() - GROUPS));
@@ -145,7 +145,7 @@ mod tests {
             findings(&mut keys, record("2001:db8::1", 22, "SHA256:a")),
             ["10.0.0.1 has shown ssh-ed25519 SHA256:a before; with this one 3 hosts have it"]
         );
-        assert_eq!(keys.lines(), ["3 hosts, 10.0.0.1 among them, show ssh-ed25519 SHA256:a"]);
+        assert_eq!(keys.lines(), ["3 hosts, 10.0.0.1 among them:\n      ssh-ed25519 SHA256:a"]);
     }
 
     #[test]

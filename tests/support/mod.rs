@@ -5,6 +5,7 @@ pub(crate) mod dns;
 pub(crate) mod fleet;
 pub(crate) mod guard;
 pub(crate) mod inetd;
+pub(crate) mod loopback;
 pub(crate) mod netns;
 pub(crate) mod openssh;
 pub(crate) mod responder;

@@ -34,6 +34,16 @@ pub(crate) fn sshprobe(netns: &Netns, limits: &[&str]) -> Command {
     command
 }
 
+/// The program on the machine itself, as nobody where this is root, so that modes of files count.
+pub(crate) fn unprivileged() -> Command {
+    if !nix::unistd::geteuid().is_root() {
+        return Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--"]).arg(program());
+    command
+}
+
 /// Runs to the end; fails if standard output holds a line that is no JSON.
 pub(crate) fn run(mut command: Command) -> Run {
     let begun = Instant::now();

@@ -27,7 +27,7 @@ fn trust_is_never_given_to_who_only_shows_the_right_key() {
     ground.topology.take_out(MIDDLE);
     let middle: IpAddr = MIDDLE.parse().expect("an address");
     let at = SocketAddr::new(middle, 22);
-    let known = ground.file("known", format!("{honest},{MIDDLE} {public}\n"));
+    let known = ground.file("known", format!("{honest} {public}\n{MIDDLE} {public}\n"));
     let options = ["--known-hosts".to_owned(), known.clone()];
 
     let run = ground.sweep(std::slice::from_ref(&honest), &options);
@@ -64,12 +64,12 @@ fn trust_is_never_given_to_who_only_shows_the_right_key() {
                     (&"host-key-changed".into(), &"changed".into()),
                     "{record}"
                 );
-                assert_eq!(key["source"], format!("{known}:1").as_str());
+                assert_eq!(key["source"], format!("{known}:2").as_str());
                 let detail = record["detail"].as_str().expect("a sentence");
                 let both = [ground.keys.fingerprint("ed1"), key["fingerprint"].as_str().expect("one").to_owned()];
                 assert!(both.iter().all(|fingerprint| detail.contains(fingerprint)), "{detail}");
                 let remedy = record["diagnoses"][0]["remedy"].to_string();
-                assert!(remedy.contains(&format!("ssh-keygen -R {MIDDLE}")) && remedy.contains(&known), "{remedy}");
+                assert!(remedy.contains(&format!("ssh-keygen -f {known} -R {MIDDLE}, ")), "{remedy}");
             }
         }
         assert_eq!(said_by_ssh(&ground.ssh(MIDDLE, &known, &[])), expected, "{who}");
