@@ -13,9 +13,11 @@ use crate::diagnose;
 use crate::escape::is_unsafe;
 use crate::evidence::{Evidence, Fault};
 use crate::hostkey::{Certificate, CertificateRole, FingerprintHash, UnixTime, key_info, key_type, plain_key, verify};
+use crate::iap::{DATA_MAX, Event, Frame, IapSession, RelayFault};
 use crate::negotiate::{Offer, UnknownAlgorithm};
 use crate::plan::Plan;
 use crate::probe::{End, Probe};
+use crate::proxy::{Credentials, HttpConnect, Peer, ProxyFault, Socks5, Stderr, Step as ProxyStep};
 use crate::random::Seed;
 use crate::stage::ident::{AwaitIdent, Step};
 use crate::time::Moment;
@@ -313,5 +315,117 @@ pub fn known_hosts_naive(data: &[u8]) {
             Answer::Unknown => naive::Word::Unknown,
         };
         assert_eq!(answer, naive::word(&said, plain.as_deref(), blob));
+    }
+}
+
+/// A relay's messages, each behind its length in two bytes: nothing comes through before the session or after its end, and what
+/// is written comes out of its frames as it went in.
+pub fn relay_frame(data: &[u8]) {
+    let _ = Frame::decode(data);
+    let mut session = IapSession::new(NOW);
+    let (mut rest, mut over, mut received) = (data, false, 0u64);
+    while let Some((len, behind)) = rest.split_first_chunk::<2>() {
+        let len = usize::from(u16::from_be_bytes(*len)).min(behind.len());
+        let Some((message, behind)) = behind.split_at_checked(len) else { return };
+        rest = behind;
+        let opened = session.sid().is_some();
+        match session.message(NOW, message) {
+            Ok(Event::Data(bytes)) => {
+                assert!(opened && !over && bytes.len() <= DATA_MAX);
+                received = received.saturating_add(bytes.len() as u64);
+            }
+            Ok(Event::Opened) => assert!(!opened && !over && session.sid().is_some_and(|sid| sid.len() <= DATA_MAX)),
+            Ok(Event::Acknowledged(count)) => assert!(opened && !over && count <= session.sent()),
+            Ok(Event::Ended(end)) => {
+                assert!(!over);
+                over = true;
+                let _ = end.verdict();
+            }
+            Ok(Event::Ignored) => assert!(!over),
+            Err(fault) => {
+                assert!(over == (fault == RelayFault::AfterEnd));
+                over = true;
+            }
+        }
+        assert_eq!(session.received(), received);
+        let _ = session.ack();
+        if let Some(frames) = session.write(message) {
+            let sent: Vec<u8> = frames
+                .iter()
+                .flat_map(|frame| match Frame::decode(frame) {
+                    Ok(Frame::Data(bytes)) => bytes,
+                    _ => &[],
+                })
+                .copied()
+                .collect();
+            assert_eq!(sent, message);
+        }
+    }
+}
+
+/// A ProxyCommand's stderr: no more is kept than allowed, and it does not matter how it came.
+pub fn proxy_stderr(data: &[u8]) {
+    let (mut whole, mut cut) = (Stderr::new(), Stderr::new());
+    whole.feed(data);
+    data.chunks(7).for_each(|piece| cut.feed(piece));
+    assert_eq!(whole.text(), cut.text());
+    assert!(whole.dropped() > 0 || whole.text() == data);
+    assert!(whole.text().len() <= Stderr::KEPT_MAX.saturating_add(64));
+    if let Some(trouble) = whole.trouble() {
+        assert!(trouble.line.len() <= 512 && data.windows(trouble.line.len()).any(|line| *line == *trouble.line));
+        assert!(trouble.arg.is_none_or(|arg| arg.is_ascii() && arg.len() <= 64));
+    }
+}
+
+/// Where a proxy's answer led, in pieces of `size` bytes: how much of it was the proxy's, or the fault.
+fn proxy_answer(
+    data: &[u8],
+    size: usize,
+    input: &mut dyn FnMut(&[u8]) -> Result<ProxyStep, ProxyFault>,
+) -> Option<Result<usize, ProxyFault>> {
+    let mut before = 0usize;
+    for piece in data.chunks(size.max(1)) {
+        match input(piece) {
+            Ok(ProxyStep::More) => before = before.saturating_add(piece.len()),
+            Ok(ProxyStep::Connected(used)) => {
+                assert!(used <= piece.len());
+                return Some(Ok(before.saturating_add(used)));
+            }
+            Err(fault) => return Some(Err(fault)),
+        }
+    }
+    None
+}
+
+/// A SOCKS5 proxy's answers, with and without credentials offered: whole and byte by byte alike.
+pub fn socks5_reply(data: &[u8]) {
+    let Ok(peer) = Peer::new("db.example", 22) else { return };
+    for credentials in [None, Credentials::new("user", "pass").ok()] {
+        let run = |size: usize| {
+            let mut socks = Socks5::new(peer.clone(), credentials.clone());
+            let outcome = proxy_answer(data, size, &mut |piece| socks.input(piece));
+            (outcome.unwrap_or_else(|| Err(socks.input_end())), socks.output().to_vec())
+        };
+        let whole = run(data.len());
+        assert_eq!(whole, run(1));
+        // Greeting, user and password, request: nothing else is ever said.
+        assert!(whole.1.len() <= 4 + 11 + 17);
+        if let Ok(used) = whole.0 {
+            assert!(used <= Socks5::REPLY_MAX.saturating_add(4));
+        }
+    }
+}
+
+/// An HTTP proxy's answer to CONNECT: whole and byte by byte alike, and never read without end.
+pub fn http_connect_reply(data: &[u8]) {
+    let run = |size: usize| {
+        let mut connect = HttpConnect::new();
+        let outcome = proxy_answer(data, size, &mut |piece| connect.input(piece));
+        outcome.unwrap_or_else(|| Err(connect.input_end()))
+    };
+    let whole = run(data.len());
+    assert_eq!(whole, run(1));
+    if let Ok(used) = whole {
+        assert!(used <= HttpConnect::HEAD_MAX && data.get(..used).is_some_and(|head| head.ends_with(b"\n")));
     }
 }

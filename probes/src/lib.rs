@@ -66,6 +66,11 @@
 //! [`wire`] is SSH's encoding: readers, packets, messages, ciphers. [`algorithm`] has the tables of what can be negotiated,
 //! [`negotiate`] what both sides agree on, [`kex`] and [`hostkey`] the key exchange and the proof of the host key.
 //!
+//! # Ways there
+//!
+//! [`iap`] is what the relay of Google's Identity-Aware Proxy speaks and what the end of a tunnel means; [`proxy`] has SOCKS5,
+//! HTTP CONNECT, and what a ProxyCommand is told and says. Sockets, TLS and processes are the driver's here, too.
+//!
 //! # Trust in what comes
 //!
 //! Every byte of a server's is hostile. No length field sizes an allocation unchecked, no byte extends a deadline, and what

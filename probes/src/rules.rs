@@ -52,3 +52,17 @@ pub(crate) fn load<T: Deserialize<'static>>(table: &'static str) -> Result<T, St
         errors.collect::<Vec<_>>().join("; ")
     })
 }
+
+/// What stands before and behind the first `needle`.
+pub(crate) fn split_at_first<'l>(text: &'l [u8], needle: &[u8]) -> Option<(&'l [u8], &'l [u8])> {
+    let first = *needle.first()?;
+    let mut from = 0usize;
+    loop {
+        let found = text.get(from..)?.iter().position(|byte| *byte == first)?;
+        let (before, behind) = text.split_at_checked(from.saturating_add(found))?;
+        if let Some(behind) = behind.strip_prefix(needle) {
+            return Some((before, behind));
+        }
+        from = before.len().saturating_add(1);
+    }
+}

@@ -75,3 +75,23 @@ fn known_hosts_seeds() {
 fn known_hosts_naive_seeds() {
     replay("known_hosts_naive", fuzzing::known_hosts_naive);
 }
+
+#[test]
+fn relay_frame_seeds() {
+    replay("relay_frame", fuzzing::relay_frame);
+}
+
+#[test]
+fn proxy_stderr_seeds() {
+    replay("proxy_stderr", fuzzing::proxy_stderr);
+}
+
+#[test]
+fn socks5_reply_seeds() {
+    replay("socks5_reply", fuzzing::socks5_reply);
+}
+
+#[test]
+fn http_connect_reply_seeds() {
+    replay("http_connect_reply", fuzzing::http_connect_reply);
+}

@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
-use sshprobe_probes::proxy::expand;
+use sshprobe_probes::proxy::{Stderr, expand};
 use sshprobe_probes::record::Via;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -78,7 +78,9 @@ impl Transport for ProxyCommand {
         let mut child = match shell(&command).spawn() {
             Ok(child) => child,
             Err(error) => match Errno(error.raw_os_error().unwrap_or_default()) {
-                errno @ (Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM) => return Opening::Short(errno),
+                errno @ (Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM) => {
+                    return Opening::Short(errno);
+                }
                 _ => return down(evidence, tunnel, format!("the proxy command cannot be started: {error}")),
             },
         };
@@ -93,7 +95,10 @@ impl Transport for ProxyCommand {
         evidence.tunnel = Some(Box::new(tunnel.clone()));
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let words = Words::listen(errors);
-        Opening::Up(CommandPath { input, output, words, tunnel, running: Running { child, group }, _place: place }, evidence)
+        Opening::Up(
+            CommandPath { input, output, words, tunnel, running: Running { child, group }, _place: place },
+            evidence,
+        )
     }
 }
 
@@ -133,28 +138,25 @@ impl Drop for Running {
 /// What the program writes to its standard error: all of it is read, so that it never waits for us, and the end is kept.
 #[derive(Debug)]
 struct Words {
-    heard: Arc<Mutex<Vec<u8>>>,
+    heard: Arc<Mutex<Stderr>>,
     task: JoinHandle<()>,
 }
 
 impl Words {
     fn listen(mut errors: ChildStderr) -> Self {
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::new(Mutex::new(Stderr::new()));
         let keeper = Arc::clone(&heard);
         let task = tokio::spawn(async move {
             let mut piece = [0; 1024];
             while let Ok(count @ 1..) = errors.read(&mut piece).await {
-                let mut heard = keeper.lock().unwrap_or_else(PoisonError::into_inner);
-                heard.extend_from_slice(&piece[..count]);
-                let over = heard.len().saturating_sub(Tunnel::REASON_MAX);
-                heard.drain(..over);
+                keeper.lock().unwrap_or_else(PoisonError::into_inner).feed(&piece[..count]);
             }
         });
         Self { heard, task }
     }
 
-    fn so_far(&self) -> Vec<u8> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn so_far(&self) -> MutexGuard<'_, Stderr> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -199,8 +201,13 @@ impl Stream for CommandPath {
         running.signal(Signal::SIGKILL);
         let _ = timeout(GRACE, &mut words.task).await;
         let _ = running.child.wait().await;
-        tunnel.reason = words.so_far();
-        tunnel.trouble = reading::trouble(&tunnel.reason, status.filter(|_| ended_by_itself).and_then(|status| status.code()));
+        let status = status.filter(|_| ended_by_itself).and_then(|status| status.code());
+        {
+            let said = words.so_far();
+            tunnel.reason = said.text();
+            tunnel.reason.truncate(Tunnel::REASON_MAX);
+            tunnel.trouble = reading::trouble(&said, status);
+        }
         PathEnd { tunnel: Some(Box::new(tunnel)), ..PathEnd::default() }
     }
 }

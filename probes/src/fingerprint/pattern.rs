@@ -4,6 +4,8 @@
 //! time linear in the line whatever a hostile server sends, with no state to allocate. And what can be wrong with a rule is so
 //! little that [`Pattern::parse`] can refuse all of it in a test, long before a user has the table in hand.
 
+use crate::rules::split_at_first;
+
 /// A hole of a pattern: what it takes and, but for the last two, what it is called in a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hole {
@@ -236,20 +238,6 @@ impl Pattern {
             None => return None,
         }
         Some(captures)
-    }
-}
-
-/// What stands before and behind the first `needle`.
-fn split_at_first<'l>(text: &'l [u8], needle: &[u8]) -> Option<(&'l [u8], &'l [u8])> {
-    let first = *needle.first()?;
-    let mut from = 0usize;
-    loop {
-        let found = text.get(from..)?.iter().position(|byte| *byte == first)?;
-        let (before, behind) = text.split_at_checked(from.saturating_add(found))?;
-        if let Some(behind) = behind.strip_prefix(needle) {
-            return Some((before, behind));
-        }
-        from = before.len().saturating_add(1);
     }
 }
 

@@ -1,0 +1,286 @@
+//! Ways to a target other than plain TCP, over loopback: programs and proxies.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sshprobe_probes::responder::Script;
+use tempfile::TempDir;
+
+use crate::support::guard::tools;
+use crate::support::loopback::Loopback;
+use crate::support::run::parse;
+
+/// What a run through a way left: its only record, and its standard error.
+fn probe(args: &[&str], target: &str) -> (Value, String) {
+    let (mut records, stderr) = sweep(args, &[target]);
+    assert_eq!(records.len(), 1, "{stderr}");
+    (records.remove(0), stderr)
+}
+
+fn sweep(args: &[&str], targets: &[&str]) -> (Vec<Value>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command.args(["--format", "jsonl", "-l", "probe", "--known-hosts", "none", "--timeout", "10s", "--retries", "0"]);
+    command.args(args).arg("--").args(targets).stdin(Stdio::null());
+    let output = command.output().expect("the program");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    (parse(&output.stdout, &stderr), stderr)
+}
+
+fn outcome(record: &Value) -> (&str, Option<&str>, &str) {
+    (record["code"].as_str().unwrap(), record["arg"].as_str(), record["stage"].as_str().unwrap())
+}
+
+/// Processes of this machine that have `mark` in their command line.
+fn running(mark: &str) -> usize {
+    let processes = fs::read_dir("/proc").expect("/proc").flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines.filter(|line| String::from_utf8_lossy(line).contains(mark)).count()
+}
+
+#[test]
+fn a_program_carries_the_whole_probe() {
+    if !tools(&["nc", "socat"]) {
+        return;
+    }
+    let net = Loopback::new();
+    let server = net.healthy();
+    let port = server.port().to_string();
+    let (direct, _) = probe(&[], &server.to_string());
+    for command in ["nc %h %p", "socat - TCP:%h:%p"] {
+        let (record, stderr) = probe(&["--proxy-command", command], &server.to_string());
+        assert_eq!(outcome(&record), ("ok", None, "auth"), "{command}: {record} {stderr}");
+        assert_eq!(record["target"]["via"], "proxy-command");
+        assert_eq!(record["tunnel"]["kind"], "proxy-command");
+        for field in ["ident", "negotiated", "host_keys", "auth", "ext_info", "findings"] {
+            assert_eq!(record[field], direct[field], "{command}: {field}");
+        }
+    }
+    // A name that only the program understands: nobody here is asked for it.
+    let command = format!("nc 127.0.0.1 {port}");
+    let (record, _) = probe(&["--proxy-command", &command, "--resolver", "127.0.0.1:1"], "inside.example:2222");
+    assert_eq!(outcome(&record), ("ok", None, "auth"), "{record}");
+    assert_eq!(record["target"]["host"], "inside.example");
+    assert!(record["target"]["addr"].is_null() && record["tried"][0]["addr"].is_null(), "{record}");
+    assert!(record["timing_us"]["resolve"].is_null() && record["timing_us"]["tunnel"].is_u64(), "{record}");
+}
+
+#[test]
+fn the_words_of_a_program_say_why_it_failed() {
+    let gcloud = "sh -c 'echo \"ERROR: (gcloud.compute.start-iap-tunnel) Error while connecting [4003: \\'\\''failed to connect to backend\\'\\'']. (Failed to connect to port 22)\" >&2'";
+    let rows: &[(&str, &str, Option<&str>)] = &[
+        (gcloud, "iap-backend-unreachable", Some("4003")),
+        ("sh -c 'exit 3'", "proxy-command-failed", Some("3")),
+        ("no-such-program-at-all %h", "proxy-command-failed", None),
+        ("nc -v 127.0.0.1 1", "proxy-command-failed", None),
+        // Whoever ends well and without a word tells nothing: the stream just ended.
+        ("true", "closed-no-ident", None),
+    ];
+    for (command, code, arg) in rows {
+        let (record, stderr) = probe(&["--proxy-command", command], "inside.example");
+        assert_eq!(record["code"], *code, "{command}: {record} {stderr}");
+        if let Some(arg) = arg {
+            assert_eq!(record["arg"], *arg, "{command}: {record}");
+        }
+        let connections = u64::from(*code == "closed-no-ident");
+        assert!(record["connections"].as_u64().unwrap() >= connections, "{record}");
+    }
+}
+
+#[test]
+fn no_program_outlives_its_probe() {
+    let marks = ["sleep 4242.1", "sleep 4242.2", "sleep 4242.3"];
+    let hangs = "sleep 4242.1";
+    let (record, _) = probe(&["--proxy-command", hangs, "--timeout", "4s"], "inside.example");
+    assert_eq!(outcome(&record), ("connected-no-ident", None, "ident"), "{record}");
+    let forks = "sh -c 'sleep 4242.2 & exit 1'";
+    let (record, _) = probe(&["--proxy-command", forks, "--timeout", "4s"], "inside.example");
+    assert_eq!(record["status"], "tunnel-failure", "{record}");
+    // One that floods its standard error is neither blocked nor remembered whole.
+    let floods = "sh -c 'sleep 4242.3 & head -c 50000000 /dev/zero | tr \"\\0\" x >&2; exit 1'";
+    let (record, _) = probe(&["--proxy-command", floods], "inside.example");
+    assert_eq!(record["code"], "proxy-command-failed", "{record}");
+    assert!(record["tunnel"]["reason"].as_str().unwrap().len() <= 4096);
+    for mark in marks {
+        assert_eq!(running(mark), 0, "{mark}");
+    }
+}
+
+#[test]
+fn few_programs_run_at_a_time_and_all_targets_have_their_record() {
+    let net = Loopback::new();
+    let server = net.healthy();
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    // Each notes how many of its kind there are, itself included, and stays a moment.
+    let command = format!(
+        "sh -c 'ls -d /proc/[0-9]*/cwd >/dev/null 2>&1; pgrep -fc [m]ark4243 >> {}; : mark4243; exec nc 127.0.0.1 {}'",
+        log.path().display(),
+        server.port()
+    );
+    if !tools(&["nc", "pgrep"]) {
+        return;
+    }
+    let names: Vec<String> = (0..20).map(|number| format!("host{number}.example")).collect();
+    let targets: Vec<&str> = names.iter().map(String::as_str).collect();
+    let args = ["--proxy-command", &command, "--proxy-command-max", "3", "--rate", "0"];
+    let (records, stderr) = sweep(&args, &targets);
+    assert_eq!(records.len(), 20, "{stderr}");
+    assert!(records.iter().all(|record| record["code"] == "ok"), "{records:?}");
+    let most = fs::read_to_string(log.path()).expect("the log");
+    let most = most.lines().filter_map(|line| line.parse::<usize>().ok()).max().expect("a line");
+    // pgrep sees the shell, which has the command in its arguments, once each.
+    assert!((1..=3).contains(&most), "{most} at a time");
+}
+
+#[test]
+fn what_a_shell_would_obey_is_refused_and_nothing_runs() {
+    let dir = TempDir::new().expect("a folder");
+    let touched = dir.path().join("touched");
+    let user = format!("$(touch {})", touched.display());
+    let (record, _) = probe(&["--proxy-command", "echo %r", "-l", &user], "inside.example");
+    assert_eq!(outcome(&record), ("proxy-command-failed", None, "tunnel"), "{record}");
+    assert!(record["detail"].as_str().unwrap().contains("refused as the user"), "{record}");
+    assert!(!touched.exists());
+    let output = Command::new(env!("CARGO_BIN_EXE_sshprobe")).args(["--proxy-command", "nc %q", "h"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr.contains("--proxy-command: %q is no token"), "{stderr}");
+}
+
+/// A proxy of Debian's that runs until dropped.
+struct Proxy(Child);
+
+impl Proxy {
+    fn start(mut command: Command, addr: SocketAddr) -> Self {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a proxy");
+        let proxy = Self(child);
+        let give_up = Instant::now() + Duration::from_secs(20);
+        // It does not tell when it listens.
+        while TcpStream::connect(addr).is_err() {
+            assert!(Instant::now() < give_up, "{command:?} does not listen on {addr}");
+            thread::sleep(Duration::from_millis(10));
+        }
+        proxy
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An address nobody has yet.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
+}
+
+#[test]
+fn socks_proxies_lead_to_the_target_or_say_why_not() {
+    if !tools(&["microsocks"]) {
+        return;
+    }
+    let net = Loopback::new();
+    let (server, nobody) = (net.healthy(), free());
+    let addr = free();
+    let microsocks = |extra: &[&str], addr: SocketAddr| {
+        let mut command = Command::new("microsocks");
+        command.args(["-i", "127.0.0.1", "-p", &addr.port().to_string()]).args(extra);
+        Proxy::start(command, addr)
+    };
+    let _open = microsocks(&[], addr);
+    let (direct, _) = probe(&[], &server.to_string());
+    for scheme in ["socks5", "socks5h"] {
+        let (record, stderr) = probe(&["--proxy", &format!("{scheme}://{addr}")], &server.to_string());
+        assert_eq!(outcome(&record), ("ok", None, "auth"), "{scheme}: {record} {stderr}");
+        assert_eq!((&record["target"]["via"], &record["host_keys"]), (&Value::from("socks5"), &direct["host_keys"]));
+        assert!(record["tunnel"]["timing_us"]["proxy"].is_u64(), "{record}");
+    }
+    // A name for the proxy to resolve: nobody here is asked.
+    let (record, _) =
+        probe(&["--proxy", &format!("socks5h://{addr}"), "--resolver", "127.0.0.1:1"], &format!("localhost:{}", server.port()));
+    assert_eq!(outcome(&record), ("ok", None, "auth"), "{record}");
+    let (record, _) = probe(&["--proxy", &format!("socks5://{addr}")], &nobody.to_string());
+    assert_eq!(outcome(&record), ("proxy-refused", Some("5"), "tunnel"), "{record}");
+    assert_eq!((&record["connections"], &record["status"]), (&Value::from(0), &Value::from("tunnel-failure")));
+    let (record, _) = probe(&["--proxy", &format!("socks5://{nobody}")], &server.to_string());
+    assert_eq!(outcome(&record), ("proxy-unreachable", Some("connect"), "tunnel"), "{record}");
+    // Another server than a proxy.
+    let (record, _) = probe(&["--proxy", &format!("socks5://{server}")], &server.to_string());
+    assert_eq!(outcome(&record), ("proxy-unreachable", Some("not-a-proxy"), "tunnel"), "{record}");
+
+    let guarded = free();
+    let _guarded = microsocks(&["-u", "ann", "-P", "s3cret-of-ann"], guarded);
+    let ask = |user: Option<(&str, &str)>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+        command.args(["--format", "jsonl", "-vv", "-l", "probe", "--proxy", &format!("socks5://{guarded}")]);
+        command.arg(server.to_string());
+        if let Some((user, password)) = user {
+            command.env("SSHPROBE_PROXY_USER", user).env("SSHPROBE_PROXY_PASSWORD", password);
+        }
+        let output = command.output().expect("the program");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!stderr.contains("s3cret") && !stdout.contains("s3cret"), "{stdout}{stderr}");
+        parse(&output.stdout, &stderr).remove(0)
+    };
+    assert_eq!(outcome(&ask(Some(("ann", "s3cret-of-ann")))), ("ok", None, "auth"));
+    assert_eq!(outcome(&ask(Some(("ann", "s3cret-of-bob")))), ("proxy-auth", Some("credentials"), "tunnel"));
+    assert_eq!(outcome(&ask(None)), ("proxy-auth", Some("no-method"), "tunnel"));
+}
+
+#[test]
+fn http_proxies_lead_to_the_target_or_say_why_not() {
+    if !tools(&["tinyproxy"]) {
+        return;
+    }
+    let net = Loopback::new();
+    let (server, other) = (net.healthy(), net.server(Script::healthy(&[9; 32])));
+    let nobody = free();
+    let dir = TempDir::new().expect("a folder");
+    let tinyproxy = |name: &str, extra: &str| {
+        let addr = free();
+        let config = dir.path().join(name);
+        let lines = format!(
+            "Port {}\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nAllow 127.0.0.1\nConnectPort {}\nConnectPort {}\n{extra}\n",
+            addr.port(),
+            server.port(),
+            nobody.port()
+        );
+        fs::write(&config, lines).expect("written");
+        let mut command = Command::new("tinyproxy");
+        command.arg("-d").arg("-c").arg(&config);
+        (Proxy::start(command, addr), addr)
+    };
+    let (_open, addr) = tinyproxy("open", "");
+    let through = |addr: SocketAddr, target: SocketAddr| probe(&["--proxy", &format!("http://{addr}")], &target.to_string()).0;
+    let record = through(addr, server);
+    assert_eq!(outcome(&record), ("ok", None, "auth"), "{record}");
+    assert_eq!((&record["target"]["via"], &record["tunnel"]["kind"]), (&"http-connect".into(), &"http-connect".into()));
+    assert_eq!(outcome(&through(addr, other)), ("proxy-refused", Some("403"), "tunnel"), "not one of its ports");
+    let record = through(addr, nobody);
+    assert_eq!((&record["code"], &record["stage"]), (&"proxy-refused".into(), &"tunnel".into()), "{record}");
+    let (_guarded, guarded) = tinyproxy("guarded", "BasicAuth ann s3cret");
+    let record = through(guarded, server);
+    assert_eq!(outcome(&record), ("proxy-auth", Some("407"), "tunnel"), "{record}");
+}
+
+#[test]
+fn a_way_that_makes_no_sense_is_refused_in_one_line() {
+    for (args, why) in [
+        (&["--proxy", "ftp://p", "h"][..], "unknown scheme"),
+        (&["--proxy", "socks5://ann:s3cret@p", "h"], "SSHPROBE_PROXY_PASSWORD"),
+        (&["--proxy", "http://p", "--proxy-command", "nc %h %p", "h"], "--proxy"),
+        (&["--proxy-command", "", "h"], "empty"),
+        (&["--proxy-command-max", "0", "--proxy-command", "nc %h %p", "h"], "at least 1"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_sshprobe")).args(args).output().expect("the program");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
+        assert!(stderr.lines().count() == 1 && stderr.contains(why) && !stderr.contains("s3cret"), "{args:?}: {stderr}");
+    }
+}
