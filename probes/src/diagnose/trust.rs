@@ -79,7 +79,7 @@ const fn as_finding(code: Code) -> Option<FindingId> {
 
 /// A mismatch that another one outweighs.
 fn beside(mismatch: &Mismatch) -> Finding {
-    Finding::new(FindingId::HostKeyMismatch, format!("{}: {}", mismatch.code, mismatch.detail))
+    Finding::new(FindingId::FurtherKeyMismatch, format!("{}: {}", mismatch.code, mismatch.detail))
 }
 
 fn add(verdict: &mut Verdict, finding: Finding) {

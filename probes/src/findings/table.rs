@@ -357,7 +357,7 @@ pub static FINDINGS: &[FindingText] = &[
         remedy: &["add what is proven: sshprobe keys HOST:PORT >> ~/.ssh/known_hosts"],
     },
     FindingText {
-        id: FindingId::HostKeyMismatch,
+        id: FindingId::FurtherKeyMismatch,
         severity: Severity::High,
         title: "Another key of the host is not the one known either",
         meaning: "The outcome speaks of the worst of the host's keys. This one, of another type, would be a failure by itself: \

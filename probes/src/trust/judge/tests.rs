@@ -295,7 +295,7 @@ fn a_certificate_that_nobody_signed_does_not_hide_a_changed_key() {
 fn a_milder_mismatch_beside_the_worst_is_a_finding() {
     let both = [shows("ed-a", ALL), shows("rsa-a", ALL)];
     let (_, code, _, findings) = outcome(policy("h {ed-b}\n@revoked * {rsa-a}"), "h", &both);
-    assert_eq!((code.as_str(), findings), ("host-key-revoked marker", vec![FindingId::HostKeyMismatch]));
+    assert_eq!((code.as_str(), findings), ("host-key-revoked marker", vec![FindingId::FurtherKeyMismatch]));
 }
 
 #[test]
