@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{User, getuid};
+use sshprobe_probes::escape::escape;
 use sshprobe_probes::trust::revoked::RevokedKeysBuilder;
 use sshprobe_probes::trust::{BadKeys, Effect, KnownHosts, Policy, Problem, RevokedKeys};
 
@@ -60,7 +61,15 @@ impl TrustFiles {
         let mut bad_keys = BadKeys::default();
         for path in &self.bad_keys {
             let content = read_named("--bad-keys", path)?;
-            tell(bad_keys.file(&path.to_string_lossy(), &content), path, &mut warnings);
+            let before = bad_keys.len();
+            let problems = bad_keys.file(&path.to_string_lossy(), &content);
+            if bad_keys.len() == before && !problems.is_empty() {
+                return Err(Error::usage(format!(
+                    "--bad-keys {}: no line of it is a fingerprint or a public key; name another file",
+                    shown(path)
+                )));
+            }
+            tell(problems, path, &mut warnings);
         }
         Ok(Loaded { policy: Policy { known_hosts, revoked, bad_keys, ..Policy::default() }, warnings })
     }
@@ -82,7 +91,7 @@ impl TrustFiles {
                         Err(error) if absent(&error) => {}
                         Err(error) => warnings.push(format!(
                             "{} cannot be read ({}): the keys in it count as unknown; name other files with --known-hosts",
-                            path.display(),
+                            shown(&path),
                             reason(&error)
                         )),
                     }
@@ -98,6 +107,7 @@ impl TrustFiles {
             let content = read_named("--revoked-host-keys", path)?;
             let problems = revoked.file(&path.to_string_lossy(), &content);
             let problems = problems.map_err(|problem| {
+                let problem = escape(problem.to_string());
                 Error::usage(format!("--revoked-host-keys: {problem}; without the list nobody knows what is revoked"))
             })?;
             tell(problems, path, warnings);
@@ -124,9 +134,14 @@ fn absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
+/// A file's name as a terminal may be shown it.
+fn shown(path: &Path) -> String {
+    escape(path.to_string_lossy().as_ref())
+}
+
 fn read_named(option: &str, path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| {
-        Error::usage(format!("{option} {}: cannot be read: {}; name a file that can", path.display(), reason(&error)))
+        Error::usage(format!("{option} {}: cannot be read: {}; name a file that can", shown(path), reason(&error)))
     })
 }
 
@@ -142,15 +157,13 @@ fn tell(problems: Vec<Problem>, path: &Path, warnings: &mut Vec<String>) {
         match problem.effect {
             Effect::More(lines) => more += lines,
             _ if at >= TOLD => more += 1,
-            Effect::LeftOut => warnings.push(format!("{problem}; the line is left out")),
-            Effect::Counts => warnings.push(problem.to_string()),
+            Effect::LeftOut => warnings.push(format!("{}; the line is left out", escape(problem.to_string()))),
+            Effect::Counts => warnings.push(escape(problem.to_string())),
         }
     }
     if more > 0 {
-        warnings.push(format!(
-            "{}: {more} more lines have problems; those that cannot be used are left out",
-            path.display()
-        ));
+        warnings
+            .push(format!("{}: {more} more lines have problems; those that cannot be used are left out", shown(path)));
     }
 }
 
@@ -232,6 +245,25 @@ mod tests {
         let line = files.load().unwrap_err().to_string();
         assert!(line.starts_with(&format!("--revoked-host-keys: {}", broken.path().display())), "{line}");
         assert!(line.ends_with("; without the list nobody knows what is revoked"), "{line}");
+    }
+
+    #[test]
+    fn what_steers_a_terminal_does_not_get_through_in_a_files_name() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("x\u{1b}[31m\nevil");
+        let missing = named(&[&path]).load().unwrap_err().to_string();
+        assert!(!missing.chars().any(char::is_control), "{missing:?}");
+        fs::write(&path, "garbage\n".repeat(TOLD + 2)).unwrap();
+        for line in named(&[&path]).load().unwrap().warnings {
+            assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_bad_keys_without_one_good_line_stops_the_run() {
+        let log = file(b"this is a log\nand no list\n");
+        let files = TrustFiles { bad_keys: vec![log.path().into()], ..named(&[]) };
+        assert!(files.load().unwrap_err().to_string().contains("no line of it is a fingerprint"));
     }
 
     #[test]

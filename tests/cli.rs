@@ -169,7 +169,7 @@ fn outputs_that_cannot_be_written_are_refused_before_anything_is_sent() {
     let run = |output: &str| sshprobe().args(["-f", &hosts, "-o", output]).output().expect("runs");
     assert_refused(&run(&path("no/such/out.jsonl")), &["no/such/out.jsonl", "does not exist", "create it first"]);
     assert_refused(&run(&path("")), &["it is a folder"]);
-    assert_refused(&run(&hosts), &["targets are read from it"]);
+    assert_refused(&run(&hosts), &["this run reads from it"]);
     // The super-user writes into sealed folders; nobody writes into /proc.
     assert_refused(&run("/proc/out.jsonl"), &["/proc/out.jsonl"]);
     if !nix::unistd::geteuid().is_root() {

@@ -201,7 +201,6 @@ fn a_named_file_that_cannot_be_read_is_refused_before_anything_is_sent() {
             // Beside one that can be read, too, whichever comes first.
             assert_refused(&run(&[option, &fine, option, path, &target]), &[option, path, why]);
             assert_refused(&run(&[option, path, option, &fine, &target]), &[option, path, why]);
-            assert_refused(&run(&[option, path, "--depth", "ident", &target]), &[option, path, why]);
         }
     }
     assert!(listener.accept().is_err(), "somebody called");
@@ -280,5 +279,28 @@ fn a_revocation_list_is_read_whole_or_not_at_all() {
         let record = self::record(&output);
         assert_eq!((&record["code"], &record["arg"]), (&"host-key-revoked".into(), &arg.into()), "{record}");
         assert_eq!(record["host_keys"][0]["source"], format!("{path}:3").as_str());
+    }
+}
+
+#[test]
+fn what_is_asked_of_keys_at_a_depth_where_none_is_seen_is_refused() {
+    let files = TempDir::new().expect("a folder");
+    let list = files.path().join("list");
+    fs::write(&list, "").expect("written");
+    let list = list.to_str().expect("printable");
+    for options in [
+        &["--known-hosts", list][..],
+        &["--strict-host-keys"],
+        &["--host-key-alias", "gate"],
+        &["--host-key-types", "all"],
+        &["--check-host-ip"],
+        &["--revoked-host-keys", list],
+        &["--bad-keys", list],
+        &["--sshfp"],
+    ] {
+        for depth in ["connect", "ident", "kexinit"] {
+            let run = run(&[options, &["--depth", depth, "127.0.0.1:1"]].concat());
+            assert_refused(&run, &[options[0], "no host key is seen at --depth", depth]);
+        }
     }
 }

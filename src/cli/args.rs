@@ -297,13 +297,13 @@ pub struct PatienceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Host keys")]
 pub struct TrustArgs {
-    /// Look host keys up in FILE instead of ssh's own files; may be repeated; none: do not judge them
+    /// Look host keys up in FILE instead of ssh's own files (known_hosts and known_hosts2 in ~/.ssh, ssh_known_hosts and ssh_known_hosts2 in /etc/ssh); may be repeated; none: do not judge them
     #[arg(long, value_name = "FILE|none")]
     pub known_hosts: Vec<PathBuf>,
     /// Which keys to fetch: first, the one that known_hosts can judge; all, one of each type; or types, like ed25519,rsa. Each further one takes a connection
     #[arg(long, value_name = "first|all|LIST", default_value = "first", value_parser = values::key_types, allow_hyphen_values = true)]
     pub host_key_types: KeyTypes,
-    /// Count a host key that is not known as failure
+    /// Count a host key that is not known as failure, unless another key of the host is the one known
     #[arg(long)]
     pub strict_host_keys: bool,
     /// Look every host up by this name and without its port, as ssh does with HostKeyAlias

@@ -130,7 +130,10 @@ impl Config {
             (OrderArg::Given, None) => Order::Given,
             (OrderArg::Random, seed) => Order::Random { seed: seed.unwrap_or(entropy) },
         };
-        let inputs: Vec<&Path> = targets.files.iter().chain(&targets.exclude_files).map(AsRef::as_ref).collect();
+        let lists =
+            trust.known_hosts.iter().chain(&trust.revoked_host_keys).chain(&trust.bad_keys).chain(&trust.trust_anchor);
+        let inputs = targets.files.iter().chain(&targets.exclude_files).chain(lists);
+        let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
         Ok(Self {
             sources: Sources {
@@ -153,7 +156,7 @@ impl Config {
             rate: pace.rate,
             per_subnet: pace.per_subnet.get(),
             per_host: pace.per_host,
-            trust_files: trust_files(&trust)?,
+            trust_files: trust_files(&trust, probe.depth)?,
             sshfp: trust.sshfp.then(|| SshfpOptions { trust_ad: trust.trust_ad, anchors: Anchors::root() }),
             trust_anchor: trust.trust_anchor,
             trust_rules: TrustRules {
@@ -325,6 +328,12 @@ impl Config {
                 out += option;
             }
         }
+        if let Some(sshfp) = &self.sshfp {
+            out += "--sshfp ";
+            out += if sshfp.trust_ad { "--trust-ad " } else { "" };
+            let anchor = |path: &PathBuf| format!("--trust-anchor {} ", quote(&path.to_string_lossy()));
+            self.trust_anchor.iter().for_each(|path| out += &anchor(path));
+        }
         match self.families {
             Families::V4Only => out += "-4 ",
             Families::V6Only => out += "-6 ",
@@ -361,7 +370,7 @@ impl Config {
 }
 
 /// Where host keys are looked up.
-fn trust_files(args: &TrustArgs) -> Result<TrustFiles, Error> {
+fn trust_files(args: &TrustArgs, depth: Depth) -> Result<TrustFiles, Error> {
     let none = |path: &PathBuf| path.as_os_str() == "none";
     let known_hosts = match args.known_hosts.as_slice() {
         [] => KnownHostsFiles::Default,
@@ -373,6 +382,24 @@ fn trust_files(args: &TrustArgs) -> Result<TrustFiles, Error> {
         }
         paths => KnownHostsFiles::Named(paths.to_vec()),
     };
+    if depth < Depth::Kex {
+        let without = [
+            ("--known-hosts", matches!(known_hosts, KnownHostsFiles::Named(_))),
+            ("--strict-host-keys", args.strict_host_keys),
+            ("--host-key-alias", args.host_key_alias.is_some()),
+            ("--host-key-types", args.host_key_types != KeyTypes::First),
+            ("--check-host-ip", args.check_host_ip),
+            ("--revoked-host-keys", !args.revoked_host_keys.is_empty()),
+            ("--bad-keys", !args.bad_keys.is_empty()),
+            ("--sshfp", args.sshfp),
+        ];
+        if let Some((option, _)) = without.iter().find(|(_, given)| *given) {
+            return Err(Error::usage(format!(
+                "{option}: no host key is seen at --depth {}; write --depth kex or deeper, or leave the option away",
+                depth.name()
+            )));
+        }
+    }
     if matches!(known_hosts, KnownHostsFiles::None) {
         let without = [
             ("--strict-host-keys", args.strict_host_keys),

@@ -80,6 +80,14 @@ pub(super) fn run(args: KeysArgs) -> Result<Exit, Error> {
 fn understand(args: KeysArgs) -> Result<(Config, Asked), Error> {
     let form = if args.sshfp { Form::Sshfp } else { Form::KnownHosts { hashed: args.hash } };
     let mut types = args.types;
+    if args.known_hosts
+        && let Some(file) = args.targets.targets.first().filter(|text| Path::new(text.as_str()).is_file())
+    {
+        let file = complaint::quote(file);
+        return Err(Error::usage(format!(
+            "--known-hosts: {file} is a file, and this option takes none: -o FILE writes the lines to FILE, --file FILE reads targets from it"
+        )));
+    }
     if form == Form::Sshfp {
         for text in &args.targets.targets {
             if Expression::parse(text).is_ok_and(|expression| matches!(expression.hosts, Hosts::Addresses(_))) {

@@ -179,7 +179,7 @@ fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
                 fs::metadata(input).is_ok_and(|input| (input.dev(), input.ino()) == (at.dev(), at.ino()))
             };
             if at.is_file() && inputs.iter().any(|input| same(&input)) {
-                return refuse(String::from("targets are read from it; name another file"));
+                return refuse(String::from("this run reads from it; name another file"));
             }
         }
         Err(_) => {
@@ -238,7 +238,7 @@ mod tests {
         );
         assert!(refusal(home.path(), &[]).ends_with(": it is a folder; name a file in it"));
         assert!(refusal(&hosts.join("out"), &[]).contains(": "));
-        assert!(refusal(&link, &[&hosts]).ends_with("targets are read from it; name another file"));
+        assert!(refusal(&link, &[&hosts]).ends_with("this run reads from it; name another file"));
         assert!(refusal(Path::new("-"), &[]).contains("standard output"));
         assert!(refusal(Path::new(""), &[]).contains("empty"));
         assert!(check(&hosts, &[]).is_ok());

@@ -12,6 +12,7 @@ use sshprobe_probes::diagnose::classify;
 use sshprobe_probes::escape::{escape, quote};
 use sshprobe_probes::evidence::{Errno, Evidence, Stage};
 use sshprobe_probes::plan::Depth;
+use sshprobe_probes::record::Record;
 use sshprobe_probes::time::Moment;
 
 /// The most of a server's text that a line shows.
@@ -63,6 +64,25 @@ pub(super) fn ended(evidence: &Evidence, depth: Depth) {
         verdict.code,
         escape(&verdict.detail)
     );
+}
+
+/// The target is done: what all its connections came to, its host keys held against what is known of them.
+pub(super) fn done(record: &Record) {
+    if !tracing::enabled!(tracing::Level::INFO) {
+        return;
+    }
+    let keys = record.host_keys.iter().map(|key| {
+        let source = key.source.as_deref().map(|source| format!(" ({source})")).unwrap_or_default();
+        format!(
+            "; host key {} {}: {}{source}",
+            escape(&key.kind),
+            key.fingerprint,
+            format!("{:?}", key.trust).to_lowercase()
+        )
+    });
+    let keys = escape(keys.collect::<String>());
+    let (host, port) = (escape(&record.target.host), record.target.port);
+    tracing::info!("{host} port {port} came to {}: {}{keys}", record.code, escape(&record.detail));
 }
 
 /// There is to be another connection to the same target.

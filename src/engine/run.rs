@@ -388,7 +388,10 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                     case.add(evidence);
                     before = Some(connect);
                 }
-                Next::Done(record) => return record,
+                Next::Done(record) => {
+                    log::done(&record);
+                    return record;
+                }
             }
         }
     }

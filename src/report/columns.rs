@@ -241,9 +241,11 @@ fn icmp(net: &Net) -> String {
     format!("{}/{}{from}", icmp.kind, icmp.code)
 }
 
-/// Of the first key.
+/// Of the key that the outcome speaks of: one that is not the one known, else the first.
 fn key(record: &Record, of: impl Fn(&HostKey) -> String) -> String {
-    record.host_keys.first().map_or_else(String::new, |key| escape(of(key)))
+    let mut worst_first = [Trust::Revoked, Trust::Changed, Trust::CaMismatch].into_iter();
+    let worst = worst_first.find_map(|trust| record.host_keys.iter().find(|key| key.trust == trust));
+    worst.or(record.host_keys.first()).map_or_else(String::new, |key| escape(of(key)))
 }
 
 fn short_type(key: &HostKey) -> &str {

@@ -3,14 +3,17 @@
 //! Records go out as they come, so the first host of a group is out before the second is seen: it has no finding, and the
 //! summary lists the groups.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sshprobe_probes::diagnose::{Finding, FindingId};
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::evidence::Signature;
-use sshprobe_probes::record::Record;
+use sshprobe_probes::hostkey::canonical_key;
+use sshprobe_probes::record::{HostKey, Record};
 
 /// Keys remembered. Past so many, those not seen yet go by: a run that meets more has more hosts than anybody can act on
 /// one by one, and its memory is to stay flat.
@@ -25,6 +28,8 @@ pub(super) struct SharedKeys {
     keys: HashMap<u64, Holder>,
     /// Those that a second address showed too.
     groups: HashMap<u64, Group>,
+    /// Which addresses have been counted for which of those, as numbers.
+    counted: HashSet<u64>,
     /// Keyed anew in each run: nobody can make two keys that look like one.
     hasher: RandomState,
     most: usize,
@@ -48,7 +53,14 @@ struct Group {
 
 impl Default for SharedKeys {
     fn default() -> Self {
-        Self { keys: HashMap::new(), groups: HashMap::new(), hasher: RandomState::new(), most: KEYS, full: false }
+        Self {
+            keys: HashMap::new(),
+            groups: HashMap::new(),
+            counted: HashSet::new(),
+            hasher: RandomState::new(),
+            most: KEYS,
+            full: false,
+        }
     }
 }
 
@@ -57,12 +69,7 @@ impl SharedKeys {
     /// of them before. Several ports or names of one address are one host.
     pub(super) fn note(&mut self, record: &mut Record) {
         let Some(addr) = record.target.addr else { return };
-        for key in &record.host_keys {
-            if key.signature != Signature::Verified {
-                continue;
-            }
-            // A certificate changes with every renewal; the key in it is what the fingerprint is of.
-            let id = self.hasher.hash_one(&key.fingerprint);
+        for id in self.proven(record) {
             let Some(first) = self.keys.get(&id).copied() else {
                 if self.keys.len() < self.most {
                     self.keys.insert(id, Holder { addr, port: record.target.port });
@@ -74,16 +81,36 @@ impl SharedKeys {
             if first.addr == addr {
                 continue;
             }
+            let key = record.host_keys.iter().find(|key| self.id(key) == Some(id));
             let first = place(first.addr, first.port);
             let group = self.groups.entry(id).or_insert_with(|| Group {
-                key: escape(format!("{} {}", key.kind, key.fingerprint)),
+                key: key.map(|key| escape(format!("{} {}", key.kind, key.fingerprint))).unwrap_or_default(),
                 first: first.clone(),
                 hosts: 1,
             });
-            group.hosts += 1;
+            if self.counted.len() >= self.most {
+                self.full = true;
+            } else if self.counted.insert(self.hasher.hash_one((id, addr))) {
+                group.hosts += 1;
+            }
             let detail = format!("{first} has shown {} before; with this one {} hosts have it", group.key, group.hosts);
             record.findings.push(Finding::new(FindingId::SharedHostKey, detail));
         }
+    }
+
+    /// The keys that a record's target proved, each once: a certificate and the plain key in it are one.
+    fn proven(&self, record: &Record) -> Vec<u64> {
+        let mut ids: Vec<u64> = record.host_keys.iter().filter_map(|key| self.id(key)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// The number of a proven key. Of the key itself, not of a fingerprint: MD5's can be forged.
+    fn id(&self, key: &HostKey) -> Option<u64> {
+        let blob = STANDARD.decode(&key.key).ok().filter(|_| key.signature == Signature::Verified)?;
+        let plain = canonical_key(&blob).ok()?;
+        Some(self.hasher.hash_one(&*plain))
     }
 
     /// What there is to tell at the end; the largest groups first, the key of each on a line of its own, as it is long.
@@ -123,6 +150,7 @@ mod tests {
         record.target.addr = addr.parse().ok();
         record.target.port = port;
         record.host_keys[0].fingerprint = fingerprint.to_owned();
+        record.host_keys[0].key = STANDARD.encode(format!("\0\0\0\x01k{fingerprint}"));
         record
     }
 
@@ -155,6 +183,23 @@ mod tests {
             assert_eq!(findings(&mut keys, record("10.0.0.1", port, "SHA256:a")), [""; 0]);
         }
         assert_eq!(keys.lines(), [""; 0]);
+    }
+
+    #[test]
+    fn an_address_is_counted_once_however_often_and_in_whatever_order_it_comes() {
+        for order in [[1, 2, 2, 1], [2, 1, 2, 2], [2, 2, 1, 1]] {
+            let mut keys = SharedKeys::default();
+            for (at, last) in order.into_iter().enumerate() {
+                let _ = findings(&mut keys, record(&format!("10.0.0.{last}"), 22 + at as u16, "SHA256:a"));
+            }
+            assert!(keys.lines()[0].starts_with("2 hosts, "), "{order:?}: {:?}", keys.lines());
+        }
+        let mut keys = SharedKeys::default();
+        let mut both = record("10.0.0.1", 22, "SHA256:a");
+        both.host_keys.push(both.host_keys[0].clone());
+        let _ = findings(&mut keys, both.clone());
+        both.target.addr = "10.0.0.2".parse().ok();
+        assert_eq!(findings(&mut keys, both).len(), 1, "a certificate and its key are one");
     }
 
     #[test]

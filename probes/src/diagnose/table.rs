@@ -694,7 +694,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The server presented a host key and did not prove that it holds the private half: the signature over the key \
          exchange does not verify, or is of another algorithm than agreed.",
         &[
-            "somebody in the middle replays a key that is not theirs",
+            "somebody in the middle replays a key that is not theirs, or shows one that no signature can be verified with (`unverifiable`)",
             "a faulty server (OpenSSH 6.5 and 6.6 in rare cases) or failing memory",
             "a server that mixes up simultaneous connections (AsyncSSH 2.10 signs with what another client agreed on)",
             "an inspecting proxy",
@@ -743,7 +743,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &["a key that was compromised or retired is still in use", "an image with keys baked in"],
         &["other hosts show the same key: an image with keys baked in; only this one: a renewal that was forgotten"],
         &[
-            "do not log in; renew the host's keys: rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh",
+            "do not log in; on the host, renew its keys: rm /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh",
             "tell whoever revoked it",
         ],
     ),
@@ -759,7 +759,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         ],
         &[
             "on the host: ssh-keygen -Lf /etc/ssh/ssh_host_ed25519_key-cert.pub",
-            "sign anew: ssh-keygen -s CA -h -n NAMES -V +52w HOSTKEY.pub",
+            "sign anew: ssh-keygen -s CA -I ID -h -n NAMES -V +52w HOSTKEY.pub",
             "check the @cert-authority line in known_hosts",
         ],
     ),
@@ -773,7 +773,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         ],
         &[
             "ask for the known types first: ssh -p PORT -o HostKeyAlgorithms=KNOWN_TYPE HOST",
-            "collect anew: ssh-keyscan -p PORT HOST, and compare with the console",
+            "collect anew what is proven: sshprobe keys HOST:PORT, and compare with the console",
         ],
     ),
     row(
@@ -799,7 +799,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "other names or addresses in known_hosts have the very key: the host is known under another name; none has: a first contact",
         ],
         &[
-            "compare the fingerprint with the host's console, then add it: ssh-keyscan -p PORT HOST >> ~/.ssh/known_hosts",
+            "compare the fingerprint with the host's console, then add it: sshprobe keys HOST:PORT >> ~/.ssh/known_hosts",
             "--host-key-alias NAME if it is known by another name",
         ],
     ),

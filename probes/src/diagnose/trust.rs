@@ -5,8 +5,9 @@ use super::finding::{Finding, FindingId};
 use super::verdict::Verdict;
 use crate::trust::{JudgedKey, Mismatch};
 
-/// The mismatches, worst first. One outweighs those behind it and every failure of a later stage.
-const WORST_FIRST: [Code; 6] = [
+/// What a key can make of the verdict, worst first. One outweighs those behind it and every failure of a later stage.
+const WORST_FIRST: [Code; 7] = [
+    Code::BadHostSignature,
     Code::HostKeyRevoked,
     Code::HostKeyChanged,
     Code::HostCertInvalid,
@@ -33,11 +34,18 @@ pub fn overrule(mut verdict: Verdict, keys: &[JudgedKey<'_>]) -> Verdict {
                 add(&mut verdict, Finding::new(id, mismatch.detail.clone()));
             }
         } else if worst.is_none_or(|worst| rank(mismatch.code) < rank(worst.code)) {
+            worst.into_iter().for_each(|milder| add(&mut verdict, beside(milder)));
             worst = Some(mismatch);
+        } else {
+            add(&mut verdict, beside(mismatch));
         }
     }
     // A signature that does not hold says that the key shown is not theirs who showed it: worse than any mismatch.
-    let Some(worst) = worst.filter(|_| verdict.code != Code::BadHostSignature) else { return verdict };
+    let Some(worst) = worst else { return verdict };
+    if verdict.code == Code::BadHostSignature {
+        add(&mut verdict, beside(worst));
+        return verdict;
+    }
     if verdict.code != Code::Ok {
         let detail = format!("afterwards the connection ended with {}: {}", verdict.code, verdict.detail);
         verdict.findings.push(Finding::new(FindingId::Incomplete, detail));
@@ -47,7 +55,7 @@ pub fn overrule(mut verdict: Verdict, keys: &[JudgedKey<'_>]) -> Verdict {
         arg: worst.arg.map(str::to_owned),
         detail: worst.detail.clone(),
         confidence: super::Confidence::High,
-        removal: worst.remove.clone(),
+        removals: worst.remove.clone(),
         ..verdict
     }
 }
@@ -67,6 +75,11 @@ const fn as_finding(code: Code) -> Option<FindingId> {
         Code::HostKeyUnknown => Some(FindingId::HostKeyUnknown),
         _ => None,
     }
+}
+
+/// A mismatch that another one outweighs.
+fn beside(mismatch: &Mismatch) -> Finding {
+    Finding::new(FindingId::FurtherKeyMismatch, format!("{}: {}", mismatch.code, mismatch.detail))
 }
 
 fn add(verdict: &mut Verdict, finding: Finding) {

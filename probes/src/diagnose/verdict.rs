@@ -36,8 +36,8 @@ pub struct Verdict {
     pub connection: usize,
     /// What each of the connections judged came to by itself, in their order.
     pub answers: Vec<Answer>,
-    /// The known_hosts line that would have to go, if the key shown is right.
-    pub removal: Option<Removal>,
+    /// The known_hosts lines that would have to go, if the key shown is right.
+    pub removals: Vec<Removal>,
 }
 
 /// What one connection came to by itself.
@@ -62,7 +62,7 @@ impl Verdict {
             findings: Vec::new(),
             connection: 0,
             answers: Vec::new(),
-            removal: None,
+            removals: Vec::new(),
         }
     }
 

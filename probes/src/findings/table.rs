@@ -357,6 +357,18 @@ pub static FINDINGS: &[FindingText] = &[
         remedy: &["add what is proven: sshprobe keys HOST:PORT >> ~/.ssh/known_hosts"],
     },
     FindingText {
+        id: FindingId::FurtherKeyMismatch,
+        severity: Severity::High,
+        title: "Another key of the host is not the one known either",
+        meaning: "The outcome speaks of the worst of the host's keys. This one, of another type, would be a failure by itself: \
+                  changed, revoked, or in a certificate that does not hold.",
+        causes: &[
+            "the same as for the outcome: the host was made anew, its keys were renewed, or somebody is in the middle",
+        ],
+        tell_apart: &["all keys changed at once: another host, or one made anew; one alone: that key was renewed"],
+        remedy: &["see the code that the finding names: sshprobe explain CODE"],
+    },
+    FindingText {
         id: FindingId::HostKeyAddressMismatch,
         severity: Severity::Medium,
         title: "The address is known by another key than the name",
@@ -388,7 +400,7 @@ pub static FINDINGS: &[FindingText] = &[
         ],
         remedy: &[
             "on the host: ssh-keygen -Lf /etc/ssh/ssh_host_ed25519_key-cert.pub",
-            "sign anew: ssh-keygen -s CA -h -n NAMES -V +52w HOSTKEY.pub",
+            "sign anew: ssh-keygen -s CA -I ID -h -n NAMES -V +52w HOSTKEY.pub",
         ],
     },
     FindingText {

@@ -351,6 +351,7 @@ fn each_finding_fires_on_its_examples_and_on_nothing_that_looks_alike() {
         FindingId::Incomplete,
         FindingId::HostKeyUnknown,
         FindingId::HostKeyTypeUnknown,
+        FindingId::FurtherKeyMismatch,
         FindingId::HostKeyAddressMismatch,
         FindingId::HostCertInvalid,
         FindingId::SshfpMismatch,

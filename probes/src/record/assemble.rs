@@ -47,7 +47,7 @@ impl Record {
         let ended = connections.last().map_or(started, |last| last.ended);
         let keys = judge_keys(&best, known, run.wall_clock(ended));
         let verdict = overrule(verdict, &keys);
-        let removal = verdict.removal.clone();
+        let removals = verdict.removals.clone();
         let mut record = Self::bare(target, verdict, run, started);
         record.tried = tried;
         record.learn(&best);
@@ -60,7 +60,7 @@ impl Record {
         // The driver's pauses are no time of the target's.
         let spent = connections.iter().map(|each| each.ended.since(each.started)).sum::<Duration>();
         record.timing_us.total = Some(micros(spent.saturating_add(resolve.unwrap_or_default())));
-        record.explained(removal.as_ref())
+        record.explained(&removals)
     }
 
     /// The record of a name that gave no address. `now` is when that was known.
@@ -80,20 +80,20 @@ impl Record {
         let mut record = Self::bare(target, Verdict::new(code, Stage::Resolve, detail), run, now);
         record.timing_us.resolve = Some(micros(resolve));
         record.timing_us.total = Some(micros(resolve));
-        record.explained(None)
+        record.explained(&[])
     }
 
     /// The record of a target whose probe failed by a fault of this program's; `detail` says what is known of it.
     #[must_use]
     pub fn internal(target: &Target, detail: &str, run: &Run, now: Moment) -> Self {
         let detail = format!("a fault of this program: {}", escape(detail));
-        Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now).explained(None)
+        Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now).explained(&[])
     }
 
     /// The record of a target to which no connection could be opened for trouble of this machine that did not pass.
     #[must_use]
     pub fn local(target: &Target, trouble: LocalTrouble, errno: Option<Errno>, run: &Run, now: Moment) -> Self {
-        Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now).explained(None)
+        Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now).explained(&[])
     }
 
     fn bare(target: &Target, verdict: Verdict, run: &Run, started: Moment) -> Self {
@@ -137,22 +137,12 @@ impl Record {
     }
 
     /// With the outcome explained, now that the address is known if it ever will be.
-    fn explained(mut self, removal: Option<&Removal>) -> Self {
+    fn explained(mut self, removals: &[Removal]) -> Self {
         if self.code == Code::Ok {
             return self;
         }
         let Named { host, addr, port, .. } = &self.target;
-        let place = Place {
-            known_as: removal.map(|removal| removal.name.as_str()),
-            known_in: removal.map(|removal| &*removal.source.file),
-            ..Place::new(host, *addr, *port)
-        };
-        let mut explained = Explained::new(self.code, place);
-        if let Some(removal) = removal.filter(|removal| removal.by_pattern) {
-            let at = escape(removal.source.to_string());
-            explained.remedy.insert(0, format!("the line at {at} speaks of other hosts too: edit it by hand").into());
-        }
-        self.diagnoses = vec![explained];
+        self.diagnoses = vec![Explained::new(self.code, Place::new(host, *addr, *port), removals)];
         self
     }
 

@@ -8,8 +8,9 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::diagnose::{Code, Confidence, Place};
+use crate::escape::escape;
 use crate::evidence::{Signature, Stage};
-use crate::trust::CertSummary;
+use crate::trust::{CertSummary, Removal};
 
 /// What was probed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -405,12 +406,48 @@ pub struct Explained {
 }
 
 impl Explained {
-    /// `code` for the target at `place`.
+    /// `code` for the target at `place`, with the known_hosts lines that would have to go.
     #[must_use]
-    pub fn new(code: Code, place: Place<'_>) -> Self {
-        let remedy = code.diagnosis().map_or(&[][..], |text| text.remedy);
-        Self { code, remedy: remedy.iter().map(|line| place.fill(line)).collect() }
+    pub fn new(code: Code, place: Place<'_>, removals: &[Removal]) -> Self {
+        let mut remedy = Vec::new();
+        for line in code.diagnosis().map_or(&[][..], |text| text.remedy) {
+            if removals.is_empty() || !line.contains("KNOWN_HOSTS_FILE") {
+                remedy.push(place.fill(line));
+            } else {
+                let new = removing(line, place, removals).into_iter().filter(|line| !remedy.contains(line));
+                let new: Vec<_> = new.collect();
+                remedy.extend(new);
+            }
+        }
+        Self { code, remedy }
     }
+}
+
+/// A line about `ssh-keygen -R`, once for each file. From a file in which a line speaks of other hosts too, that command would
+/// take all of it: there the lines are named instead.
+fn removing(line: &'static str, place: Place<'_>, removals: &[Removal]) -> Vec<Cow<'static, str>> {
+    let mut lines = Vec::new();
+    for (at, removal) in removals.iter().enumerate() {
+        let file = &removal.source.file;
+        let same = |other: &&Removal| other.source.file == *file;
+        if removals.iter().take(at).any(|earlier| same(&earlier)) {
+            continue;
+        }
+        let here: Vec<&Removal> = removals.iter().filter(same).collect();
+        if here.iter().any(|removal| removal.by_pattern) {
+            let places: Vec<String> = here.iter().map(|removal| escape(removal.source.to_string())).collect();
+            let edit = format!(
+                "if the new key is right, edit by hand, as other hosts are spoken of too: {}",
+                places.join(", ")
+            );
+            lines.push(Cow::Owned(edit));
+        } else {
+            // What a shell made up for this one run nobody can edit.
+            let known_in = Some(&**file).filter(|file| !file.starts_with("/dev/fd/") && !file.starts_with("/proc/"));
+            lines.push(Place { known_as: Some(&removal.name), known_in, ..place }.fill(line));
+        }
+    }
+    lines
 }
 
 impl Serialize for Explained {

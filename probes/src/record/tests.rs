@@ -408,3 +408,34 @@ fn types_offered_and_not_proven_are_named() {
     evidence.kexinit = Some(KexInit::parse(&KexInit::build([0; 16], lists, false)).unwrap());
     assert_eq!(record(&[evidence]).unproven_types(), ["ecdsa-sha2-nistp256", "ssh-rsa", "ssh-dss"]);
 }
+
+#[test]
+fn what_is_to_be_removed_is_named_file_by_file() {
+    let removal = |name: &str, file: &str, line, by_pattern| crate::trust::Removal {
+        name: name.to_owned(),
+        source: crate::trust::Source { file: file.into(), line: Some(line) },
+        by_pattern,
+    };
+    let place = crate::diagnose::Place::new("web1", None, 2222);
+    let remedy = |removals: &[crate::trust::Removal]| {
+        let Explained { remedy, .. } = Explained::new(Code::HostKeyChanged, place, removals);
+        remedy.into_iter().filter(|line| line.contains("new key is right")).collect::<Vec<_>>()
+    };
+    let plain = "if the new key is right: ssh-keygen -f";
+    assert_eq!(
+        remedy(&[removal("[web1]:2222", "a", 1, false), removal("[web1]:2222", "/b c", 7, false)]),
+        [
+            format!("{plain} a -R '[web1]:2222', then add it; if not, do not connect"),
+            format!("{plain} '/b c' -R '[web1]:2222', then add it; if not, do not connect"),
+        ]
+    );
+    // A pattern for a whole fleet is nobody's to remove for one host.
+    let edited =
+        remedy(&[removal("web1", "a", 3, true), removal("web1", "a", 9, false), removal("web1", "b", 1, false)]);
+    assert_eq!(edited[0], "if the new key is right, edit by hand, as other hosts are spoken of too: a:3, a:9");
+    assert!(edited[1].starts_with(&format!("{plain} b -R web1,")) && edited.len() == 2, "{edited:?}");
+    // What a shell made up for this run is gone.
+    assert!(
+        remedy(&[removal("web1", "/dev/fd/63", 1, false)])[0].starts_with(&format!("{plain} KNOWN_HOSTS_FILE -R web1"))
+    );
+}

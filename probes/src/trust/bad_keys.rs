@@ -46,7 +46,8 @@ impl BadKeys {
     ///
     /// * `SHA256:` and base64, as ssh prints it, or its 64 hexadecimal digits;
     /// * `MD5:` and 16 pairs of hexadecimal digits with colons, or those alone, as ssh printed it before 6.8;
-    /// * type and base64 of a public key or certificate.
+    /// * type and base64 of a public key or certificate;
+    /// * what `ssh-keygen -l` prints, the key's size before the fingerprint.
     ///
     /// Blank lines and those that begin with `#` say nothing. Of two lines with one fingerprint the first counts. Gives the
     /// lines that are none of this; the others count all the same.
@@ -113,7 +114,11 @@ impl BadKeys {
 
 /// The fingerprint a line has, and what follows it.
 fn print(line: &[u8]) -> Result<(Print, &[u8]), LineFault> {
-    let (first, rest) = word(line);
+    let (mut first, mut rest) = word(line);
+    // `ssh-keygen -l` prints the key's size before.
+    if !first.is_empty() && first.len() <= 5 && first.iter().all(u8::is_ascii_digit) {
+        (first, rest) = word(rest);
+    }
     let printed = if let Some(base64) = after(first, b"SHA256:") {
         // Some tools pad it.
         let base64 = base64.strip_suffix(b"=").unwrap_or(base64);

@@ -21,6 +21,7 @@ pub struct KnownHost {
     port: u16,
     name: OnceLock<LookupName>,
     known: OnceLock<Known>,
+    by_address: OnceLock<(IpAddr, Known)>,
     sshfp: Option<Box<SshfpSaid>>,
 }
 
@@ -34,6 +35,7 @@ impl KnownHost {
             port: target.port,
             name: OnceLock::new(),
             known: OnceLock::new(),
+            by_address: OnceLock::new(),
             sshfp: None,
         }
     }
@@ -74,13 +76,17 @@ impl KnownHost {
     }
 
     /// The lines that speak of the address a name led to, where ssh's CheckHostIP would compare them: not for loopback, and
-    /// not where the address is what was named.
+    /// not where the address is what was named. Looked up once: a case stays with the address that answered.
     #[must_use]
-    pub fn known_by_address(&self, addr: IpAddr, port: u16) -> Option<Known> {
+    pub fn known_by_address(&self, addr: IpAddr, port: u16) -> Option<&Known> {
         let files = self.policy.known_hosts.as_ref()?;
         let named = matches!(self.host, Host::Name(_));
-        let compared = self.policy.check_host_ip && named && !addr.is_loopback();
-        compared.then(|| files.lookup(&LookupName::new(&addr.to_string(), port)))
+        if !self.policy.check_host_ip || !named || addr.is_loopback() {
+            return None;
+        }
+        let look_up = || (addr, files.lookup(&LookupName::new(&addr.to_string(), port)));
+        let (of, known) = self.by_address.get_or_init(look_up);
+        (*of == addr).then_some(known)
     }
 
     /// Where certificates are to stand in what is asked for.

@@ -14,7 +14,7 @@ use crate::hostkey::{Certificate, UnixTime, canonical_key, key_type};
 use crate::record::Trust;
 use crate::trust::host::plain_types;
 
-/// How many other names of a key are listed.
+/// How many other names of a key, or known keys of a host, are listed.
 const NAMES: usize = 8;
 
 /// How much of a name or text from a file or server a sentence quotes, in characters.
@@ -38,7 +38,7 @@ pub struct Judgement {
     pub trust: Trust,
     /// The line that decided.
     pub source: Option<Source>,
-    /// The keys that the files have for the host in its place.
+    /// The keys that the files have for the host in its place, the first of them.
     pub known: Vec<KnownKey>,
     /// Other names under which the files have this very key.
     pub known_as: Vec<String>,
@@ -104,8 +104,8 @@ pub struct Mismatch {
     pub arg: Option<&'static str>,
     /// One sentence with the evidence, escaped.
     pub detail: String,
-    /// What `ssh-keygen -R` has to be told.
-    pub remove: Option<Removal>,
+    /// The lines that would have to go, if the key shown is right.
+    pub remove: Vec<Removal>,
 }
 
 /// A line to be removed, if the new key is right.
@@ -122,7 +122,7 @@ pub struct Removal {
 /// Judges every key that the connections to a target showed, each once, in the order in which `connections` come.
 ///
 /// `host` is `None` where nobody is to judge. `now` is for certificates. A key whose signature was not verified is never
-/// held against a file: nobody has shown to hold it.
+/// accepted, whatever a file has: nobody has shown to hold it.
 #[must_use]
 pub fn judge_keys<'a>(connections: &[&'a Evidence], host: Option<&KnownHost>, now: UnixTime) -> Vec<JudgedKey<'a>> {
     let mut keys: Vec<(&[u8], Signature, &Evidence)> = Vec::new();
@@ -137,6 +137,7 @@ pub fn judge_keys<'a>(connections: &[&'a Evidence], host: Option<&KnownHost>, no
     let judge = |(blob, signature, evidence)| {
         let judgement = match host {
             Some(host) if signature == Signature::Verified => Judge { host, evidence, now }.key(blob),
+            Some(host) if signature == Signature::Unchecked => Judge { host, evidence, now }.unproven(blob),
             _ => Judgement::of(Trust::Unchecked),
         };
         JudgedKey { blob, signature, judgement }
@@ -184,6 +185,26 @@ impl Judge<'_> {
         judgement
     }
 
+    /// A key that nobody can verify a signature with (an even modulus, a size beyond all bounds): whoever shows one proves
+    /// nothing. Chosen by the server, it must not be a way around what is known of the host.
+    fn unproven(&self, blob: &[u8]) -> Judgement {
+        let mut judgement = Judgement::of(Trust::Unchecked);
+        if self.host.policy().known_hosts.is_none() {
+            return judgement;
+        }
+        let detail = format!(
+            "the host key {} is one that no signature can be verified with: nothing shows that the server holds it",
+            self.named(blob)
+        );
+        if self.host.policy().strict || !self.host.known().is_empty() {
+            judgement.mismatch =
+                Some(Mismatch { code: Code::BadHostSignature, arg: Some("unverifiable"), detail, remove: Vec::new() });
+        } else {
+            judgement.findings.push(Finding::new(FindingId::HostKeyUnknown, detail));
+        }
+        judgement
+    }
+
     fn fingerprint(&self, blob: &[u8]) -> String {
         self.host.policy().fingerprint_hash.of(blob)
     }
@@ -191,6 +212,11 @@ impl Judge<'_> {
     /// `ssh-ed25519 SHA256:…`
     fn named(&self, blob: &[u8]) -> String {
         format!("{} {}", escape(key_type(blob).unwrap_or("unnamed")), self.fingerprint(blob))
+    }
+
+    /// The first of them: a file of patterns may have thousands for one host.
+    fn known_keys(&self, entries: &[&Entry]) -> Vec<KnownKey> {
+        entries.iter().take(NAMES).map(|entry| self.known_key(entry)).collect()
     }
 
     fn known_key(&self, entry: &Entry) -> KnownKey {
@@ -281,9 +307,11 @@ impl Judge<'_> {
         let ca = self.named(certificate.ca_key);
         let at = line.map(|entry| format!(" (trusted in {})", source_text(&entry.source))).unwrap_or_default();
         let sentence = format!("the host certificate of the authority {ca}{at} does not hold: {}", fault.says());
-        // ssh ends the connection over a certificate that it cannot read or that nobody signed, whatever else it knows.
+        // ssh ends the connection over a certificate that it cannot read or that nobody signed, whatever else it knows. Nothing
+        // makes a changed or revoked key less of one, though.
         let unreadable = matches!(fault, CertFault::CaSignature | CertFault::Malformed);
-        if !unreadable && matches!(judgement.trust, Trust::Match | Trust::Changed | Trust::Revoked) {
+        let worse = judgement.mismatch.as_ref().is_some_and(|mismatch| mismatch.code != Code::HostKeyTypeUnknown);
+        if worse || judgement.trust == Trust::Unchecked || (!unreadable && judgement.trust == Trust::Match) {
             judgement.findings.push(Finding::new(FindingId::HostCertInvalid, sentence));
             return judgement;
         }
@@ -294,7 +322,7 @@ impl Judge<'_> {
         judgement.trust = Trust::CaMismatch;
         judgement.source = line.map(|entry| entry.source.clone());
         judgement.mismatch =
-            Some(Mismatch { code: Code::HostCertInvalid, arg: Some(fault.arg()), detail, remove: None });
+            Some(Mismatch { code: Code::HostCertInvalid, arg: Some(fault.arg()), detail, remove: Vec::new() });
         judgement
     }
 
@@ -313,13 +341,16 @@ impl Judge<'_> {
             escape(self.host.name().to_string()),
             source_text(&other.source)
         );
-        self.not_known(Some(CertFault::CaUnknown.arg()), detail, judgement);
+        self.not_known(&certificate.key, Some(CertFault::CaUnknown.arg()), detail, judgement);
     }
 
-    /// Nothing vouches for the key.
-    fn not_known(&self, arg: Option<&'static str>, detail: String, judgement: &mut Judgement) {
+    /// No line vouches for the key. A record that the DNS proves does, as with ssh's VerifyHostKeyDNS.
+    fn not_known(&self, plain: &[u8], arg: Option<&'static str>, detail: String, judgement: &mut Judgement) {
+        if self.host.sshfp().is_some_and(|said| said.compare(plain).vouches()) {
+            return;
+        }
         if self.host.policy().strict {
-            judgement.mismatch = Some(Mismatch { code: Code::HostKeyUnknown, arg, detail, remove: None });
+            judgement.mismatch = Some(Mismatch { code: Code::HostKeyUnknown, arg, detail, remove: Vec::new() });
         } else {
             judgement.findings.push(Finding::new(FindingId::HostKeyUnknown, detail));
         }
@@ -340,15 +371,15 @@ impl Judge<'_> {
     }
 
     fn changed(&self, plain: &[u8], entries: &[&Entry]) -> Judgement {
-        let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
+        let known = self.known_keys(entries);
         let kind = escape(key_type(plain).unwrap_or_default());
         let detail = format!(
             "another {kind} key is known for {}: {}; the host proves {}",
             escape(self.host.name().to_string()),
-            list(&known, false),
+            list(&known, entries.len(), false),
             self.fingerprint(plain)
         );
-        let mismatch = Mismatch { code: Code::HostKeyChanged, arg: None, detail, remove: self.removal(entries) };
+        let mismatch = Mismatch { code: Code::HostKeyChanged, arg: None, detail, remove: self.removals(entries) };
         let source = entries.first().map(|entry| entry.source.clone());
         Judgement { source, known, mismatch: Some(mismatch), ..Judgement::of(Trust::Changed) }
     }
@@ -357,7 +388,7 @@ impl Judge<'_> {
     fn other_type(&self, plain: &[u8], entries: &[&Entry]) -> Judgement {
         let offered = self.evidence.kexinit.as_ref().map(plain_types).unwrap_or_default();
         let still = entries.iter().any(|entry| offered.iter().any(|kind| *kind == entry.key_type()));
-        let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
+        let known = self.known_keys(entries);
         let (code, what) = if still {
             (Code::HostKeyTypeUnknown, "of a type not known for")
         } else {
@@ -367,18 +398,24 @@ impl Judge<'_> {
             "the host proves {}, {what} {}; known is {}",
             self.named(plain),
             escape(self.host.name().to_string()),
-            list(&known, true)
+            list(&known, entries.len(), true)
         );
-        let remove = if still { None } else { self.removal(entries) };
+        let remove = if still { Vec::new() } else { self.removals(entries) };
         let mismatch = Mismatch { code, arg: None, detail, remove };
         let source = entries.first().map(|entry| entry.source.clone());
         Judgement { source, known, mismatch: Some(mismatch), ..Judgement::of(Trust::Unknown) }
     }
 
-    fn removal(&self, entries: &[&Entry]) -> Option<Removal> {
-        let entry = entries.iter().find(|entry| !entry.by_pattern).or(entries.first())?;
+    fn removals(&self, entries: &[&Entry]) -> Vec<Removal> {
         let name = self.host.name().to_string();
-        Some(Removal { name, source: entry.source.clone(), by_pattern: entries.iter().any(|entry| entry.by_pattern) })
+        // What stands under the name without its port is found by that name alone.
+        let found_by = |entry: &Entry| if entry.fallback { self.host.name().host().to_owned() } else { name.clone() };
+        let removal = |entry: &&Entry| Removal {
+            name: found_by(entry),
+            source: entry.source.clone(),
+            by_pattern: entry.by_pattern,
+        };
+        entries.iter().take(NAMES).map(removal).collect()
     }
 
     /// ssh's CheckHostIP. Certificates name hosts, not addresses, so ssh leaves them out.
@@ -389,12 +426,12 @@ impl Judge<'_> {
         let addr = self.evidence.addr;
         let Some(known) = self.host.known_by_address(addr.ip(), addr.port()) else { return };
         let (Answer::Changed(entries) | Answer::OtherType(entries)) = known.answer(plain) else { return };
-        let known: Vec<KnownKey> = entries.iter().map(|entry| self.known_key(entry)).collect();
+        let known = self.known_keys(&entries);
         let detail = format!(
             "the host key {} differs from the key for the address {}: {}",
             self.named(plain),
             addr.ip(),
-            list(&known, true)
+            list(&known, entries.len(), true)
         );
         judgement.findings.push(Finding::new(FindingId::HostKeyAddressMismatch, detail));
     }
@@ -408,11 +445,8 @@ impl Judge<'_> {
         judgement.sshfp = Some(result);
     }
 
-    /// Nothing is known of the host at all. A record that the DNS proves vouches for it, as with ssh's VerifyHostKeyDNS.
+    /// Nothing is known of the host at all.
     fn unknown(&self, plain: &[u8], judgement: &mut Judgement) {
-        if judgement.sshfp.as_ref().is_some_and(SshfpResult::vouches) {
-            return;
-        }
         let name = escape(self.host.name().to_string());
         let mut detail = format!("no line of the known_hosts files speaks of {name}; the key is {}", self.named(plain));
         if let Some(authority) = self.host.known().authorities.first() {
@@ -423,13 +457,13 @@ impl Judge<'_> {
             let names = judgement.known_as.iter().map(|name| shorten(name, QUOTED)).collect::<Vec<_>>().join(", ");
             detail.push_str(&format!("; known as {names}"));
         }
-        self.not_known(None, detail, judgement);
+        self.not_known(plain, None, detail, judgement);
     }
 }
 
 fn refuse(code: Code, arg: &'static str, source: Source, what: String) -> Judgement {
     let detail = format!("{what} ({})", source_text(&source));
-    let mismatch = Mismatch { code, arg: Some(arg), detail, remove: None };
+    let mismatch = Mismatch { code, arg: Some(arg), detail, remove: Vec::new() };
     Judgement { source: Some(source), mismatch: Some(mismatch), ..Judgement::of(Trust::Revoked) }
 }
 
@@ -439,15 +473,15 @@ fn source_text(source: &Source) -> String {
 }
 
 /// Known keys with where they stand, and with their types if those differ from the one spoken of.
-fn list(known: &[KnownKey], types: bool) -> String {
+fn list(known: &[KnownKey], all: usize, types: bool) -> String {
     let each = |key: &KnownKey| {
         let kind = if types { format!("{} ", escape(&key.kind)) } else { String::new() };
         format!("{kind}{} ({})", key.fingerprint, source_text(&key.source))
     };
-    let all: Vec<String> = known.iter().take(NAMES).map(each).collect();
-    let more = known.len().saturating_sub(all.len());
+    let listed: Vec<String> = known.iter().map(each).collect();
+    let more = all.saturating_sub(listed.len());
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{rest}", all.join(", "))
+    format!("{}{rest}", listed.join(", "))
 }
 
 #[cfg(test)]

@@ -54,7 +54,10 @@ impl KnownHostsBuilder {
                         problems.warn(number, "a byte order mark; for ssh it is part of the line's first name");
                     }
                     Ok(()) => {}
-                    Err(Full) => problems.tell(number, "more lines or names than fit into memory"),
+                    Err(Full) => {
+                        self.full = true;
+                        problems.tell(number, FULL);
+                    }
                 },
                 Ok(None) if nul && !text.contains(&b'#') => {
                     problems.tell(number, "a NUL byte; ssh reads nothing after it");
