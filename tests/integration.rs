@@ -16,6 +16,7 @@ mod runs;
 mod screens;
 mod support;
 mod trust_files;
+mod ways;
 
 /// Shared with `probes/tests/known_hosts.rs`, which reads the same tables without asking ssh.
 #[path = "../probes/tests/known_hosts/table.rs"]

@@ -12,7 +12,6 @@ use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::exit::FailOn;
 use crate::cli::values;
-use crate::transport::ProxyUrl;
 
 /// Probe SSH servers and say, for every address, whether it is fine or why it is not
 #[derive(Debug, Parser)]
@@ -395,7 +394,7 @@ pub struct PathArgs {
     pub proxy_command_max: NonZeroUsize,
     /// Reach targets through this proxy: socks5://HOST[:PORT], or socks5h:// and http://, which leave names to the proxy; credentials from SSHPROBE_PROXY_USER and SSHPROBE_PROXY_PASSWORD
     #[arg(long, value_name = "URL")]
-    pub proxy: Option<ProxyUrl>,
+    pub proxy: Option<String>,
 }
 
 /// How results are shown.

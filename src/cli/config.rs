@@ -207,6 +207,8 @@ fn way(args: PathArgs) -> Result<Way, Error> {
         return Ok(Way::Command(command, args.proxy_command_max.get()));
     }
     let Some(url) = args.proxy else { return Ok(Way::Direct) };
+    // Not shown: it may hold a password that somebody has put there.
+    let url = url.parse::<ProxyUrl>().map_err(|why| Error::usage(format!("--proxy: the URL {why}")))?;
     let credentials = match (env::var(PROXY_USER), env::var(PROXY_PASSWORD)) {
         (Err(env::VarError::NotPresent), Err(env::VarError::NotPresent)) => None,
         (Ok(user), Ok(password)) => {

@@ -188,11 +188,15 @@ impl Stream for CommandPath {
 
     async fn leave(self, _: Leave) -> PathEnd {
         let Self { input, output, mut words, mut tunnel, mut running, _place } = self;
+        // One that has ended, or closed its output, by itself says why; one that was left has nothing to say.
+        let early = running.child.try_wait().ok().flatten();
         drop(input);
-        // One that had closed its output is about to say why; one that was left has nothing more to say.
-        let ended_by_itself = ended(output).await;
-        let patience = if ended_by_itself { LAST_WORDS } else { GRACE };
-        let status = timeout(patience, running.child.wait()).await.ok().and_then(Result::ok);
+        let by_itself = early.is_some() || ended(output).await;
+        let patience = if by_itself { LAST_WORDS } else { GRACE };
+        let status = match early {
+            Some(status) => Some(status),
+            None => timeout(patience, running.child.wait()).await.ok().and_then(Result::ok),
+        };
         if status.is_none() {
             running.signal(Signal::SIGTERM);
             let _ = timeout(GRACE, running.child.wait()).await;
@@ -201,7 +205,7 @@ impl Stream for CommandPath {
         running.signal(Signal::SIGKILL);
         let _ = timeout(GRACE, &mut words.task).await;
         let _ = running.child.wait().await;
-        let status = status.filter(|_| ended_by_itself).and_then(|status| status.code());
+        let status = status.filter(|_| by_itself).and_then(|status| status.code());
         {
             let said = words.so_far();
             tunnel.reason = said.text();

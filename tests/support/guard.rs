@@ -49,6 +49,18 @@ pub(crate) fn shared_lab() -> Option<Lab> {
     open(File::lock_shared, &[])
 }
 
+/// Whether programs that a test calls are there, each with its Debian package; a loud word where one is not. For root on a CI
+/// machine that is a failure.
+pub(crate) fn tools(needed: &[(&str, &str)]) -> bool {
+    let Some(reason) = missing(needed) else { return true };
+    let ci = nix::unistd::geteuid().is_root() && std::env::var_os("CI").is_some();
+    assert!(!ci, "the test must run here and cannot: {reason}");
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Not eprintln!, which the test harness would swallow.
+    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {test}: {reason}\n");
+    false
+}
+
 fn open(lock: fn(&File) -> std::io::Result<()>, more: &[(&str, &str)]) -> Option<Lab> {
     // Asked once a process: tests that ask at the same time would trip over each other's trial.
     static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
