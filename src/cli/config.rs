@@ -214,8 +214,7 @@ fn way(args: PathArgs, targets: &[String]) -> Result<Way, Error> {
     let _ = targets;
     if let Some(command) = args.proxy_command {
         // Its tokens and its length do not depend on the target; a name that is not safe in a shell is that target's matter.
-        expand(&command, "host", 22, "user", "host")
-            .map_err(|why| Error::usage(format!("--proxy-command: {why}")))?;
+        expand(&command, "host", 22, "user", "host").map_err(|why| Error::usage(format!("--proxy-command: {why}")))?;
         return Ok(Way::Command(command, args.proxy_command_max.get()));
     }
     let Some(url) = args.proxy else { return Ok(Way::Direct) };

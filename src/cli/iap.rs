@@ -1,7 +1,7 @@
 //! `--iap` and what goes with it: which instances, which relay, whose token.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use sshprobe_probes::escape::quote as shown;
@@ -69,8 +69,7 @@ impl IapWay {
 
     /// The way itself.
     pub(super) fn road(&self, clock: Clock, tcp: Tcp, resolver: Arc<Resolver>) -> Result<Iap, Error> {
-        let instances =
-            Instances::Of { project: self.project.as_str().into(), zone: self.zone.as_str().into() };
+        let instances = Instances::Of { project: self.project.as_str().into(), zone: self.zone.as_str().into() };
         let tokens = Arc::new(Tokens::new(clock, self.tokens.clone()));
         Iap::new(clock, tcp, resolver, self.relay.clone(), instances, tokens)
             .map_err(|error| Error::usage(format!("--iap: {error}")))
@@ -85,7 +84,7 @@ impl IapWay {
     }
 }
 
-fn path_shown(path: &PathBuf) -> String {
+fn path_shown(path: &Path) -> String {
     sshprobe_probes::escape::escape(path.to_string_lossy().as_bytes())
 }
 

@@ -49,7 +49,7 @@ enum Stage {
 /// The statuses that loopback cannot stage, each with the reason.
 pub const UNSTAGED: &[(&str, &str)] = &[
     ("unreachable", "needs a router or filter that answers with ICMP"),
-    ("tunnel-failure", "needs a tunnel, which this version does not open yet"),
+    ("tunnel-failure", "needs a relay or proxy on the way"),
     ("local-error", "would need trouble on this very machine"),
 ];
 

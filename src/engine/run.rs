@@ -305,11 +305,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// Where a name leads, and how long it took to find out: its addresses, or, over a way that takes names, what stands in for
     /// them.
-    async fn addresses(
-        &self,
-        target: &Target,
-        name: &str,
-    ) -> (Result<Vec<IpAddr>, ResolveFault>, Option<Duration>) {
+    async fn addresses(&self, target: &Target, name: &str) -> (Result<Vec<IpAddr>, ResolveFault>, Option<Duration>) {
         if self.transport.takes_names() {
             return (Ok(vec![stand_in(&target.host, target.port).ip()]), None);
         }

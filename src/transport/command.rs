@@ -78,7 +78,9 @@ impl Transport for ProxyCommand {
         let mut child = match shell(&command).spawn() {
             Ok(child) => child,
             Err(error) => match Errno(error.raw_os_error().unwrap_or_default()) {
-                errno @ (Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM) => return Opening::Short(errno),
+                errno @ (Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::ENOMEM) => {
+                    return Opening::Short(errno);
+                }
                 _ => return down(evidence, tunnel, format!("the proxy command cannot be started: {error}")),
             },
         };
@@ -93,7 +95,10 @@ impl Transport for ProxyCommand {
         evidence.tunnel = Some(Box::new(tunnel.clone()));
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let words = Words::listen(errors);
-        Opening::Up(CommandPath { input, output, words, tunnel, running: Running { child, group }, _place: place }, evidence)
+        Opening::Up(
+            CommandPath { input, output, words, tunnel, running: Running { child, group }, _place: place },
+            evidence,
+        )
     }
 }
 
@@ -200,7 +205,8 @@ impl Stream for CommandPath {
         let _ = timeout(GRACE, &mut words.task).await;
         let _ = running.child.wait().await;
         tunnel.reason = words.so_far();
-        tunnel.trouble = reading::trouble(&tunnel.reason, status.filter(|_| ended_by_itself).and_then(|status| status.code()));
+        tunnel.trouble =
+            reading::trouble(&tunnel.reason, status.filter(|_| ended_by_itself).and_then(|status| status.code()));
         PathEnd { tunnel: Some(Box::new(tunnel)), ..PathEnd::default() }
     }
 }

@@ -108,7 +108,13 @@ pub struct Proxy {
 impl Proxy {
     /// Connects to the proxy by `tcp`, and gives it these credentials if it asks for them.
     #[must_use]
-    pub fn new(clock: Clock, tcp: Tcp, url: ProxyUrl, credentials: Option<Credentials>, resolver: Arc<Resolver>) -> Self {
+    pub fn new(
+        clock: Clock,
+        tcp: Tcp,
+        url: ProxyUrl,
+        credentials: Option<Credentials>,
+        resolver: Arc<Resolver>,
+    ) -> Self {
         Self { clock, tcp, url, credentials, resolver }
     }
 
@@ -119,9 +125,10 @@ impl Proxy {
         }
         let found = self.resolver.lookup(&self.url.host).await;
         let addrs = found.map_err(|fault| format!("the proxy's name {} gives no address: {fault:?}", self.url.host))?;
-        addrs.first().map(|addr| SocketAddr::new(*addr, self.url.port)).ok_or_else(|| {
-            format!("the proxy's name {} gives no address", self.url.host)
-        })
+        addrs
+            .first()
+            .map(|addr| SocketAddr::new(*addr, self.url.port))
+            .ok_or_else(|| format!("the proxy's name {} gives no address", self.url.host))
     }
 
     fn peer(&self, connect: &Connect) -> Result<Peer, String> {
@@ -235,7 +242,8 @@ impl Transport for Proxy {
                 return down(evidence, tunnel, code, arg, detail);
             }
             Err(_) => {
-                let detail = format!("the proxy at {proxy} did not answer the request for {} in time", escape(peer.to_string()));
+                let detail =
+                    format!("the proxy at {proxy} did not answer the request for {} in time", escape(peer.to_string()));
                 return down(evidence, tunnel, Code::ProxyUnreachable, Some("silent".into()), detail);
             }
         };

@@ -101,7 +101,28 @@ fn harmless<'n>(what: &'static str, name: &'n str) -> Result<&'n str, ExpandErro
 const fn is_special(c: char) -> bool {
     matches!(
         c,
-        '\'' | '`' | '"' | '$' | '\\' | ';' | '&' | '<' | '>' | '|' | '(' | ')' | '{' | '}' | ',' | '*' | '?' | '[' | ']' | '#' | '~' | '!' | '^'
+        '\'' | '`'
+            | '"'
+            | '$'
+            | '\\'
+            | ';'
+            | '&'
+            | '<'
+            | '>'
+            | '|'
+            | '('
+            | ')'
+            | '{'
+            | '}'
+            | ','
+            | '*'
+            | '?'
+            | '['
+            | ']'
+            | '#'
+            | '~'
+            | '!'
+            | '^'
     )
 }
 
@@ -155,19 +176,72 @@ mod tests {
     fn hostile_names_are_refused() {
         let long = "a".repeat(256);
         for name in [
-            "", "-oProxyCommand=id", "-", "a;id", "a&id", "a|id", "a>b", "a<b", "$(id)", "`id`", "${x}", "$IFS-x", "a\nid", "a\rid",
-            "a b", "a\tb", "a'b", "a\"b", "a\\", "a\\b", "(a)", "{a,b}", "a,b", "a*", "a?", "[a]", "#a", "~root", "!a", "a\0b", "\u{1b}[31m",
-            "a\u{7f}", "a\u{9b}b", "a\u{85}b", "a\u{a0}b", "a\u{2003}b", "a\u{202e}b", &long,
+            "",
+            "-oProxyCommand=id",
+            "-",
+            "a;id",
+            "a&id",
+            "a|id",
+            "a>b",
+            "a<b",
+            "$(id)",
+            "`id`",
+            "${x}",
+            "$IFS-x",
+            "a\nid",
+            "a\rid",
+            "a b",
+            "a\tb",
+            "a'b",
+            "a\"b",
+            "a\\",
+            "a\\b",
+            "(a)",
+            "{a,b}",
+            "a,b",
+            "a*",
+            "a?",
+            "[a]",
+            "#a",
+            "~root",
+            "!a",
+            "a\0b",
+            "\u{1b}[31m",
+            "a\u{7f}",
+            "a\u{9b}b",
+            "a\u{85}b",
+            "a\u{a0}b",
+            "a\u{2003}b",
+            "a\u{202e}b",
+            &long,
         ] {
-            for (command, host, user, original) in [("x %h", name, "u", "o"), ("x %r", "h", name, "o"), ("x %n", "h", "u", name)] {
+            for (command, host, user, original) in
+                [("x %h", name, "u", "o"), ("x %r", "h", name, "o"), ("x %n", "h", "u", name)]
+            {
                 let error = expand(command, host, 22, user, original).expect_err(name);
                 assert!(matches!(error, ExpandError::Unsafe { .. }), "{name:?}");
                 let shown = error.to_string();
                 assert!(!shown.chars().any(escape::is_unsafe) && shown.len() < 300, "{shown:?}");
             }
-            assert_eq!(expand("x %p", name, 22, name, name), Ok("x 22".to_owned()), "a name that is not used does no harm");
+            assert_eq!(
+                expand("x %p", name, 22, name, name),
+                Ok("x 22".to_owned()),
+                "a name that is not used does no harm"
+            );
         }
-        for name in ["a", "a-b", "a.b.", "10.0.0.1", "2001:db8::1", "fe80::1%eth0", "a_b", "name@realm", "a+b", "a=b", "\u{4e2d}"] {
+        for name in [
+            "a",
+            "a-b",
+            "a.b.",
+            "10.0.0.1",
+            "2001:db8::1",
+            "fe80::1%eth0",
+            "a_b",
+            "name@realm",
+            "a+b",
+            "a=b",
+            "\u{4e2d}",
+        ] {
             assert!(expand("x %h %r %n", name, 22, name, name).is_ok(), "{name}");
         }
     }

@@ -229,13 +229,30 @@ mod tests {
             assert_eq!(Peer::new(host, 22).unwrap().to_string(), shown);
         }
         assert_eq!(Peer::resolved(Ipv6Addr::LOCALHOST.into(), 22), Peer::new("::1", 22));
-        assert_eq!((Peer::new("a", 0), Peer::resolved(Ipv4Addr::LOCALHOST.into(), 0)), (Err(PeerError::Port), Err(PeerError::Port)));
+        assert_eq!(
+            (Peer::new("a", 0), Peer::resolved(Ipv4Addr::LOCALHOST.into(), 0)),
+            (Err(PeerError::Port), Err(PeerError::Port))
+        );
     }
 
     #[test]
     fn nothing_breaks_out_of_a_request() {
         let long = "a".repeat(256);
-        for no in ["", " ", "a b", "a\r\nX: y", "a\n", "a:22", "a/b", "a@b", "fe80::1%eth0", "[a]", "[10.0.0.1]", "\u{e4}", &long] {
+        for no in [
+            "",
+            " ",
+            "a b",
+            "a\r\nX: y",
+            "a\n",
+            "a:22",
+            "a/b",
+            "a@b",
+            "fe80::1%eth0",
+            "[a]",
+            "[10.0.0.1]",
+            "\u{e4}",
+            &long,
+        ] {
             let error = Peer::new(no, 22).expect_err(no).to_string();
             assert!(error.contains("is no host name") && !error.contains('\n'), "{error}");
         }

@@ -144,10 +144,7 @@ mod tests {
     #[test]
     fn the_request_names_the_peer_twice_and_the_credentials_once() {
         let peer = Peer::new("db.example", 22).unwrap();
-        assert_eq!(
-            HttpConnect::request(&peer, None),
-            b"CONNECT db.example:22 HTTP/1.1\r\nHost: db.example:22\r\n\r\n"
-        );
+        assert_eq!(HttpConnect::request(&peer, None), b"CONNECT db.example:22 HTTP/1.1\r\nHost: db.example:22\r\n\r\n");
         let v6 = Peer::new("2001:db8::1", 2222).unwrap();
         let credentials = Credentials::new("Aladdin", "open sesame").unwrap();
         assert_eq!(

@@ -43,7 +43,8 @@ impl Socks5 {
     /// A handshake that asks for `peer`. Credentials are offered, and given only to a proxy that chooses them.
     #[must_use]
     pub fn new(peer: Peer, credentials: Option<Credentials>) -> Self {
-        let methods: &[u8] = if credentials.is_some() { &[NO_AUTHENTICATION, USERNAME_PASSWORD] } else { &[NO_AUTHENTICATION] };
+        let methods: &[u8] =
+            if credentials.is_some() { &[NO_AUTHENTICATION, USERNAME_PASSWORD] } else { &[NO_AUTHENTICATION] };
         let mut output = vec![VERSION, length(methods)];
         output.extend_from_slice(methods);
         Self { peer, credentials, state: State::Method, answer: Vec::new(), output }
@@ -210,8 +211,14 @@ mod tests {
                 out.extend(sent(&mut socks));
                 match socks.input(piece) {
                     Ok(Step::More) => before += piece.len(),
-                    Ok(Step::Connected(used)) => { result = Some(Ok(before + used)); break }
-                    Err(fault) => { result = Some(Err(fault)); break }
+                    Ok(Step::Connected(used)) => {
+                        result = Some(Ok(before + used));
+                        break;
+                    }
+                    Err(fault) => {
+                        result = Some(Err(fault));
+                        break;
+                    }
                 }
             }
             out.extend(sent(&mut socks));

@@ -10,9 +10,7 @@ use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::quote;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage, Tunnel, TunnelTrouble};
-use sshprobe_probes::iap::{
-    BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL,
-};
+use sshprobe_probes::iap::{BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL};
 use sshprobe_probes::record::Via;
 use sshprobe_probes::time::Moment;
 use tokio::time::timeout_at;
@@ -223,14 +221,14 @@ impl Iap {
     }
 
     async fn secure(&self, path: TcpPath, until: Moment, tunnel: &mut Tunnel) -> Result<Wire, Failed> {
-        let Some(tls) = &self.tls else { return Ok(Wire::Clear(path)) };
+        let Some(tls) = &self.tls else { return Ok(Wire::clear(path)) };
         let name = ServerName::try_from(self.relay.host().to_owned())
             .map_err(|_| ended(Phase::Tls, How::Tls, String::from("the relay's name cannot stand in a certificate")))?;
         let begun = self.clock.now();
         match self.in_time(until, TLS, tls.connect(name, path)).await? {
             Some(Ok(stream)) => {
                 tunnel.timing.tls = Some(self.clock.now().since(begun));
-                Ok(Wire::Tls(Box::new(stream)))
+                Ok(Wire::tls(stream))
             }
             Some(Err(error)) => {
                 let how = of_io(&error);
@@ -336,9 +334,7 @@ fn refused(error: WsError, token: &Token) -> Failed {
             ProtocolError::HandshakeIncomplete => ended(Phase::Upgrade, How::Eof, None),
             _ => bad(BadUpgrade::NotHttp),
         },
-        WsError::Io(_) | WsError::ConnectionClosed | WsError::AlreadyClosed => {
-            ended(Phase::Upgrade, how(&error), None)
-        }
+        WsError::Io(_) | WsError::ConnectionClosed | WsError::AlreadyClosed => ended(Phase::Upgrade, how(&error), None),
         _ => bad(BadUpgrade::NotHttp),
     }
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream as _};
 use sshprobe_probes::evidence::{Errno, Tunnel};
-use sshprobe_probes::iap::{DATA_MAX, Event, FrameError, How, IapEnd, IapSession, Phase, RelayFault};
+use sshprobe_probes::iap::{
+    CLOSE_FRAME_MAX, DATA_MAX, Event, FrameError, How, IapEnd, IapSession, Phase, RelayFault, close_frame_at_end,
+};
 use sshprobe_probes::probe::Leave;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
@@ -27,26 +29,48 @@ const FAREWELL: Duration = Duration::from_millis(50);
 
 /// What the WebSocket runs over.
 #[derive(Debug)]
-pub(super) enum Wire {
+pub(super) struct Wire {
+    over: Over,
+    /// The last bytes read, as many as a Close frame can have.
+    last: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Over {
     /// `ws://`, to this machine alone.
-    Clear(TcpPath),
+    Tcp(TcpPath),
     /// `wss://`.
     Tls(Box<TlsStream<TcpPath>>),
 }
 
 impl Wire {
+    pub(super) const fn clear(path: TcpPath) -> Self {
+        Self { over: Over::Tcp(path), last: Vec::new() }
+    }
+
+    pub(super) fn tls(stream: TlsStream<TcpPath>) -> Self {
+        Self { over: Over::Tls(Box::new(stream)), last: Vec::new() }
+    }
+
     fn tcp(&self) -> &TcpPath {
-        match self {
-            Self::Clear(path) => path,
-            Self::Tls(stream) => stream.get_ref().0,
+        match &self.over {
+            Over::Tcp(path) => path,
+            Over::Tls(stream) => stream.get_ref().0,
         }
     }
 
     fn tcp_mut(&mut self) -> &mut TcpPath {
-        match self {
-            Self::Clear(path) => path,
-            Self::Tls(stream) => stream.get_mut().0,
+        match &mut self.over {
+            Over::Tcp(path) => path,
+            Over::Tls(stream) => stream.get_mut().0,
         }
+    }
+
+    fn keep(&mut self, read: &[u8]) {
+        let new = &read[read.len().saturating_sub(CLOSE_FRAME_MAX)..];
+        let over = (self.last.len() + new.len()).saturating_sub(CLOSE_FRAME_MAX);
+        self.last.drain(..over);
+        self.last.extend_from_slice(new);
     }
 }
 
@@ -79,7 +103,13 @@ pub(super) enum Heard {
 }
 
 impl IapPath {
-    pub(super) fn new(socket: WebSocketStream<Wire>, clock: Clock, tunnel: Tunnel, journey: Journey, token: Token) -> Self {
+    pub(super) fn new(
+        socket: WebSocketStream<Wire>,
+        clock: Clock,
+        tunnel: Tunnel,
+        journey: Journey,
+        token: Token,
+    ) -> Self {
         let session = IapSession::new(clock.now());
         Self { socket, session, clock, rest: Bytes::new(), unflushed: false, end: None, tunnel, journey, token }
     }
@@ -112,7 +142,15 @@ impl IapPath {
                 Heard::Nothing
             }
             Some(Ok(_)) => Heard::Nothing,
-            Some(Err(error)) => Heard::End(self.ended(how(&error), b"")),
+            Some(Err(error)) => {
+                // The reason may be no UTF-8: what it was for is in the code all the same.
+                let last = std::mem::take(&mut self.socket.get_mut().last);
+                let close = close_frame_at_end(&last).filter(|_| matches!(error, WsError::Utf8(_)));
+                Heard::End(match close {
+                    Some((code, reason)) => self.ended(How::Close(Some(code)), reason),
+                    None => self.ended(how(&error), b""),
+                })
+            }
             None => Heard::End(self.ended(How::Eof, b"")),
         })
     }
@@ -164,7 +202,9 @@ pub(super) fn how(error: &WsError) -> How {
     match error {
         WsError::ConnectionClosed
         | WsError::AlreadyClosed
-        | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete) => How::Eof,
+        | WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete) => {
+            How::Eof
+        }
         WsError::Io(error) => of_io(error),
         WsError::Capacity(CapacityError::MessageTooLong { size, .. }) => {
             How::Protocol(RelayFault::Frame(FrameError::MessageTooLong(*size)))
@@ -273,32 +313,35 @@ impl AsyncWrite for IapPath {
 
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Clear(path) => Pin::new(path).poll_read(cx, into),
-            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, into),
-        }
+        let (this, before) = (self.get_mut(), into.filled().len());
+        let read = match &mut this.over {
+            Over::Tcp(path) => Pin::new(path).poll_read(cx, into),
+            Over::Tls(stream) => Pin::new(stream).poll_read(cx, into),
+        };
+        this.keep(&into.filled()[before..]);
+        read
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Wire::Clear(path) => Pin::new(path).poll_write(cx, bytes),
-            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut self.get_mut().over {
+            Over::Tcp(path) => Pin::new(path).poll_write(cx, bytes),
+            Over::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Clear(path) => Pin::new(path).poll_flush(cx),
-            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().over {
+            Over::Tcp(path) => Pin::new(path).poll_flush(cx),
+            Over::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Wire::Clear(path) => Pin::new(path).poll_shutdown(cx),
-            Wire::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().over {
+            Over::Tcp(path) => Pin::new(path).poll_shutdown(cx),
+            Over::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

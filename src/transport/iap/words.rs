@@ -34,13 +34,17 @@ fn sentence(end: &IapEnd, journey: &Journey, more: Option<&str>) -> String {
     let when = if end.phase == Phase::Open { "after" } else { "before" };
     match (end.how, end.phase) {
         (How::Close(Some(code)), _) => {
-            format!("the relay {relay} closed the tunnel to {target} with code {code} {when} the session had begun{said}")
+            format!(
+                "the relay {relay} closed the tunnel to {target} with code {code} {when} the session had begun{said}"
+            )
         }
         (How::Close(None), _) => {
             format!("the relay {relay} closed the tunnel to {target} without a code {when} the session had begun")
         }
         (How::LongClose(code), _) => {
-            format!("the relay {relay} ended the tunnel to {target} with LONG_CLOSE {code} {when} the session had begun{said}")
+            format!(
+                "the relay {relay} ended the tunnel to {target} with LONG_CLOSE {code} {when} the session had begun{said}"
+            )
         }
         (How::Http(status), _) => {
             format!("the relay {relay} answered the upgrade for {target} with HTTP {status}{more}{said}")
