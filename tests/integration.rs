@@ -5,6 +5,8 @@ mod cli;
 mod demo;
 mod examples;
 mod fingerprints;
+#[cfg(feature = "iap")]
+mod iap;
 mod keys;
 mod known_hosts;
 mod lab;

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+#[cfg(feature = "iap")]
+use sshprobe_probes::iap::RelayUrl;
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::trust::KeyTypes;
 
@@ -55,6 +57,8 @@ const RARE: &[&str] = &[
     "trust_anchor",
     "fingerprint_hash",
     "proxy_command_max",
+    "iap_url",
+    "access_token_file",
     "source",
     "interface",
     "ipv4",
@@ -395,6 +399,31 @@ pub struct PathArgs {
     /// Reach targets through this proxy: socks5://HOST[:PORT], or socks5h:// and http://, which leave names to the proxy; credentials from SSHPROBE_PROXY_USER and SSHPROBE_PROXY_PASSWORD
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
+    /// Through Google's relay.
+    #[cfg(feature = "iap")]
+    #[command(flatten)]
+    pub iap: IapArgs,
+}
+
+/// Through the relay of Google Cloud's Identity-Aware Proxy.
+#[cfg(feature = "iap")]
+#[derive(Debug, Args)]
+pub struct IapArgs {
+    /// Reach targets, which are names of instances then, through Google Cloud's Identity-Aware Proxy (IAP)
+    #[arg(long, conflicts_with_all = ["proxy", "proxy_command"])]
+    pub iap: bool,
+    /// The project of the instances
+    #[arg(long, value_name = "ID", requires = "iap")]
+    pub project: Option<String>,
+    /// The zone of the instances, like us-central1-a
+    #[arg(long, value_name = "ZONE", requires = "iap")]
+    pub zone: Option<String>,
+    /// Another relay than Google's; it is given the token of --access-token-file only [default: wss://tunnel.cloudproxy.app/v4]
+    #[arg(long, value_name = "URL", requires = "iap")]
+    pub iap_url: Option<RelayUrl>,
+    /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else what `gcloud auth print-access-token` says]
+    #[arg(long, value_name = "FILE", requires = "iap")]
+    pub access_token_file: Option<PathBuf>,
 }
 
 /// How results are shown.

@@ -16,6 +16,8 @@ use sshprobe_probes::trust::{KeyTypes, Policy};
 
 use crate::cli::args::{HashArg, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
 use crate::cli::exit::FailOn;
+#[cfg(feature = "iap")]
+use crate::cli::iap::IapWay;
 use crate::cli::local_user;
 use crate::cli::output::Output;
 use crate::engine::{Options, Unfit};
@@ -24,6 +26,8 @@ use crate::report::next::quote;
 use crate::report::span::show;
 use crate::resolve::{Anchors, Resolver, ResolverOptions, SshfpOptions};
 use crate::target::{Families, Order, PortSet, Sources};
+#[cfg(feature = "iap")]
+use crate::transport::iap::TokenError;
 use crate::transport::{Proxy, ProxyCommand, ProxyUrl, Road};
 use crate::trust::{KnownHostsFiles, TrustFiles};
 
@@ -135,6 +139,7 @@ impl Config {
         let inputs = targets.files.iter().chain(&targets.exclude_files).chain(lists);
         let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
+        let way = way(path, &targets.targets)?;
         Ok(Self {
             sources: Sources {
                 targets: targets.targets,
@@ -170,7 +175,7 @@ impl Config {
                 },
             },
             trust: None,
-            way: way(path)?,
+            way,
             resolvers: network.resolver,
             source: network.source,
             interface: network.interface,
@@ -194,13 +199,22 @@ pub enum Way {
     Command(String, usize),
     /// A proxy, with the credentials of the environment.
     Proxy(ProxyUrl, Option<Credentials>),
+    /// The relay of Google Cloud's Identity-Aware Proxy.
+    #[cfg(feature = "iap")]
+    Iap(Box<IapWay>),
 }
 
 /// The environment variables with the credentials for `--proxy`.
 const PROXY_USER: &str = "SSHPROBE_PROXY_USER";
 const PROXY_PASSWORD: &str = "SSHPROBE_PROXY_PASSWORD";
 
-fn way(args: PathArgs) -> Result<Way, Error> {
+fn way(args: PathArgs, targets: &[String]) -> Result<Way, Error> {
+    #[cfg(feature = "iap")]
+    if let Some(iap) = IapWay::new(args.iap, targets)? {
+        return Ok(Way::Iap(Box::new(iap)));
+    }
+    #[cfg(not(feature = "iap"))]
+    let _ = targets;
     if let Some(command) = args.proxy_command {
         // Its tokens and its length do not depend on the target; a name that is not safe in a shell is that target's matter.
         expand(&command, "host", 22, "user", "host").map_err(|why| Error::usage(format!("--proxy-command: {why}")))?;
@@ -303,6 +317,8 @@ impl Config {
             Way::Direct => {}
             Way::Command(command, _) => out += &format!("--proxy-command {} ", quote(command)),
             Way::Proxy(url, _) => out += &format!("--proxy {} ", quote(&url.to_string())),
+            #[cfg(feature = "iap")]
+            Way::Iap(iap) => out += &iap.options(),
         }
         self.source.iter().for_each(|addr| out += &format!("--source {addr} "));
         self.interface.iter().for_each(|name| out += &format!("--interface {} ", quote(name)));
@@ -356,7 +372,21 @@ impl Config {
                 let (tcp, resolver) = (options.tcp().map_err(Unfit::from)?, Arc::new(Resolver::new(self.resolver())));
                 Road::Proxy(Box::new(Proxy::new(options.clock, tcp, url.clone(), credentials.clone(), resolver)))
             }
+            #[cfg(feature = "iap")]
+            Way::Iap(iap) => {
+                let (tcp, resolver) = (options.tcp().map_err(Unfit::from)?, Arc::new(Resolver::new(self.resolver())));
+                Road::Iap(Box::new(iap.road(options.clock, tcp, resolver)?))
+            }
         })
+    }
+
+    /// Why there is no token for the relay, as a program error.
+    #[cfg(feature = "iap")]
+    pub(super) fn no_token(&self, error: &TokenError) -> Error {
+        match &self.way {
+            Way::Iap(iap) => iap.no_token(error),
+            _ => Error::usage(error.to_string()),
+        }
     }
 
     /// What names are resolved with.

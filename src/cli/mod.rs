@@ -7,6 +7,8 @@ mod demo;
 pub mod duration;
 pub mod exit;
 pub mod explain;
+#[cfg(feature = "iap")]
+pub mod iap;
 mod keys;
 mod local_user;
 pub mod output;

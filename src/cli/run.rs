@@ -22,6 +22,8 @@ use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot, View};
 use crate::resolve::Resolver;
 use crate::sys::entropy;
 use crate::target::Targets;
+#[cfg(feature = "iap")]
+use crate::transport::Road;
 
 /// Records between the engine and the sink: enough that neither waits for the other's scheduling, little enough that
 /// a stalled output is felt at once.
@@ -123,6 +125,11 @@ pub(super) fn carry_out(
     let mut options = config.engine();
     options.exclusions = targets.exclusions();
     let road = config.road(&options)?;
+    #[cfg(feature = "iap")]
+    if let Road::Iap(iap) = &road {
+        // Without a token nothing is sent. gcloud may take seconds over it, before anything is timed.
+        runtime.block_on(iap.check()).map_err(|error| config.no_token(&error))?;
+    }
     let engine = Engine::prepare_over(options, road)?;
     let resolver = Resolver::new(config.resolver());
     let stop = Stop::watched_by(runtime)?;

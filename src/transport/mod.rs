@@ -1,6 +1,8 @@
 //! How a byte stream to a target is opened.
 
 pub mod command;
+#[cfg(feature = "iap")]
+pub mod iap;
 pub mod proxy;
 mod reading;
 pub mod road;
@@ -8,6 +10,8 @@ pub mod seam;
 pub mod tcp;
 
 pub use command::ProxyCommand;
+#[cfg(feature = "iap")]
+pub use iap::Iap;
 pub use proxy::{Proxy, ProxyUrl};
 pub use road::Road;
 pub use seam::{Opening, PathEnd, SoftError, Stream, Transport};

@@ -9,6 +9,8 @@ use sshprobe_probes::probe::Leave;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::command::{CommandPath, ProxyCommand};
+#[cfg(feature = "iap")]
+use crate::transport::iap::{Iap, IapPath};
 use crate::transport::proxy::{Proxy, ProxyPath};
 use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 use crate::transport::tcp::{Tcp, TcpPath};
@@ -20,6 +22,8 @@ macro_rules! each {
             $type::Tcp($way) => $call,
             $type::Command($way) => $call,
             $type::Proxy($way) => $call,
+            #[cfg(feature = "iap")]
+            $type::Iap($way) => $call,
         }
     };
 }
@@ -34,6 +38,9 @@ pub enum Road {
     Command(ProxyCommand),
     /// By a SOCKS5 or HTTP proxy.
     Proxy(Box<Proxy>),
+    /// By a tunnel of the Identity-Aware Proxy.
+    #[cfg(feature = "iap")]
+    Iap(Box<Iap>),
 }
 
 /// A connection over it. Boxed where it is not the usual one, whose size counts: thousands are up at a time.
@@ -46,6 +53,9 @@ pub enum RoadPath {
     Command(Box<CommandPath>),
     /// By a SOCKS5 or HTTP proxy.
     Proxy(Box<ProxyPath>),
+    /// By a tunnel of the Identity-Aware Proxy.
+    #[cfg(feature = "iap")]
+    Iap(Box<IapPath>),
 }
 
 fn over<S>(opening: Opening<S>, path: impl FnOnce(S) -> RoadPath) -> Opening<RoadPath> {
@@ -70,6 +80,8 @@ impl Transport for Road {
                 over(Box::pin(command.open(connect)).await, |path| RoadPath::Command(Box::new(path)))
             }
             Road::Proxy(proxy) => over(Box::pin(proxy.open(connect)).await, |path| RoadPath::Proxy(Box::new(path))),
+            #[cfg(feature = "iap")]
+            Road::Iap(iap) => over(Box::pin(iap.open(connect)).await, |path| RoadPath::Iap(Box::new(path))),
         }
     }
 }
@@ -88,6 +100,8 @@ impl Stream for RoadPath {
             RoadPath::Tcp(path) => path.leave(how).await,
             RoadPath::Command(path) => Box::pin(path.leave(how)).await,
             RoadPath::Proxy(path) => path.leave(how).await,
+            #[cfg(feature = "iap")]
+            RoadPath::Iap(path) => Box::pin(path.leave(how)).await,
         }
     }
 }

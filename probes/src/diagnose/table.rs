@@ -954,7 +954,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The IAP tunnel could not reach the instance",
         "Close code 4003: the caller is allowed and the instance was found, but IAP could not open TCP to the port.",
         &[
-            "no VPC ingress rule for IAP's range 35.235.240.0/20 on the port",
+            "no VPC ingress rule for IAP's range 35.235.240.0/20 (over IPv6 2600:2d00:1:7::/64) on the port",
             "nothing listens on the port in the guest, or it still boots or hangs",
             "a guest firewall refuses; a wrong port or network interface",
         ],

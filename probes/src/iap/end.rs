@@ -104,6 +104,24 @@ pub struct IapEnd {
     pub reason: Box<[u8]>,
 }
 
+/// How many bytes a server's Close frame can have: a header of two, and a payload of at most 125 (RFC 6455 section 5.5).
+pub const CLOSE_FRAME_MAX: usize = 127;
+
+/// The code and reason of the Close frame that `read`, the last bytes read of a WebSocket, ends with.
+///
+/// For a reason that is not UTF-8, which WebSocket libraries refuse together with the code (RFC 6455 section 5.5.1 wants UTF-8).
+/// Nothing follows a Close frame, so it is looked for at the end; a server's frames are not masked.
+#[must_use]
+pub fn close_frame_at_end(read: &[u8]) -> Option<(u16, &[u8])> {
+    const CLOSE: u8 = 0x88;
+    (0..read.len()).find_map(|at| match read.get(at..)? {
+        [CLOSE, len @ 2..=125, a, b, reason @ ..] if reason.len().checked_add(2) == Some(usize::from(*len)) => {
+            Some((u16::from_be_bytes([*a, *b]), reason))
+        }
+        _ => None,
+    })
+}
+
 /// A freshly created instance is known to IAP within about a minute; twice that is allowed.
 const STARTING: Duration = Duration::from_secs(120);
 
@@ -220,6 +238,20 @@ fn closed(close_code: u32, phase: Phase) -> Option<IapVerdict> {
 mod tests {
     use super::*;
     use crate::diagnose::Status;
+
+    #[test]
+    fn a_close_frame_is_found_at_the_end_alone() {
+        let frame = b"\x88\x06\x0f\xa3\xffno\xfe";
+        assert_eq!(close_frame_at_end(frame), Some((4003, &b"\xffno\xfe"[..])));
+        let behind = [b"\x82\x88\x88\x02".as_slice(), frame].concat();
+        assert_eq!(close_frame_at_end(&behind), Some((4003, &b"\xffno\xfe"[..])));
+        for cut in 0..frame.len() {
+            assert_eq!(close_frame_at_end(&frame[..cut]), None, "{cut}");
+        }
+        assert_eq!(close_frame_at_end(&[frame.as_slice(), b"x"].concat()), None);
+        assert_eq!(close_frame_at_end(b"\x88\x02\x0f\xa3"), Some((4003, &b""[..])));
+        assert_eq!(close_frame_at_end(b"\x88\x00"), None);
+    }
 
     const STARTING_RETRY: IapRetry = IapRetry::WhileStarting(STARTING);
 

@@ -9,7 +9,7 @@ mod relay;
 mod session;
 mod target;
 
-pub use end::{BadUpgrade, How, IapEnd, IapRetry, IapVerdict, Phase};
+pub use end::{BadUpgrade, CLOSE_FRAME_MAX, How, IapEnd, IapRetry, IapVerdict, Phase, close_frame_at_end};
 pub use frame::{ACK_LEN, DATA_MAX, Frame, FrameError, MESSAGE_MAX, ack, data};
 pub use relay::{ORIGIN, RelayUrl, RelayUrlError, SUBPROTOCOL};
 pub use session::{Event, IapSession, RelayFault};

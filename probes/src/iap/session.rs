@@ -31,6 +31,9 @@ pub enum RelayFault {
     /// A text message.
     #[error("the relay sent a text message")]
     Text,
+    /// What is no WebSocket (RFC 6455): a reserved opcode or bit, a masked frame, text that is not UTF-8.
+    #[error("the relay broke the WebSocket protocol")]
+    WebSocket,
     /// Something else before the session was announced.
     #[error("the relay sent {0} before the session began")]
     BeforeSid(&'static str),

@@ -1,0 +1,156 @@
+//! `--iap` and what goes with it: which instances, which relay, whose token.
+
+use std::env;
+use std::path::Path;
+use std::sync::Arc;
+
+use sshprobe_probes::escape::quote as shown;
+use sshprobe_probes::iap::{IapTarget, RelayUrl};
+
+use crate::cli::args::IapArgs;
+use crate::error::Error;
+use crate::report::next::quote;
+use crate::resolve::Resolver;
+use crate::sys::clock::Clock;
+use crate::target::expr::{Expression, Hosts};
+use crate::transport::Tcp;
+use crate::transport::iap::{Iap, Instances, Token, TokenError, TokenSource, Tokens};
+
+/// gcloud reads its access token from here too.
+const TOKEN: &str = "CLOUDSDK_AUTH_ACCESS_TOKEN";
+
+/// The way through the relay, as it was asked for.
+#[derive(Debug, Clone)]
+pub struct IapWay {
+    project: String,
+    zone: String,
+    relay: RelayUrl,
+    tokens: TokenSource,
+}
+
+impl IapWay {
+    /// Validates the options; `None` if the way is another one. `targets` are those of the command line.
+    pub(super) fn new(args: IapArgs, targets: &[String]) -> Result<Option<Self>, Error> {
+        let IapArgs { iap: true, project, zone, iap_url, access_token_file } = args else { return Ok(None) };
+        let (Some(project), Some(zone)) = (project, zone) else {
+            return Err(Error::usage("--iap: the relay asks where an instance is; give --project and --zone"));
+        };
+        // With a name that is one, so that what is wrong is the project or the zone.
+        IapTarget::instance(&project, &zone, "instance", None)
+            .map_err(|error| Error::usage(format!("--project, --zone: {error}")))?;
+        let address = targets.iter().find(|target| {
+            Expression::parse(target).is_ok_and(|expression| matches!(expression.hosts, Hosts::Addresses(_)))
+        });
+        if let Some(address) = address {
+            return Err(Error::usage(format!(
+                "{}: the relay of --iap knows instances by name and not by address; write the instance's name",
+                shown(address, 60)
+            )));
+        }
+        let relay = iap_url.unwrap_or_default();
+        let tokens = match access_token_file {
+            Some(path) => TokenSource::File(path),
+            None => of_google(&relay)?,
+        };
+        Ok(Some(Self { project, zone, relay, tokens }))
+    }
+
+    /// The options as they would be typed again. The token is not among them.
+    pub(super) fn options(&self) -> String {
+        let mut out = format!("--iap --project {} --zone {} ", quote(&self.project), quote(&self.zone));
+        if self.relay != RelayUrl::default() {
+            out += &format!("--iap-url {} ", quote(&self.relay.to_string()));
+        }
+        if let TokenSource::File(path) = &self.tokens {
+            out += &format!("--access-token-file {} ", quote(&path.to_string_lossy()));
+        }
+        out
+    }
+
+    /// The way itself.
+    pub(super) fn road(&self, clock: Clock, tcp: Tcp, resolver: Arc<Resolver>) -> Result<Iap, Error> {
+        let instances = Instances::Of { project: self.project.as_str().into(), zone: self.zone.as_str().into() };
+        let tokens = Arc::new(Tokens::new(clock, self.tokens.clone()));
+        Iap::new(clock, tcp, resolver, self.relay.clone(), instances, tokens)
+            .map_err(|error| Error::usage(format!("--iap: {error}")))
+    }
+
+    /// Why there is no token, as a program error.
+    pub(super) fn no_token(&self, error: &TokenError) -> Error {
+        match &self.tokens {
+            TokenSource::File(path) => Error::usage(format!("--access-token-file {}: {error}", path_shown(path))),
+            TokenSource::Environment(_) | TokenSource::Gcloud => Error::usage(format!("--iap: {error}")),
+        }
+    }
+}
+
+fn path_shown(path: &Path) -> String {
+    sshprobe_probes::escape::escape(path.to_string_lossy().as_bytes())
+}
+
+/// The token of Google's credentials, which goes to Google's relay and to no other: who runs the other one could do with it
+/// whatever the user can.
+fn of_google(relay: &RelayUrl) -> Result<TokenSource, Error> {
+    if !relay.is_googles() {
+        return Err(Error::usage(format!(
+            "--iap-url: {} is not Google's, so it gets no token of Google's credentials; hand one over with --access-token-file",
+            relay.host()
+        )));
+    }
+    match env::var(TOKEN) {
+        Ok(text) if !text.trim_ascii().is_empty() => {
+            let token = Token::new(&text).map_err(|error| Error::usage(format!("{TOKEN}: {error}")))?;
+            Ok(TokenSource::Environment(token))
+        }
+        Err(env::VarError::NotUnicode(_)) => Err(Error::usage(format!("{TOKEN}: {}", TokenError::Bytes))),
+        Ok(_) | Err(env::VarError::NotPresent) => Ok(TokenSource::Gcloud),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::args::Cli;
+    use crate::cli::config::Config;
+
+    fn config(args: &[&str]) -> Result<Config, String> {
+        let cli = Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect("parses");
+        Config::new(cli.sweep, 7).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_asked_of_the_relay_is_refused_in_one_line() {
+        let whole = ["--iap", "--project=p", "--zone=europe-west1-b", "--access-token-file=t"];
+        for (args, line) in [
+            (&["--iap", "vm1"][..], "--iap: the relay asks where an instance is; give --project and --zone"),
+            (
+                &["--iap", "--project=p", "--zone=europe-west1", "--access-token-file=t", "vm1"],
+                "--project, --zone: europe-west1 is a region: write one of its zones, such as europe-west1-a",
+            ),
+            (
+                &[&whole[..], &["vm1", "10.0.0.0/24"]].concat(),
+                "\"10.0.0.0/24\": the relay of --iap knows instances by name and not by address; write the instance's name",
+            ),
+            (
+                &["--iap", "--project=p", "--zone=z", "--iap-url=wss://relay.example", "vm1"],
+                "--iap-url: relay.example is not Google's, so it gets no token of Google's credentials; hand one over with --access-token-file",
+            ),
+            (
+                &["--iap", "--project=p", "--zone=z", "--iap-url=ws://127.0.0.1:1", "vm1"],
+                "--iap-url: 127.0.0.1 is not Google's, so it gets no token of Google's credentials; hand one over with --access-token-file",
+            ),
+        ] {
+            assert_eq!(config(args).err().as_deref(), Some(line), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_second_look_goes_through_the_same_relay() {
+        let args = ["--iap", "--project=p", "--zone=europe-west1-b", "--access-token-file=/run/a token", "vm1"];
+        let plain = config(&args).expect("valid").reach_options();
+        assert_eq!(plain, "--iap --project p --zone europe-west1-b --access-token-file '/run/a token' ");
+        let other = config(&[&args[..], &["--iap-url=wss://relay.example:8443"]].concat()).expect("valid");
+        assert!(other.reach_options().contains("--iap-url wss://relay.example:8443/v4 "), "{}", other.reach_options());
+    }
+}

@@ -1,0 +1,606 @@
+//! Tunnels through a relay of the Identity-Aware Proxy: every way they fail, and that nothing else differs where they do not.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use sshprobe::demo::serve;
+use sshprobe_probes::responder::Script;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::support::openssh;
+use crate::support::relay::{Act, Authority, GOOD, Relay, count, data, framed, long_close, sid, websocket};
+use crate::support::run::parse;
+
+/// What no output may ever hold.
+const TOKEN: &str = "ya29.planted-Secret_0123456789";
+
+/// A real sshd, one process a connection, with a banner longer than what a relay may send without an acknowledgement.
+struct Sshd {
+    addr: SocketAddr,
+    _dir: TempDir,
+}
+
+impl Sshd {
+    fn start() -> Self {
+        fs::create_dir_all("/run/sshd").expect("making /run/sshd");
+        let dir = TempDir::new().expect("a temporary directory");
+        let path = |name: &str| dir.path().join(name).to_str().expect("printable").to_owned();
+        openssh::keygen(dir.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "key"]);
+        fs::write(path("banner"), "A line of the banner, which is long.\n".repeat(2000)).expect("written");
+        let config = format!("HostKey {}\nBanner {}\nUsePAM no\nPidFile none\n", path("key"), path("banner"));
+        fs::write(path("config"), config).expect("written");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (addr, config) = (listener.local_addr().expect("bound"), path("config"));
+        // Ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let Ok(input) = stream.try_clone() else { continue };
+                let mut sshd = Command::new("/usr/sbin/sshd");
+                sshd.args(["-i", "-f", &config]).stdin(OwnedFd::from(input)).stdout(OwnedFd::from(stream));
+                let Ok(mut child) = sshd.stderr(Stdio::null()).spawn() else { continue };
+                drop(sshd);
+                std::thread::spawn(move || child.wait());
+            }
+        });
+        Self { addr, _dir: dir }
+    }
+}
+
+/// The file with the token.
+fn token_file() -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(file.path(), format!("{TOKEN}\n")).expect("written");
+    file
+}
+
+fn sshprobe(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command.args(["--known-hosts=none", "--retries=0", "--user=root", "--format=jsonl", "--records=all"]).args(args);
+    command.env_remove("CLOUDSDK_AUTH_ACCESS_TOKEN").env("PATH", "/nonexistent").stdin(Stdio::null());
+    command
+}
+
+/// Through the relay at this URL.
+fn through(url: &str, token: &std::path::Path, args: &[&str]) -> Command {
+    let file = token.to_str().expect("printable");
+    let mut command = sshprobe(&["--iap", "--project=my-proj", "--zone=us-central1-a"]);
+    command.args(["--iap-url", url, "--access-token-file", file]).args(args);
+    command
+}
+
+fn output(mut command: Command) -> Output {
+    let output = command.output().expect("the program");
+    let said = [&output.stdout[..], &output.stderr].concat();
+    assert!(!String::from_utf8_lossy(&said).contains(TOKEN), "the token was shown: {}", String::from_utf8_lossy(&said));
+    output
+}
+
+/// The records, by the target's host.
+fn records(command: Command) -> BTreeMap<String, Value> {
+    let output = output(command);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let records = parse(&output.stdout, &stderr);
+    let count = records.len();
+    let by_host: BTreeMap<_, _> = records
+        .into_iter()
+        .map(|record| (record["target"]["host"].as_str().expect("a host").to_owned(), record))
+        .collect();
+    assert_eq!(by_host.len(), count, "a record for each:\n{stderr}");
+    by_host
+}
+
+/// One thing that a relay can do, and what has to come of it.
+struct Row {
+    instance: &'static str,
+    acts: Vec<Act>,
+    code: &'static str,
+    arg: Option<&'static str>,
+    stage: &'static str,
+    close: Option<u64>,
+}
+
+fn row(
+    instance: &'static str,
+    acts: Vec<Act>,
+    (code, arg, stage): (&'static str, Option<&'static str>, &'static str),
+    close: Option<u64>,
+) -> Row {
+    Row { instance, acts, code, arg, stage, close }
+}
+
+/// The rows of what is known of the relay: close codes, handshakes, frames.
+fn rows(sshd: SocketAddr) -> Vec<Row> {
+    use Act::{Backend, Close, Hang, Message, Pause, Raw, Reset, Upgrade};
+    let up = || Upgrade(GOOD);
+    let text = |text: &str| Raw(text.as_bytes().to_vec());
+    let close = |code, reason: &str| Close(code, reason.as_bytes().to_vec());
+    let http = |line: &str| vec![text(&format!("HTTP/1.1 {line}\r\nContent-Length: 0\r\n\r\n"))];
+    let banner = || Message(data(b"SSH-2.0-OpenSSH_9.2p1\r\n"));
+    let real = || Backend(sshd, 16_384);
+    let ok = ("ok", None, "auth");
+    let frame = ("iap-protocol", Some("frame"), "tunnel");
+    let early = |arg| ("iap-closed-early", arg, "tunnel");
+    let lost = ("iap-relay-error", Some("1006"), "tunnel");
+    let mut rows = vec![
+        // It works, in all the ways in which a relay may frame things.
+        row("healthy", vec![up(), real()], ok, None),
+        row("in-small-pieces", vec![up(), Backend(sshd, 7)], ok, None),
+        row("unknown-tags", vec![up(), Message(framed(0x63, b"x")), Message(framed(3, b"")), real()], ok, None),
+        row("ping", vec![up(), Raw(websocket(0x89, b"are you there")), real()], ok, None),
+        // WebSocket and relay ends before the session.
+        row("close-1000", vec![up(), close(1000, "")], early(Some("1000")), Some(1000)),
+        row("close-1001", vec![up(), close(1001, "going away")], early(Some("1001")), Some(1001)),
+        row("close-1011", vec![up(), close(1011, "oops")], ("iap-relay-error", Some("1011"), "tunnel"), Some(1011)),
+        row("close-bare", vec![up(), Raw(websocket(0x88, b"")), Hang], early(Some("1005")), None),
+        row("fin", vec![up()], early(None), None),
+        row("rst", vec![up(), Reset], early(None), None),
+        row("silent", vec![up(), Hang], ("iap-backend-silent", None, "tunnel"), None),
+        row(
+            "cut-sid",
+            vec![up(), Raw(websocket(0x82, &sid("Sid"))[..6].to_vec()), Hang],
+            ("iap-backend-silent", None, "tunnel"),
+            None,
+        ),
+        row(
+            "reason-of-123",
+            vec![up(), close(4003, &"r".repeat(123))],
+            ("iap-backend-unreachable", Some("4003"), "tunnel"),
+            Some(4003),
+        ),
+        row(
+            "long-close",
+            vec![up(), Message(long_close(4003, b"failed to connect to backend")), close(1000, "")],
+            ("iap-backend-unreachable", Some("4003"), "tunnel"),
+            Some(4003),
+        ),
+        row(
+            "reason-no-utf8",
+            vec![up(), Close(4003, b"\xff\xfe no".to_vec())],
+            ("iap-backend-unreachable", Some("4003"), "tunnel"),
+            Some(4003),
+        ),
+        // The handshake.
+        row(
+            "http-302",
+            vec![text("HTTP/1.1 302 Found\r\nLocation: https://portal.example/{token}\r\nContent-Length: 0\r\n\r\n")],
+            ("iap-http", Some("302"), "tunnel"),
+            None,
+        ),
+        row(
+            "http-401",
+            vec![text("HTTP/1.1 401 Unauthorized\r\nContent-Length: 60\r\n\r\nbad token {token}")],
+            ("iap-http", Some("401"), "tunnel"),
+            None,
+        ),
+        row("http-403", http("403 Forbidden"), ("iap-http", Some("403"), "tunnel"), None),
+        row("http-404", http("404 Not Found"), ("iap-http", Some("404"), "tunnel"), None),
+        row("http-407", http("407 Proxy Authentication Required"), ("iap-http", Some("407"), "tunnel"), None),
+        row("http-429", http("429 Too Many Requests"), ("iap-http", Some("429"), "tunnel"), None),
+        row("http-503", http("503 Service Unavailable"), ("iap-http", Some("503"), "tunnel"), None),
+        row("http-200", http("200 OK"), ("iap-http", Some("200"), "tunnel"), None),
+        row("no-answer", vec![Hang], ("iap-protocol", Some("no-answer"), "tunnel"), None),
+        row("hangs-up", vec![], early(None), None),
+        row(
+            "no-subprotocol",
+            vec![Upgrade("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"), Hang],
+            ("iap-protocol", Some("subprotocol"), "tunnel"),
+            None,
+        ),
+        row(
+            "other-subprotocol",
+            vec![
+                Upgrade(
+                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: chat\r\n",
+                ),
+                Hang,
+            ],
+            ("iap-protocol", Some("subprotocol"), "tunnel"),
+            None,
+        ),
+        row(
+            "wrong-accept",
+            vec![
+                Upgrade(
+                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: c3VyZWx5IG5vdA==\r\nSec-WebSocket-Protocol: relay.tunnel.cloudproxy.app\r\n",
+                ),
+                Hang,
+            ],
+            ("iap-protocol", Some("accept-key"), "tunnel"),
+            None,
+        ),
+        row(
+            "no-upgrade",
+            vec![
+                Upgrade("Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: relay.tunnel.cloudproxy.app\r\n"),
+                Hang,
+            ],
+            ("iap-protocol", Some("upgrade"), "tunnel"),
+            None,
+        ),
+        row(
+            "no-http",
+            vec![text("SSH-2.0-OpenSSH_9.2p1\r\n"), Hang],
+            ("iap-protocol", Some("not-http"), "tunnel"),
+            None,
+        ),
+        // Frames that break the protocol.
+        row("data-before-sid", vec![up(), banner(), Hang], frame, None),
+        row("ack-before-sid", vec![up(), Message(count(7, 0)), Hang], frame, None),
+        row("reconnected", vec![up(), Message(count(2, 0)), Hang], frame, None),
+        row("second-sid", vec![up(), Message(sid("a")), Message(sid("b")), Hang], frame, None),
+        row("text", vec![up(), Raw(websocket(0x81, b"hello")), Hang], frame, None),
+        row("ack-beyond", vec![up(), Message(sid("a")), Message(count(7, 1 << 40)), Hang], frame, None),
+        row("long-data", vec![up(), Message(sid("a")), Message(framed(4, &[0; 16_385])), Hang], frame, None),
+        row(
+            "cut-data",
+            vec![up(), Message(sid("a")), Message(b"\x00\x04\x00\x00\x10\x00short".to_vec()), Hang],
+            frame,
+            None,
+        ),
+        row("huge-message", vec![up(), Message(sid("a")), Message(vec![0; 70_000]), Hang], frame, None),
+        row("masked", vec![up(), Raw(b"\x82\x81\x00\x00\x00\x00x".to_vec()), Hang], frame, None),
+        row("opcode", vec![up(), Raw(b"\x83\x01x".to_vec()), Hang], frame, None),
+        // The session began, and the server said nothing.
+        row("sid-fin", vec![up(), Message(sid("a"))], lost, None),
+        row("sid-rst", vec![up(), Message(sid("a")), Pause(Duration::from_millis(100)), Reset], lost, None),
+        row(
+            "sid-4009",
+            vec![up(), Message(sid("a")), close(4009, "destination write failed")],
+            ("iap-backend-closed", Some("4009"), "tunnel"),
+            Some(4009),
+        ),
+        row(
+            "sid-4010",
+            vec![up(), Message(sid("a")), close(4010, "destination read failed")],
+            ("iap-backend-closed", Some("4010"), "tunnel"),
+            Some(4010),
+        ),
+        row(
+            "sid-long-close",
+            vec![up(), Message(sid("a")), Message(long_close(4010, b"destination read failed")), Hang],
+            ("iap-backend-closed", Some("4010"), "tunnel"),
+            Some(4010),
+        ),
+        row(
+            "sid-4033",
+            vec![up(), Message(sid("a")), close(4033, "not authorized")],
+            ("iap-not-authorized", Some("4033"), "tunnel"),
+            Some(4033),
+        ),
+        row("sid-1000", vec![up(), Message(sid("a")), close(1000, "")], ("closed-no-ident", None, "ident"), Some(1000)),
+        row("sid-silence", vec![up(), Message(sid("a")), Hang], ("connected-no-ident", None, "ident"), None),
+        // What SSH saw tells more than how the tunnel ended, which is kept beside it.
+        row(
+            "banner-4010",
+            vec![
+                up(),
+                Message(sid("a")),
+                banner(),
+                Pause(Duration::from_millis(200)),
+                close(4010, "destination read failed"),
+            ],
+            ("closed-after-ident", None, "kexinit"),
+            Some(4010),
+        ),
+        row(
+            "http-behind",
+            vec![up(), Message(sid("a")), Message(data(b"HTTP/1.1 400 Bad Request\r\n\r\n")), close(1000, "")],
+            ("not-ssh", Some("http"), "ident"),
+            None,
+        ),
+    ];
+    // The announcement in three fragments, slowly (RFC 6455 section 5.4); what follows a frame in its message is ignored.
+    let announced = sid("Sid");
+    let pieces = [(0x02, &announced[..4]), (0x00, &announced[4..7]), (0x80, &announced[7..])];
+    let mut slowly: Vec<Act> = vec![up()];
+    for (first, piece) in pieces {
+        slowly.extend([Raw(websocket(first, piece)), Pause(Duration::from_millis(150))]);
+    }
+    slowly.extend([banner(), close(4010, "destination read failed")]);
+    rows.push(row("sid-in-pieces", slowly, ("closed-after-ident", None, "kexinit"), Some(4010)));
+    let both = [sid("a"), data(b"SSH-2.0-ignored\r\n")].concat();
+    rows.push(row(
+        "two-in-one",
+        vec![up(), Message(both), close(4010, "")],
+        ("iap-backend-closed", Some("4010"), "tunnel"),
+        Some(4010),
+    ));
+    for (instance, code, outcome, reason) in [
+        ("close-4000", 4000, "iap-relay-error", ""),
+        ("close-4001", 4001, "iap-relay-error", ""),
+        ("close-4002", 4002, "iap-relay-error", ""),
+        ("close-4003", 4003, "iap-backend-unreachable", "failed to connect to backend"),
+        ("close-4004", 4004, "iap-relay-error", "reauthenticate"),
+        ("close-4005", 4005, "iap-relay-error", ""),
+        ("close-4006", 4006, "iap-relay-error", ""),
+        ("close-4007", 4007, "iap-relay-error", ""),
+        ("close-4008", 4008, "iap-relay-error", ""),
+        ("close-4009", 4009, "iap-backend-closed", ""),
+        ("close-4010", 4010, "iap-backend-closed", "destination read failed"),
+        ("close-4013", 4013, "iap-relay-error", ""),
+        ("close-4033", 4033, "iap-not-authorized", "not authorized, {token}"),
+        ("close-4047", 4047, "iap-instance-lookup-failed", "Failed to lookup instance"),
+        ("close-4051", 4051, "iap-instance-lookup-failed", ""),
+        ("close-4064", 4064, "iap-relay-error", ""),
+        ("close-4074", 4074, "iap-relay-error", ""),
+    ] {
+        let arg = Some(&instance[6..]);
+        rows.push(row(instance, vec![up(), close(code, reason)], (outcome, arg, "tunnel"), Some(code.into())));
+    }
+    rows
+}
+
+/// Whatever the relay does, by `ws://`: its code, parameter and stage, and the close code kept.
+#[test]
+fn every_way_to_fail_has_its_code() {
+    if !openssh::have(&["ssh-keygen"]) {
+        return;
+    }
+    let sshd = Sshd::start();
+    let table = rows(sshd.addr);
+    let plays: BTreeMap<&str, Vec<Act>> = table.iter().map(|row| (row.instance, row.acts.clone())).collect();
+    let relay = Relay::start(None, move |instance| plays.get(instance).cloned().unwrap_or_default());
+    let token = token_file();
+    let mut args = vec!["-vv", "--timeout=8s"];
+    args.extend(table.iter().map(|row| row.instance));
+    let records = records(through(&format!("ws://{}", relay.addr), token.path(), &args));
+    let mut wrong = Vec::new();
+    for row in &table {
+        let record = &records[row.instance];
+        let (code, arg, stage) = (&record["code"], record["arg"].as_str(), &record["stage"]);
+        let close = record["tunnel"]["close_code"].as_u64();
+        if code != row.code || arg != row.arg || stage != row.stage || close != row.close && row.code != "not-ssh" {
+            wrong.push(format!("{}: {code} {arg:?} {stage} {close:?}: {}", row.instance, record["detail"]));
+        }
+        assert_eq!(
+            (&record["target"]["via"], &record["tunnel"]["kind"]),
+            (&"iap".into(), &"iap".into()),
+            "{}",
+            row.instance
+        );
+        assert_eq!(record["target"]["addr"], Value::Null, "nobody here knows it");
+    }
+    assert!(wrong.is_empty(), "of {}:\n{}", table.len(), wrong.join("\n"));
+    assert_eq!(records["close-4033"]["tunnel"]["reason"], "not authorized, [the access token]");
+    assert_eq!(records["reason-of-123"]["tunnel"]["reason"].as_str().map(str::len), Some(123));
+    let detail = records["http-302"]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("302: to \"https://portal.example/[the access token]\""), "{detail}");
+}
+
+/// What the relay was asked is what gcloud asks it, and with the token.
+#[test]
+fn the_relay_is_asked_as_gcloud_asks() {
+    let relay = Relay::start(None, |_| vec![Act::Upgrade(GOOD), Act::Close(4003, Vec::new())]);
+    let token = token_file();
+    records(through(&format!("ws://{}", relay.addr), token.path(), &["vm1:2222"]));
+    let seen = relay.seen("vm1");
+    assert_eq!(
+        seen.request,
+        "GET /v4/connect?project=my-proj&port=2222&newWebsocket=True&zone=us-central1-a&instance=vm1&interface=nic0 HTTP/1.1"
+    );
+    for (name, value) in [
+        ("authorization", format!("Bearer {TOKEN}")),
+        ("origin", "bot:iap-tunneler".into()),
+        ("sec-websocket-protocol", "relay.tunnel.cloudproxy.app".into()),
+        ("sec-websocket-version", "13".into()),
+        ("host", relay.addr.to_string()),
+        ("user-agent", format!("sshprobe/{}", env!("CARGO_PKG_VERSION"))),
+    ] {
+        assert_eq!(seen.headers.get(name), Some(&value), "{name}");
+    }
+}
+
+/// What a record says of the target, without what tells how it was reached and how long that took.
+fn of_the_target(record: &Value) -> Value {
+    let mut record = record.clone();
+    let fields = record.as_object_mut().expect("an object");
+    for way in ["run", "target", "tried", "net", "tunnel", "timing_us", "started"] {
+        fields.remove(way);
+    }
+    record
+}
+
+/// Over TLS, with a name looked up, the whole probe of a real sshd: the record is the direct one's.
+#[test]
+fn a_healthy_tunnel_gives_the_record_of_a_direct_probe() {
+    if !openssh::have(&["ssh-keygen", "openssl"]) {
+        return;
+    }
+    let (sshd, authority) = (Sshd::start(), Authority::new("localhost"));
+    let addr = sshd.addr;
+    let relay = Relay::start(Some(&authority), move |_| vec![Act::Upgrade(GOOD), Act::Backend(addr, 16_384)]);
+    let token = token_file();
+    let mut command = through(&format!("wss://localhost:{}", relay.addr.port()), token.path(), &["vm1"]);
+    command.env("SSL_CERT_FILE", authority.ca());
+    let tunnelled = records(command).remove("vm1").expect("a record");
+    let direct = records(sshprobe(&[&addr.to_string()])).remove("127.0.0.1").expect("a record");
+    assert_eq!((&direct["code"], &direct["host_keys"][0]["signature"]), (&"ok".into(), &"verified".into()));
+    assert_eq!(of_the_target(&tunnelled), of_the_target(&direct));
+    assert_eq!(tunnelled["target"]["via"], "iap");
+    let timing = &tunnelled["tunnel"]["timing_us"];
+    for stage in ["dns", "connect", "tls", "upgrade", "sid"] {
+        assert!(timing[stage].as_u64().is_some(), "{stage}: {timing}");
+    }
+    let stages: u64 = timing.as_object().expect("stages").values().filter_map(Value::as_u64).sum();
+    assert_eq!(tunnelled["timing_us"]["tunnel"].as_u64(), Some(stages));
+    // Its long banner was acknowledged on the way, above 32 KiB, and never beyond what came.
+    let seen = relay.seen("vm1");
+    assert!(seen.sent > 65_536, "{}", seen.sent);
+    assert!(seen.acks.first().is_some_and(|first| (32_769..=65_536).contains(first)), "{:?}", seen.acks);
+    assert!(seen.acks.is_sorted() && seen.acks.iter().all(|ack| *ack <= seen.sent), "{:?}", seen.acks);
+}
+
+/// What TLS and everything before it can fail by.
+#[test]
+fn relays_that_cannot_be_reached_or_trusted() {
+    if !openssh::have(&["openssl"]) {
+        return;
+    }
+    let play = |_: &str| vec![Act::Upgrade(GOOD), Act::Hang];
+    let (authority, elsewhere) = (Authority::new("localhost"), Authority::new("elsewhere"));
+    let (known, other) = (Relay::start(Some(&authority), play), Relay::start(Some(&elsewhere), play));
+    let plain = Relay::start(None, |_| vec![]);
+    // Accepts, says nothing, and is not served: the kernel does it.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let silent = silent.local_addr().map(|addr| (addr.port(), silent)).expect("bound");
+    let refusing = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    let token = token_file();
+    let [known, other, plain] = [&known, &other, &plain].map(|relay| relay.addr.port());
+    for (port, ca, code, arg, words) in [
+        (known, elsewhere.ca(), "iap-tls", None, "UnknownIssuer"),
+        (other, elsewhere.ca(), "iap-tls", None, "not valid for name"),
+        (plain, authority.ca(), "iap-tls", None, "TLS"),
+        (silent.0, authority.ca(), "iap-tls", Some("timeout"), "during the TLS handshake"),
+        (refusing, authority.ca(), "proxy-unreachable", Some("refused"), "refuses TCP"),
+    ] {
+        let mut command = through(&format!("wss://localhost:{port}"), token.path(), &["--timeout=4s", "vm1"]);
+        command.env("SSL_CERT_FILE", ca);
+        let record = records(command).remove("vm1").expect("a record");
+        let detail = record["detail"].as_str().unwrap_or_default();
+        assert_eq!((&record["code"], record["arg"].as_str()), (&code.into(), arg), "{detail}");
+        assert!(record["stage"] == "tunnel" && detail.contains(words), "{words}: {detail}");
+    }
+    let mut command = through("wss://relay.example", token.path(), &["--resolver=127.0.0.1:1", "--timeout=4s", "vm1"]);
+    command.env("SSL_CERT_FILE", authority.ca());
+    let record = records(command).remove("vm1").expect("a record");
+    assert_eq!((&record["code"], record["stage"].as_str()), (&"proxy-unreachable".into(), Some("tunnel")), "{record}");
+}
+
+/// Five hundred tunnels at once, each with an outcome of its own, and every host with its own key.
+#[test]
+fn five_hundred_tunnels_are_not_mixed_up() {
+    const HOSTS: u16 = 100;
+    let runtime = Runtime::new().expect("a runtime");
+    let hosts: Vec<SocketAddr> = (0..HOSTS)
+        .map(|host| {
+            let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+            let addr = listener.local_addr().expect("an address");
+            let seed = [host.to_be_bytes()[1]; 32];
+            runtime.spawn(serve(listener, Arc::new(Script::healthy(&seed))));
+            addr
+        })
+        .collect();
+    let number =
+        |name: &str| name.strip_prefix("vm").and_then(|digits| digits.parse::<usize>().ok()).expect("a number");
+    let backends = hosts.clone();
+    let relay = Relay::start(None, move |instance| {
+        let number = number(instance);
+        let close = |code| Act::Close(code, format!("of {instance}").into_bytes());
+        let end = match number % 5 {
+            0 => Act::Backend(backends[number / 5], 16_384),
+            1 => close(4003),
+            2 => close(4033),
+            3 => close(4047),
+            _ => Act::Hang,
+        };
+        vec![Act::Upgrade(GOOD), Act::Pause(Duration::from_millis(500)), end]
+    });
+    let names: Vec<String> = (0..500).map(|number| format!("vm{number}")).collect();
+    let mut args = vec!["--rate=0", "-c", "500", "--timeout=20s", "--depth=kex"];
+    args.extend(names.iter().map(String::as_str));
+    let token = token_file();
+    let mut tunnelled = records(through(&format!("ws://{}", relay.addr), token.path(), &args));
+    assert_eq!(tunnelled.len(), 500);
+    let direct: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    let mut args = vec!["--depth=kex", "--rate=0", "--per-host=0"];
+    args.extend(direct.iter().map(String::as_str));
+    let output = output(sshprobe(&args));
+    let keys: BTreeMap<u64, Value> = parse(&output.stdout, "")
+        .into_iter()
+        .map(|record| {
+            (record["target"]["port"].as_u64().expect("a port"), record["host_keys"][0]["fingerprint"].clone())
+        })
+        .collect();
+    for (at, name) in names.iter().enumerate() {
+        let record = tunnelled.remove(name).expect("its record");
+        let code =
+            ["ok", "iap-backend-unreachable", "iap-not-authorized", "iap-instance-lookup-failed", "iap-backend-silent"]
+                [at % 5];
+        assert_eq!(record["code"], code, "{name}: {}", record["detail"]);
+        match at % 5 {
+            0 => {
+                let key = &keys[&hosts[at / 5].port().into()];
+                assert!(key.is_string() && record["host_keys"][0]["fingerprint"] == *key, "{name}");
+            }
+            1..=3 => assert_eq!(record["tunnel"]["reason"], format!("of {name}")),
+            _ => {}
+        }
+    }
+}
+
+/// The token stands in no command line, not even for a moment, and neither does what is told of a run that fails.
+#[test]
+fn the_token_is_nowhere_to_be_seen() {
+    let relay = Relay::start(None, |_| vec![Act::Upgrade(GOOD), Act::Hang]);
+    let token = token_file();
+    let mut command = through(&format!("ws://{}", relay.addr), token.path(), &["-vv", "--timeout=2s", "vm1"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    let asked = || !relay.seen("vm1").request.is_empty();
+    for _ in 0..100 {
+        std::thread::sleep(Duration::from_millis(20));
+        if asked() {
+            break;
+        }
+    }
+    assert!(asked(), "the tunnel is up");
+    for file in ["cmdline", "environ"] {
+        let shown = fs::read(format!("/proc/{}/{file}", child.id())).expect("it runs");
+        assert!(!String::from_utf8_lossy(&shown).contains(TOKEN), "{file}");
+    }
+    let output = child.wait_with_output().expect("it ends");
+    assert!(!String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).contains(TOKEN));
+}
+
+/// Where there is no token, or it is none, nothing is sent, and what is said does not hold what was found.
+#[test]
+fn without_a_token_nothing_is_sent() {
+    let relay = Relay::start(None, |_| vec![]);
+    let url = format!("ws://{}", relay.addr);
+    let dir = TempDir::new().expect("a temporary directory");
+    let path = dir.path().join("token");
+    let refused = |command: Command, words: &str| {
+        let output = output(command);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
+        assert!(stderr.contains(words), "{words}: {stderr}");
+    };
+    refused(through(&url, &path, &["vm1"]), "No such file");
+    for (text, words) in [("", "no access token"), (&*format!("{TOKEN} {TOKEN}"), "is no access token")] {
+        fs::write(&path, text).expect("written");
+        refused(through(&url, &path, &["vm1"]), words);
+    }
+    let google = ["--iap", "--project=p", "--zone=us-central1-a", "vm1"];
+    // PATH leads nowhere: there is no gcloud.
+    refused(sshprobe(&google), "give --access-token-file FILE, set CLOUDSDK_AUTH_ACCESS_TOKEN, or install gcloud");
+    let mut command = sshprobe(&google);
+    command.env("CLOUDSDK_AUTH_ACCESS_TOKEN", format!("{TOKEN}\n{TOKEN}"));
+    refused(command, "CLOUDSDK_AUTH_ACCESS_TOKEN: what is in it is no access token");
+    // A token of Google's credentials goes to Google.
+    let mut command = sshprobe(&[&google[..], &["--iap-url", &url]].concat());
+    command.env("CLOUDSDK_AUTH_ACCESS_TOKEN", TOKEN);
+    refused(command, "is not Google's, so it gets no token of Google's credentials");
+    // gcloud that fails, and one whose words are no token.
+    let gcloud = dir.path().join("gcloud");
+    for (script, words) in [
+        (
+            "echo 'ERROR: (gcloud.auth.print-access-token) You do not currently have an active account selected.' >&2\nexit 1",
+            "active account",
+        ),
+        ("echo Please log in first", "gave no access token"),
+    ] {
+        use std::os::unix::fs::PermissionsExt;
+        fs::write(&gcloud, format!("#!/bin/sh\n{script}\n")).expect("written");
+        fs::set_permissions(&gcloud, fs::Permissions::from_mode(0o755)).expect("ours");
+        let mut command = sshprobe(&google);
+        command.env("PATH", dir.path());
+        refused(command, words);
+    }
+    assert_eq!(relay.seen("vm1").request, "");
+}
