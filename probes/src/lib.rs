@@ -91,6 +91,7 @@ pub mod random;
 pub mod record;
 pub mod responder;
 mod rules;
+pub mod ssh_config;
 pub mod stage;
 pub mod sweep;
 pub mod target;
