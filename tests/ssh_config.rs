@@ -191,11 +191,11 @@ fn ssh_still_says_what_the_tables_say() {
     for (keyword, value) in DEFAULTS {
         assert!(defaults.contains(&((*keyword).to_owned(), (*value).to_owned())), "ssh's default of {keyword}");
     }
+    let wrong = Mutex::new(Vec::new());
     for name in tables() {
         let kept = fs::read_to_string(folder().join(&name)).expect("the table");
         let blocks = read(&kept);
         let (next, answers) = (AtomicUsize::new(0), Mutex::new(HashMap::new()));
-        let wrong = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
@@ -213,7 +213,7 @@ fn ssh_still_says_what_the_tables_say() {
                             let here = block.answer(question, &facts);
                             if !Block::same(&stripped, &here) {
                                 let (title, arguments) = (&block.title, &question.arguments);
-                                let said = format!("{title}: {arguments}\n  ssh:  {stripped:?}\n  here: {here:?}");
+                                let said = format!("{name}: {title}: {arguments}\n  ssh:  {stripped:?}\n  here: {here:?}");
                                 wrong.lock().expect("no panic").push(said);
                             }
                             answers.lock().expect("no panic").insert((at, number), stripped);
@@ -224,9 +224,9 @@ fn ssh_still_says_what_the_tables_say() {
         });
         let answers = answers.into_inner().expect("no panic");
         bless::compare(&format!("probes/tests/ssh_config/{name}"), &answered(&kept, &answers));
-        let wrong = wrong.into_inner().expect("no panic");
-        assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
     }
+    let wrong = wrong.into_inner().expect("no panic");
+    assert!(wrong.is_empty(), "{} rows\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]

@@ -140,17 +140,23 @@ pub struct ProxyCommand {
     /// As written.
     pub written: String,
     /// With its tokens replaced, for a shell; or why that was not done. ssh runs it with `exec ` in front.
-    pub command: Result<String, UnsafeName>,
+    pub command: Result<String, BadCommand>,
 }
 
-/// A name in a ProxyCommand that a shell would take for more than a name. ssh lets such pass if they come from a file.
+/// Why a ProxyCommand cannot be run for a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("%{token} would hand \"{name}\" to a shell", name = crate::escape::escape(name))]
-pub struct UnsafeName {
-    /// The token's letter.
-    pub token: char,
-    /// What it stands for.
-    pub name: String,
+pub enum BadCommand {
+    /// A shell would take a name for more than a name. ssh lets such pass if they come from a file.
+    #[error("%{token} would hand \"{name}\" to a shell", name = crate::escape::escape(name))]
+    UnsafeName {
+        /// The token's letter.
+        token: char,
+        /// What it stands for.
+        name: String,
+    },
+    /// A token that means nothing there. ssh tells when it is to connect.
+    #[error("{0}")]
+    Token(String),
 }
 
 /// Everything that is wrong, at least one thing. ssh would refuse to start.
@@ -320,14 +326,16 @@ impl Builder<'_, '_> {
             }
         };
         let proxy = settings.first("proxycommand").filter(|command| !command.value.eq_ignore_ascii_case("none")).cloned();
-        let proxy_command = match proxy.filter(|_| jump.is_none()) {
-            None => None,
-            Some(proxy) => Some(Located { value: self.proxy(&proxy.value, &tokens)?, at: proxy.at }),
-        };
+        let proxy = proxy.filter(|_| jump.is_none());
+        let proxy_command = proxy.map(|proxy| proxy.map(|written| proxy_command(written, &tokens)));
         let proxy_jump = jump.and_then(|jump| {
             let chain = jump::chain(&jump.value)?;
             Some(Located { value: chain, at: jump.at })
         });
+        let connection_attempts = number(&settings, "connectionattempts").unwrap_or(Located::unplaced(1));
+        if connection_attempts.value == 0 {
+            return fail(self.reading, "connectionattempts", String::from("0 tries are none"));
+        }
         let text = |keyword: &str| settings.first(keyword).cloned();
         let flag = |keyword: &str| {
             let set = settings.first(keyword).cloned();
@@ -349,7 +357,7 @@ impl Builder<'_, '_> {
             proxy_jump,
             connect_timeout: number(&settings, "connecttimeout")
                 .map(|seconds| seconds.map(|seconds| Duration::from_secs(seconds.into()))),
-            connection_attempts: number(&settings, "connectionattempts").unwrap_or(Located::unplaced(1)),
+            connection_attempts,
             host_key_algorithms: text("hostkeyalgorithms"),
             kex_algorithms: text("kexalgorithms"),
             ciphers: text("ciphers"),
@@ -389,25 +397,24 @@ impl Builder<'_, '_> {
             warnings: std::mem::take(&mut self.reading.warnings),
         })
     }
+}
 
-    /// Names that come from a file or the command line are held against what a shell reads before one gets them.
-    fn proxy(&mut self, written: &str, tokens: &Tokens<'_>) -> Result<ProxyCommand, Stop> {
-        let mut hostile = None;
-        let expanded = expand(
-            written,
-            |token| {
-                let name = tokens.proxy(token)?;
-                let safe = if token == 'r' { is_safe_user(&name) } else { is_safe_host(&name) };
-                if !safe {
-                    hostile.get_or_insert(UnsafeName { token, name: name.clone() });
-                }
-                Some(name)
-            },
-            None,
-        );
-        let expanded = expanded.or_else(|what| fail(self.reading, "proxycommand", what))?;
-        Ok(ProxyCommand { written: written.to_owned(), command: hostile.map_or(Ok(expanded), Err) })
-    }
+/// Names that come from a file or the command line are held against what a shell reads before one gets them.
+fn proxy_command(written: String, tokens: &Tokens<'_>) -> ProxyCommand {
+    let mut hostile = None;
+    let expanded = expand(
+        &written,
+        |token| {
+            let name = tokens.proxy(token)?;
+            let safe = if token == 'r' { is_safe_user(&name) } else { is_safe_host(&name) };
+            if !safe {
+                hostile.get_or_insert(BadCommand::UnsafeName { token, name: name.clone() });
+            }
+            Some(name)
+        },
+        None,
+    );
+    ProxyCommand { written, command: hostile.map_or(expanded.map_err(BadCommand::Token), Err) }
 }
 
 fn number(settings: &Settings, keyword: &str) -> Option<Located<u32>> {

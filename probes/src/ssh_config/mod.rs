@@ -22,12 +22,15 @@
 //! * `Match localnetwork`, `version`, `sessiontype` and `command` do not hold, negated or not, and a warning tells. OpenSSH
 //!   before 9.4 and 10.0 refuses such lines, and also `Tag` and `Match tagged`, which are known here.
 //! * Keywords that decide nothing about a probe (forwarding, terminals, multiplexing, GSSAPI, logging) are accepted with any
-//!   arguments, those of newer versions, of Apple's ssh (`UseKeychain`) and of Debian's and Red Hat's included.
+//!   arguments and have no value here, those of newer versions, of Apple's ssh (`UseKeychain`) and of Debian's and Red Hat's included.
 //! * Names of algorithms are not held against a table: a misspelt one is left out when a list is made, where ssh refuses it.
 //! * A port may be a number or `ssh`, no other name out of services(5).
 //! * Tokens in User (OpenSSH 10.1) stay as they are. `%j` (OpenSSH 9.6) is known, and enters `%C` as it does there.
-//! * A comment behind the hosts of a ProxyJump is none of them; ssh takes it for part of all but the last. Each host of a
-//!   chain is shown in its one form (`[1.2.3.4]`, no `ssh://`); ssh so shows the last one alone.
+//! * Each host of a ProxyJump is shown in its one form (`[1.2.3.4]`, no `ssh://`); ssh so shows the last one alone.
+//! * `ProxyJump none # why` is none; ssh takes it for a host of that name.
+//! * A destination without a host (`u@`) and a host with a comma are refused.
+//! * A ProxyCommand that would hand a name with a shell's characters to a shell is refused ([`BadCommand`]). ssh holds only
+//!   names from its command line against that.
 //! * A key named by the user's and by the system's configuration is one; ssh lists it twice.
 //! * Debian's ssh accepts files that a user's own group may write; here, as in OpenSSH itself, they are refused.
 //! * Bytes that are not UTF-8 become U+FFFD.
@@ -54,7 +57,7 @@ mod world;
 pub use algorithms::{NoAlgorithm, resolve as resolve_algorithms};
 pub use files::Files;
 pub use host::{
-    AddressFamily, HostConfig, IdentityAgent, Problems, ProxyCommand, StrictHostKeyChecking, UnsafeName, resolve,
+    AddressFamily, BadCommand, HostConfig, IdentityAgent, Problems, ProxyCommand, StrictHostKeyChecking, resolve,
 };
 pub use hosts::{ConcreteHosts, concrete_hosts};
 pub use jump::Jump;

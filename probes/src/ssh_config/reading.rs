@@ -138,6 +138,8 @@ impl Reading<'_> {
         if rest.is_empty() {
             return problem(format!("{name} lacks its value"));
         }
+        // Of a keyword that IgnoreUnknown passes over, too.
+        let Some(words) = arguments(rest) else { return problem(String::from("a quote is not closed")) };
         let Some((keyword, kind)) = keyword::lookup(&name) else {
             let ignored = self.settings.text("ignoreunknown").is_some_and(|list| {
                 // The one list of patterns in lower case: the keyword is, too.
@@ -148,7 +150,6 @@ impl Reading<'_> {
             }
             return problem(format!("\"{name}\" is no keyword of ssh_config; IgnoreUnknown {name} passes over it"));
         };
-        let Some(words) = arguments(rest) else { return problem(String::from("a quote is not closed")) };
         let mut line = Line { keyword, rest, words: words.into_iter(), at, active: *active };
         let result = match kind {
             Kind::Host => self.host_line(&mut line, standing.never).map(|holds| *active = holds),
@@ -262,7 +263,7 @@ impl Reading<'_> {
             Kind::Command => {
                 let value = line.rest.trim_start_matches([' ', '\t', '\r', '\n', '=']).to_owned();
                 line.words = Vec::new().into_iter();
-                if keyword == "proxycommand" && self.settings.first("proxyjump").is_some() {
+                if keyword == "proxycommand" && self.settings.text("proxyjump").is_some_and(|jump| jump != "none") {
                     return Ok(());
                 }
                 value
@@ -329,7 +330,8 @@ impl Reading<'_> {
             }
             return Ok(());
         }
-        let listed = text.split('#').next().unwrap_or_default().trim_end_matches(BLANK);
+        // A blank or a comment sign ends the list, whatever follows.
+        let listed = text.split(['#', ' ', '\t', '\r', '\n']).next().unwrap_or_default();
         let chain = jump::chain(listed).ok_or_else(|| format!("\"{listed}\" is no list of jump hosts"))?;
         if line.active && open {
             let shown: Vec<String> = chain.iter().map(ToString::to_string).collect();
@@ -339,12 +341,15 @@ impl Reading<'_> {
     }
 
     fn files(&mut self, line: &mut Line<'_>) -> Result<(), String> {
-        let words: Vec<String> = line.words.by_ref().collect();
+        let mut words: Vec<String> = line.words.by_ref().collect();
         if words.iter().any(String::is_empty) {
             return Err(format!("{} with an empty name", line.keyword));
         }
-        if words.len() > 1 && words.iter().any(|word| word.eq_ignore_ascii_case("none")) {
-            return Err(format!("\"none\" of {} stands alone", line.keyword));
+        if words.iter().any(|word| word.eq_ignore_ascii_case("none")) {
+            if words.len() > 1 {
+                return Err(format!("\"none\" of {} stands alone", line.keyword));
+            }
+            words = vec![String::from("none")];
         }
         if line.active && self.settings.first(line.keyword).is_none() {
             if words.len() > MOST_FILES {

@@ -25,6 +25,7 @@ use sshprobe_probes::ssh_config::{Exec, Fault, Files, HostConfig, IdentityAgent,
 pub(crate) const DEFAULTS: &[(&str, &str)] = &[
     ("addressfamily", "any"),
     ("batchmode", "no"),
+    ("canonicalizehostname", "false"),
     ("checkhostip", "no"),
     ("compression", "no"),
     ("connectionattempts", "1"),
@@ -34,8 +35,29 @@ pub(crate) const DEFAULTS: &[(&str, &str)] = &[
     ("tcpkeepalive", "yes"),
 ];
 
-/// What ssh looks at and no table can show.
-const HIDDEN: &[&str] = &["host", "match", "include", "tag", "remotecommand"];
+/// What has no value of its own, here or in ssh.
+const HIDDEN: &[&str] = &[
+    "addkeystoagent",
+    "controlmaster",
+    "controlpersist",
+    "dynamicforward",
+    "escapechar",
+    "forwardagent",
+    "forwardx11",
+    "gssapiauthentication",
+    "host",
+    "include",
+    "ipqos",
+    "localforward",
+    "loglevel",
+    "match",
+    "rekeylimit",
+    "remoteforward",
+    "requesttty",
+    "tunnel",
+    "visualhostkey",
+    "xauthlocation",
+];
 
 /// The variable of the environment that is set beside HOME.
 pub(crate) const VARIABLE: (&str, &str) = ("SSHPROBE_VARIABLE", "of the environment");
@@ -93,6 +115,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Placeholders stand for themselves.
+    #[allow(dead_code, reason = "where ssh is asked, the facts are the machine's")]
     pub(crate) fn placeholders() -> Self {
         let local = Local { user: "{u}".into(), home: "{d}".into(), uid: UID, host_name: "{l}".into() };
         Self { dir: "{dir}".into(), local }
@@ -215,7 +238,8 @@ pub(crate) fn read(text: &str) -> Vec<Block> {
                 None => writeln!(file.content, "{value}").expect("text"),
             },
             "+" => {
-                let (name, mode) = value.split_once(' ').unwrap_or((value, "0600"));
+                let split = value.rsplit_once(' ').filter(|(_, mode)| mode.starts_with('0'));
+                let (name, mode) = split.unwrap_or((value, "0600"));
                 block.files.push(blank(name, u32::from_str_radix(mode, 8).expect("a mode")));
             }
             "?" | "v" => block.questions.push(Question {
@@ -322,6 +346,7 @@ pub(crate) fn options(arguments: &str) -> (String, Vec<(char, String)>) {
         rest = behind.trim_start();
     }
     let destination = words.pop().expect("a destination");
+    assert!(words.len().is_multiple_of(2), "{arguments}");
     let options = words.chunks(2).map(|pair| (pair[0].chars().nth(1).expect("an option"), pair[1].clone()));
     (destination, options.collect())
 }
