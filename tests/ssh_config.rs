@@ -229,6 +229,22 @@ fn ssh_still_says_what_the_tables_say() {
     assert!(wrong.is_empty(), "{} rows\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Not in the tables, as it depends on the machine's name.
+#[test]
+fn the_hash_of_a_connection_is_the_one_of_ssh() {
+    if !ssh_is_here() {
+        return;
+    }
+    let dir = TempDir::new().expect("a temporary directory");
+    let table = "== hash\n| UserKnownHostsFile /%C\n| HostName X.Example\n? -p 33 u@a\n";
+    let facts = Facts { dir: dir.path().to_str().expect("printable").to_owned(), local: local() };
+    let block = &read(table)[0];
+    lay_out(block, &facts);
+    let said = ask(block, &block.questions[0], &facts, &defaults(dir.path()));
+    assert!(said.iter().any(|line| line.starts_with("userknownhostsfile /") && line.len() == 60), "{said:?}");
+    assert_eq!(block.answer(&block.questions[0], &facts), said);
+}
+
 #[test]
 fn lists_of_algorithms_come_to_what_ssh_makes_of_them() {
     if !ssh_is_here() {

@@ -114,11 +114,11 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Placeholders stand for themselves.
+    /// Placeholders stand for themselves, with a slash where a path is absolute.
     #[allow(dead_code, reason = "where ssh is asked, the facts are the machine's")]
     pub(crate) fn placeholders() -> Self {
-        let local = Local { user: "{u}".into(), home: "{d}".into(), uid: UID, host_name: "{l}".into() };
-        Self { dir: "{dir}".into(), local }
+        let local = Local { user: "{u}".into(), home: "/{d}".into(), uid: UID, host_name: "{l}".into() };
+        Self { dir: "/{dir}".into(), local }
     }
 
     /// A text of the tables with the facts in it.
