@@ -83,6 +83,7 @@ pub mod fuzzing;
 pub mod govern;
 pub mod hassh;
 pub mod hostkey;
+pub mod inventory;
 pub mod kex;
 pub mod negotiate;
 pub mod plan;

@@ -269,7 +269,7 @@ struct Builder<'a, 'r> {
 }
 
 impl Builder<'_, '_> {
-    fn build(mut self) -> Result<HostConfig, Stop> {
+    fn build(self) -> Result<HostConfig, Stop> {
         let settings = self.reading.settings.clone();
         let (local, world) = (self.reading.local, self.reading.world);
         let user = settings.first("user").cloned().unwrap_or_else(|| Located::unplaced(local.user.clone()));
