@@ -20,6 +20,9 @@ use crate::error::Error;
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
+/// What files held, by path and whether owner and mode were looked at.
+type Contents = HashMap<(String, bool), Result<Vec<u8>, Fault>>;
+
 /// Reads configurations on this machine. Files are read once and kept, so that a fleet of hosts costs one reading and sees
 /// one state of them.
 ///
@@ -29,7 +32,7 @@ pub struct SshConfig {
     files: Files,
     local: Local,
     allow_exec: bool,
-    content: Mutex<HashMap<(String, bool), Result<Vec<u8>, Fault>>>,
+    content: Mutex<Contents>,
     paths: Mutex<HashMap<String, Vec<String>>>,
 }
 
@@ -52,8 +55,7 @@ impl SshConfig {
         query.check().map_err(|fault: BadQuery| {
             Error::usage(format!("{}: {fault}", sshprobe_probes::escape::escape(&query.host)))
         })?;
-        let config = resolve(query, &self.files, &self.local, self);
-        config.map_err(|problems| Error::usage(format!("{problems}; correct it, or pass over it with -F none")))
+        Ok(resolve(query, &self.files, &self.local, self)?)
     }
 
     /// The hosts that the files name one by one.
@@ -128,7 +130,8 @@ fn matching(pattern: &str) -> Vec<String> {
         let there = Path::new(pattern).symlink_metadata().is_ok();
         return if there { vec![pattern.to_owned()] } else { Vec::new() };
     }
-    let options = MatchOptions { require_literal_leading_dot: true, require_literal_separator: true, case_sensitive: true };
+    let options =
+        MatchOptions { require_literal_leading_dot: true, require_literal_separator: true, case_sensitive: true };
     // A bracket that is not closed is one; so glob(3) has it, and this crate calls it a fault.
     let found = glob_with(pattern, options).or_else(|_| glob_with(&Pattern::escape(pattern), options));
     let found = found.into_iter().flatten().filter_map(Result::ok);
@@ -221,7 +224,8 @@ mod tests {
         place(&dir, "d/.c", 0o600, "HostName hidden\n");
         place(&dir, "d/[e", 0o600, "ConnectTimeout 3\n");
         let inside = dir.path().display();
-        let main = place(&dir, "main", 0o600, &format!("Include {inside}/d/* {inside}/d/[e {inside}/d\nHost four one\n"));
+        let main =
+            place(&dir, "main", 0o600, &format!("Include {inside}/d/* {inside}/d/[e {inside}/d\nHost four one\n"));
         let config = at_home(&dir, Files::Named(main), false);
         let found = config.lookup(&query("h")).expect("a configuration");
         assert_eq!((found.port.value, &*found.user.value, &*found.hostname.value), (2, "a", "h"));

@@ -213,7 +213,8 @@ fn ssh_still_says_what_the_tables_say() {
                             let here = block.answer(question, &facts);
                             if !Block::same(&stripped, &here) {
                                 let (title, arguments) = (&block.title, &question.arguments);
-                                let said = format!("{name}: {title}: {arguments}\n  ssh:  {stripped:?}\n  here: {here:?}");
+                                let said =
+                                    format!("{name}: {title}: {arguments}\n  ssh:  {stripped:?}\n  here: {here:?}");
                                 wrong.lock().expect("no panic").push(said);
                             }
                             answers.lock().expect("no panic").insert((at, number), stripped);
@@ -266,7 +267,11 @@ fn lists_of_algorithms_come_to_what_ssh_makes_of_them() {
                 "-*",
             ][..],
         ),
-        ("hostkeyalgorithms", "HostKeyAlgorithms", &["ssh-ed25519", "+ssh-rsa", "-*cert*", "^rsa-sha2-256", "*nistp*", "+ssh-*"]),
+        (
+            "hostkeyalgorithms",
+            "HostKeyAlgorithms",
+            &["ssh-ed25519", "+ssh-rsa", "-*cert*", "^rsa-sha2-256", "*nistp*", "+ssh-*"],
+        ),
         ("ciphers", "cipher", &["aes128-ctr,aes256-ctr", "+aes128-cbc", "-aes*", "^3des-cbc"]),
         ("macs", "mac", &["hmac-sha1", "+hmac-md5", "-*etm*", "^hmac-sha2-512"]),
         ("pubkeyacceptedalgorithms", "PubkeyAcceptedAlgorithms", &["+ssh-rsa", "-ssh-*"]),
@@ -280,7 +285,8 @@ fn lists_of_algorithms_come_to_what_ssh_makes_of_them() {
         let default: Vec<&str> = default.split(',').collect();
         for list in lists {
             let option = format!("{keyword}={list}");
-            let (success, out, err) = ssh(dir.path(), &["-F", "none", "-G", "-o", &option, "nowhere"].map(String::from));
+            let (success, out, err) =
+                ssh(dir.path(), &["-F", "none", "-G", "-o", &option, "nowhere"].map(String::from));
             let here = resolve_algorithms(list, &default, &all).map(|list| list.join(","));
             if success {
                 assert_eq!(here.as_deref(), Ok(&*value(&pairs(&out))), "{option}");

@@ -66,6 +66,11 @@
 //! [`wire`] is SSH's encoding: readers, packets, messages, ciphers. [`algorithm`] has the tables of what can be negotiated,
 //! [`negotiate`] what both sides agree on, [`kex`] and [`hostkey`] the key exchange and the proof of the host key.
 //!
+//! # How a named host is reached
+//!
+//! [`ssh_config`] reads ssh's configuration as `ssh -G` does, [`inventory`] Ansible's inventories. Files and the environment
+//! come through a trait that the caller implements.
+//!
 //! # Trust in what comes
 //!
 //! Every byte of a server's is hostile. No length field sizes an allocation unchecked, no byte extends a deadline, and what

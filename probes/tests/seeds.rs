@@ -50,3 +50,13 @@ fn probe_seeds() {
 fn host_key_seeds() {
     replay("host_key", fuzzing::host_key);
 }
+
+#[test]
+fn ssh_config_seeds() {
+    replay("ssh_config", fuzzing::ssh_config);
+}
+
+#[test]
+fn inventory_seeds() {
+    replay("inventory", fuzzing::inventory);
+}

@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn what_is_no_range() {
-        for word in ["a[1:]", "a[3:1]", "a[01:3]", "a[1:2:0]", "a[1:2:x]", "a[1:2:3:4]", "a[a:1]", "a[c:a]", "a[-1:2]"] {
+        for word in ["a[1:]", "a[3:1]", "a[01:3]", "a[1:2:0]", "a[1:2:x]", "a[1:2:3:4]", "a[a:1]", "a[c:a]", "a[-1:2]"]
+        {
             assert!(expand(word, 100).is_err(), "{word}");
         }
         assert_eq!(expand("a[0:18446744073709551615]", 100), Err("names too many hosts"));

@@ -49,23 +49,27 @@ ansible_port=1
 ansible_user=everybody
 ";
     let content = content.replace(" ; ", "");
-    assert_eq!(hosts("hosts", &content), [
-        "alone 192.0.2.1 - everybody ungrouped",
-        "other other 2222 everybody ungrouped",
-        "web01 web01 2022 www db,prod,web",
-        "web02 web02 1 www prod,web",
-        "web1.x web1.x 23 prod prod,web",
-        "web2.x web2.x 23 prod prod,web",
-        "2001:db8::1 2001:db8::1 2200 prod prod,web",
-        "db-a 10.0.0.1 2022 postgres db,prod",
-        "db-b 10.0.0.1 2022 postgres db,prod",
-    ]);
+    assert_eq!(
+        hosts("hosts", &content),
+        [
+            "alone 192.0.2.1 - everybody ungrouped",
+            "other other 2222 everybody ungrouped",
+            "web01 web01 2022 www db,prod,web",
+            "web02 web02 1 www prod,web",
+            "web1.x web1.x 23 prod prod,web",
+            "web2.x web2.x 23 prod prod,web",
+            "2001:db8::1 2001:db8::1 2200 prod prod,web",
+            "db-a 10.0.0.1 2022 postgres db,prod",
+            "db-b 10.0.0.1 2022 postgres db,prod",
+        ]
+    );
     let inventory = parse("hosts", content.as_bytes()).unwrap();
     assert_eq!(inventory.hosts_of("db").map(|host| &*host.name).collect::<Vec<_>>(), ["web01", "db-a", "db-b"]);
     assert_eq!(inventory.hosts_of("all").count(), 9);
-    assert_eq!(inventory.groups.iter().map(|group| &*group.name).collect::<Vec<_>>(), [
-        "all", "db", "prod", "ungrouped", "web"
-    ]);
+    assert_eq!(
+        inventory.groups.iter().map(|group| &*group.name).collect::<Vec<_>>(),
+        ["all", "db", "prod", "ungrouped", "web"]
+    );
     let web = &inventory.hosts[3];
     assert_eq!(web.at.to_string(), "hosts:6");
     assert_eq!(web.user.as_ref().and_then(|user| user.at.clone()).unwrap().to_string(), "hosts:6");
@@ -144,28 +148,43 @@ two words
 [web:hosts]
 i ansible_port=0
 ";
-    assert_eq!(problems("hosts.ini", content), [
-        "hosts.ini:1: \"[web\" is no section",
-        "hosts.ini:2: \"a[3:1]\" has a range that ends before it begins",
-        "hosts.ini:3: a quote is not closed",
-        "hosts.ini:4: behind a host stand variables as name=value, not \"e\"",
-        "hosts.ini:5: \"f:\" names no host",
-        "hosts.ini:6: a section is NAME, NAME:children or NAME:vars, not g:kind",
-        "hosts.ini:10: \"two words\" names no group",
-        "hosts.ini:9: h is to have a child nobody, which has no section",
-        "hosts.ini:12: \"0\" is no port",
-    ]);
-    assert_eq!(problems("hosts.ini", "[a:vars]\nx=1\n"), ["hosts.ini:1: variables for a, which has no section of its own"]);
-    assert_eq!(problems("hosts.ini", "[a:children]\nb\n[b:children]\na\n"), [
-        "hosts.ini: the group \"a\" is among its own children"
-    ]);
-    let content = "all:\n  hosts: [a, b]\n  children:\n    web: x\n  other:\n    - 1\ndb:\n  hosts:\n    c: 1\n    [d]:\n";
-    assert_eq!(problems("hosts.yml", content), [
-        "hosts.yml:2: hosts is to be a mapping, each name with a colon behind it, not a list",
-        "hosts.yml:4: the group web is to be a mapping of hosts, vars and children",
-        "hosts.yml:9: the variables of c are to be a mapping",
-        "hosts.yml:10: a name is to stand here",
-    ]);
+    assert_eq!(
+        problems("hosts.ini", content),
+        [
+            "hosts.ini:1: \"[web\" is no section",
+            "hosts.ini:2: \"a[3:1]\" has a range that ends before it begins",
+            "hosts.ini:3: a quote is not closed",
+            "hosts.ini:4: behind a host stand variables as name=value, not \"e\"",
+            "hosts.ini:5: \"f:\" names no host",
+            "hosts.ini:6: a section is NAME, NAME:children or NAME:vars, not g:kind",
+            "hosts.ini:10: \"two words\" names no group",
+            "hosts.ini:9: h is to have a child nobody, which has no section",
+            "hosts.ini:12: \"0\" is no port",
+        ]
+    );
+    assert_eq!(
+        problems("hosts.ini", "[a:vars]\nx=1\n"),
+        ["hosts.ini:1: variables for a, which has no section of its own"]
+    );
+    assert_eq!(
+        problems("hosts.ini", "[a:children]\nb\n[b:children]\na\n"),
+        ["hosts.ini: the group \"a\" is among its own children"]
+    );
+    let content =
+        "all:\n  hosts: [a, b]\n  children:\n    web: x\n  other:\n    - 1\ndb:\n  hosts:\n    c: 1\n    [d]:\n";
+    assert_eq!(
+        problems("hosts.yml", content),
+        [
+            "hosts.yml:2: hosts is to be a mapping, each name with a colon behind it, not a list",
+            "hosts.yml:4: the group web is to be a mapping of hosts, vars and children",
+            "hosts.yml:9: the variables of c are to be a mapping",
+            "hosts.yml:10: a name is to stand here",
+        ]
+    );
+    assert_eq!(
+        problems("hosts.yml", "a: {}\n---\nb: {}\n"),
+        ["hosts.yml:2: a second document begins; an inventory is one"]
+    );
     assert_eq!(problems("hosts.yml", "- a\n- b\n"), ["hosts.yml:1: an inventory is a mapping of groups"]);
     assert!(problems("hosts.yml", "a: [\nb: {")[0].starts_with("hosts.yml:"));
     assert!(problems("hosts.yml", "a:\n  b: *c\n")[0].starts_with("hosts.yml:2: "));
@@ -179,11 +198,14 @@ fn templates_are_not_taken_for_hosts() {
     let inventory = parse("hosts.ini", content.as_bytes()).unwrap();
     assert_eq!(inventory.hosts.iter().map(told).collect::<Vec<_>>(), ["b b - - ungrouped", "d d - - ungrouped"]);
     let warnings: Vec<String> = inventory.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(warnings, [
-        "hosts.ini:1: a is left out: where it is, is a template, which only Ansible can fill",
-        "hosts.ini:2: the user of b is a template, which only Ansible can fill",
-        "hosts.ini:3: c is left out: where it is, is a template, which only Ansible can fill",
-    ]);
+    assert_eq!(
+        warnings,
+        [
+            "hosts.ini:1: a is left out: where it is, is a template, which only Ansible can fill",
+            "hosts.ini:2: the user of b is a template, which only Ansible can fill",
+            "hosts.ini:3: c is left out: where it is, is a template, which only Ansible can fill",
+        ]
+    );
 }
 
 #[test]

@@ -179,7 +179,8 @@ impl Tree {
             *count = count.saturating_add(1);
         }
         let mut depths: BTreeMap<String, usize> = BTreeMap::new();
-        let mut open: Vec<&str> = self.groups.keys().map(String::as_str).filter(|name| !parents.contains_key(name)).collect();
+        let mut open: Vec<&str> =
+            self.groups.keys().map(String::as_str).filter(|name| !parents.contains_key(name)).collect();
         for name in &open {
             depths.insert((*name).to_owned(), usize::from(*name != ALL));
         }

@@ -121,7 +121,8 @@ impl Walk<'_> {
                 Some("children") => self.children(name, &section, depth),
                 other => {
                     let at = self.at(&key);
-                    let what = format!("\"{}\" in the group {name} is neither hosts, vars nor children", other.unwrap_or("?"));
+                    let what =
+                        format!("\"{}\" in the group {name} is neither hosts, vars nor children", other.unwrap_or("?"));
                     self.tree.warn(&at, what);
                 }
             }
@@ -185,7 +186,10 @@ impl Walk<'_> {
                 vec![(Rc::new(name), Rc::new(Node { line: node.line, value: Value::Null }))]
             }
             Value::List(_) => {
-                self.problem(node, format!("{section} is to be a mapping, each name with a colon behind it, not a list"));
+                self.problem(
+                    node,
+                    format!("{section} is to be a mapping, each name with a colon behind it, not a list"),
+                );
                 Vec::new()
             }
         }
@@ -235,9 +239,10 @@ struct Open {
     nodes: Vec<Rc<Node>>,
 }
 
-/// The first document; `None` for an empty file.
+/// The one document of a file; `None` if it is empty.
 fn parse(content: &str) -> Result<Option<Rc<Node>>, Wrong> {
     let (mut open, mut anchors): (Vec<Open>, HashMap<usize, Rc<Node>>) = (Vec::new(), HashMap::new());
+    let mut root = None;
     for event in Parser::new_from_str(content) {
         let (event, span) = event.map_err(|error| {
             let line = u32::try_from(error.marker().line()).unwrap_or(u32::MAX);
@@ -268,6 +273,9 @@ fn parse(content: &str) -> Result<Option<Rc<Node>>, Wrong> {
                 Some(node) => (Rc::clone(node), 0),
                 None => return Err((line, String::from("an alias of what is not there, or not whole yet"))),
             },
+            Event::DocumentStart(_) if root.is_some() => {
+                return Err((line, String::from("a second document begins; an inventory is one")));
+            }
             _ => continue,
         };
         let (node, anchor) = done;
@@ -277,10 +285,10 @@ fn parse(content: &str) -> Result<Option<Rc<Node>>, Wrong> {
         }
         match open.last_mut() {
             Some(parent) => parent.nodes.push(node),
-            None => return Ok(Some(node)),
+            None => root = Some(node),
         }
     }
-    Ok(None)
+    Ok(root)
 }
 
 fn pairs(nodes: Vec<Rc<Node>>) -> Vec<(Rc<Node>, Rc<Node>)> {

@@ -91,7 +91,8 @@ fn exec(command: &str, world: &dyn World, warnings: &mut Vec<String>) -> Result<
     match world.exec(command) {
         Exec::Ran(met) => Ok(Some(met)),
         Exec::NotAllowed => {
-            warnings.push(String::from("Match exec runs a command, which is not allowed here: the block is passed over"));
+            warnings
+                .push(String::from("Match exec runs a command, which is not allowed here: the block is passed over"));
             Ok(None)
         }
         Exec::Failed => Err(format!("the command \"{command}\" of Match exec could not be run")),

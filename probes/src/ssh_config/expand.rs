@@ -6,6 +6,9 @@ use aws_lc_rs::digest;
 
 use super::world::{Local, World};
 
+/// Where the variables of the environment come from.
+pub(super) type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// One pass over a text as ssh makes it: what a token or a variable stands for is not looked into again.
 ///
 /// # Errors
@@ -13,7 +16,7 @@ use super::world::{Local, World};
 pub(super) fn expand(
     text: &str,
     mut token: impl FnMut(char) -> Option<String>,
-    variable: Option<&dyn Fn(&str) -> Option<String>>,
+    variable: Option<Variables<'_>>,
 ) -> Result<String, String> {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find(['%', '$']) {

@@ -212,7 +212,8 @@ fn read(reading: &mut Reading<'_>, query: &Query, files: &Files) -> Result<HostC
     pass(reading, files)?;
     let hostname = reading.final_host().or_else(|what| fail(reading, "hostname", what))?;
     let placed = reading.settings.first("hostname").and_then(|setting| setting.at.clone());
-    let canonicalize = reading.settings.first("canonicalizehostname").filter(|setting| setting.value != "false").cloned();
+    let canonicalize =
+        reading.settings.first("canonicalizehostname").filter(|setting| setting.value != "false").cloned();
     if let Some(setting) = &canonicalize
         && let Some(at) = setting.at.clone()
     {
@@ -325,7 +326,8 @@ impl Builder<'_, '_> {
                 Located { value, at: agent.at }
             }
         };
-        let proxy = settings.first("proxycommand").filter(|command| !command.value.eq_ignore_ascii_case("none")).cloned();
+        let proxy =
+            settings.first("proxycommand").filter(|command| !command.value.eq_ignore_ascii_case("none")).cloned();
         let proxy = proxy.filter(|_| jump.is_none());
         let proxy_command = proxy.map(|proxy| proxy.map(|written| proxy_command(written, &tokens)));
         let proxy_jump = jump.and_then(|jump| {
@@ -352,7 +354,8 @@ impl Builder<'_, '_> {
             global_known_hosts,
             revoked_host_keys,
             host_key_alias: text("hostkeyalias"),
-            known_hosts_command: text("knownhostscommand").filter(|command| !command.value.eq_ignore_ascii_case("none")),
+            known_hosts_command: text("knownhostscommand")
+                .filter(|command| !command.value.eq_ignore_ascii_case("none")),
             proxy_command,
             proxy_jump,
             connect_timeout: number(&settings, "connecttimeout")

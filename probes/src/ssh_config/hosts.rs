@@ -10,9 +10,6 @@ use super::settings::Located;
 use super::world::{Fault, Local, World};
 use crate::trust::{Problem, Source};
 
-/// Files that include each other would go on for ever; ssh stops them, too, but tells.
-const DEEPEST: u8 = 16;
-
 /// The hosts of a configuration, and what could not be read of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConcreteHosts {
@@ -26,9 +23,10 @@ pub struct ConcreteHosts {
 /// whether the Include holds or not. Match lines name no hosts.
 #[must_use]
 pub fn concrete_hosts(files: &Files, local: &Local, world: &dyn World) -> ConcreteHosts {
-    let mut walk = Walk { local, world, found: ConcreteHosts::default(), seen: HashSet::new() };
+    let mut walk =
+        Walk { local, world, found: ConcreteHosts::default(), seen: HashSet::new(), visited: HashSet::new() };
     for (path, standing) in files.in_order(local) {
-        walk.file(&path, standing.users, standing.check, 0, None);
+        walk.file(&path, standing.users, standing.check);
     }
     walk.found
 }
@@ -38,15 +36,17 @@ struct Walk<'a> {
     world: &'a dyn World,
     found: ConcreteHosts,
     seen: HashSet<String>,
+    /// Files by their paths, and whether they were read as the user's.
+    visited: HashSet<(String, bool)>,
 }
 
 impl Walk<'_> {
-    fn file(&mut self, path: &str, users: bool, check: bool, depth: u8, from: Option<&Source>) {
+    fn file(&mut self, path: &str, users: bool, check: bool) {
         let file: Arc<str> = path.into();
         let whole = Source { file: Arc::clone(&file), line: None };
-        if depth > DEEPEST {
-            let at = from.cloned().unwrap_or(whole);
-            return self.problem(at, format!("files include each other more than {DEEPEST} deep"));
+        // Once is enough, also for files that include each other, of which ssh tells when a host is looked up.
+        if !self.visited.insert((path.to_owned(), users)) {
+            return;
         }
         let content = match self.world.read(path, check) {
             Ok(content) => content,
@@ -54,7 +54,8 @@ impl Walk<'_> {
             Err(Fault::Absent) if check || !users => return,
             Err(Fault::Absent) => return self.problem(whole, String::from("there is no such file")),
             Err(Fault::Permissions) => {
-                return self.problem(whole, String::from("it belongs to another user, or group or others may write it"));
+                return self
+                    .problem(whole, String::from("it belongs to another user, or group or others may write it"));
             }
             Err(Fault::Other(why)) => return self.problem(whole, format!("cannot be read: {why}")),
         };
@@ -76,7 +77,7 @@ impl Walk<'_> {
                 match include::paths(&word, users, self.local, self.world) {
                     Ok(paths) => {
                         for path in paths {
-                            self.file(&path, users, true, depth.saturating_add(1), Some(&at));
+                            self.file(&path, users, true);
                         }
                     }
                     Err(what) => self.problem(at.clone(), what),

@@ -22,7 +22,11 @@ impl fmt::Display for Jump {
             write!(f, "{user}@")?;
         }
         let numeric = self.host.contains(':') || self.host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        if numeric { write!(f, "[{}]", self.host)? } else { f.write_str(&self.host)? }
+        if numeric {
+            write!(f, "[{}]", self.host)?
+        } else {
+            f.write_str(&self.host)?
+        }
         self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }

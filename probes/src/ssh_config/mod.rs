@@ -51,6 +51,8 @@ mod pattern;
 mod query;
 mod reading;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod word;
 mod world;
 

@@ -57,9 +57,10 @@ mod tests {
 
     #[test]
     fn ports() {
-        assert_eq!(["22", " 22", "+22", "0022", "ssh", "65535"].map(port).map(Option::unwrap_or_default), [
-            22, 22, 22, 22, 22, 65535
-        ]);
+        assert_eq!(
+            ["22", " 22", "+22", "0022", "ssh", "65535"].map(port).map(Option::unwrap_or_default),
+            [22, 22, 22, 22, 22, 65535]
+        );
         assert_eq!(["0", "-1", "65536", "22 ", "0x16", "", "-0", "99999999999"].map(port), [None; 8]);
     }
 

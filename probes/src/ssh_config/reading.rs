@@ -82,7 +82,12 @@ impl Line<'_> {
 
 impl Reading<'_> {
     /// Reads a file. `Ok(false)` if it cannot be opened, which may be no fault.
-    pub(super) fn file(&mut self, path: &str, standing: Standing, from: Option<&Source>) -> Result<Result<(), Fault>, Stop> {
+    pub(super) fn file(
+        &mut self,
+        path: &str,
+        standing: Standing,
+        from: Option<&Source>,
+    ) -> Result<Result<(), Fault>, Stop> {
         let file: Arc<str> = path.into();
         let whole = || from.cloned().unwrap_or_else(|| Source { file: Arc::clone(&file), line: None });
         if standing.depth > DEEPEST {
@@ -154,17 +159,15 @@ impl Reading<'_> {
         let result = match kind {
             Kind::Host => self.host_line(&mut line, standing.never).map(|holds| *active = holds),
             Kind::Match => self.match_line(&mut line, standing.never).map(|holds| *active = holds),
-            Kind::Include => match self.include(&mut line, standing) {
-                Ok(result) => result,
-                Err(stop) => return Err(stop),
-            },
+            Kind::Include => self.include(&mut line, standing)?,
             Kind::Unchecked | Kind::Ignored => {
                 line.words = Vec::new().into_iter();
                 Ok(())
             }
             Kind::Unsupported => {
                 line.words = Vec::new().into_iter();
-                self.warnings.push(Problem { at: at.clone(), what: format!("{keyword} is no longer supported by ssh") });
+                self.warnings
+                    .push(Problem { at: at.clone(), what: format!("{keyword} is no longer supported by ssh") });
                 Ok(())
             }
             kind => self.setting(&mut line, kind),
@@ -173,7 +176,8 @@ impl Reading<'_> {
         match (result, garbage) {
             (Err(what), _) => self.problems.push(Problem { at: at.clone(), what: escape(what) }),
             (Ok(()), Some(_)) => {
-                self.problems.push(Problem { at: at.clone(), what: format!("something stands behind what {keyword} takes") });
+                self.problems
+                    .push(Problem { at: at.clone(), what: format!("something stands behind what {keyword} takes") });
             }
             (Ok(()), None) => {}
         }
@@ -206,9 +210,8 @@ impl Reading<'_> {
         let settings = &self.settings;
         // The configuration is not whole yet: what is missing is taken for its default.
         let host = match settings.text("hostname") {
-            Some(name) if !self.final_pass => {
-                expand(name, |letter| (letter == 'h').then(|| self.host.clone()), None).map_err(|what| format!("HostName: {what}"))?
-            }
+            Some(name) if !self.final_pass => expand(name, |letter| (letter == 'h').then(|| self.host.clone()), None)
+                .map_err(|what| format!("HostName: {what}"))?,
             _ => self.host.clone(),
         };
         let tokens = Tokens {
@@ -221,7 +224,8 @@ impl Reading<'_> {
             jump: settings.text("proxyjump").filter(|jump| *jump != "none").unwrap_or_default(),
         };
         let tag = settings.text("tag").unwrap_or_default();
-        let outcome = criteria::judge(line.rest, &Subject { tokens, tag, final_pass: self.final_pass, never }, self.world)?;
+        let outcome =
+            criteria::judge(line.rest, &Subject { tokens, tag, final_pass: self.final_pass, never }, self.world)?;
         if !outcome.more {
             line.words = Vec::new().into_iter();
         }
@@ -313,7 +317,8 @@ impl Reading<'_> {
     fn agent(&self, word: &str) -> Result<(), String> {
         expand_variables(word, self.world)?;
         let legacy = word.strip_prefix('$').filter(|name| !name.starts_with('{'));
-        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_name =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if legacy.is_some_and(|name| !is_name(name)) {
             return Err(format!("\"{word}\" names no variable"));
         }
@@ -401,7 +406,8 @@ impl Reading<'_> {
         let words: Vec<String> = line.words.by_ref().collect();
         for word in words {
             let (name, _) = word.split_once('=').ok_or_else(|| format!("\"{word}\" sets no variable"))?;
-            let same = |listed: &Located<String>| listed.value.split_once('=').is_some_and(|(listed, _)| listed == name);
+            let same =
+                |listed: &Located<String>| listed.value.split_once('=').is_some_and(|(listed, _)| listed == name);
             if line.active && !set_before && !self.settings.all(line.keyword).iter().any(same) {
                 let setting = line.located(word);
                 self.settings.list(line.keyword).push(setting);

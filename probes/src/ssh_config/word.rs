@@ -8,7 +8,8 @@ pub(super) const BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
 /// A quote that is not closed swallows the line: `None`, and nothing is left. So ssh has it.
 pub(super) fn delimited(rest: &mut Option<&str>) -> Option<String> {
     let text = rest.take()?;
-    let Some((head, tail)) = text.find([' ', '\t', '\r', '\n', '"', '=']).and_then(|at| text.split_at_checked(at)) else {
+    let Some((head, tail)) = text.find([' ', '\t', '\r', '\n', '"', '=']).and_then(|at| text.split_at_checked(at))
+    else {
         return Some(text.to_owned());
     };
     if let Some(quoted) = tail.strip_prefix('"') {

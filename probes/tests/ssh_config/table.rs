@@ -19,7 +19,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use sshprobe_probes::ssh_config::{Exec, Fault, Files, HostConfig, IdentityAgent, Local, Problems, Query, World, resolve};
+use sshprobe_probes::ssh_config::{
+    Exec, Fault, Files, HostConfig, IdentityAgent, Local, Problems, Query, World, resolve,
+};
 
 /// The defaults of ssh by `ssh -G`, of the keywords that tables set to them.
 pub(crate) const DEFAULTS: &[(&str, &str)] = &[
@@ -157,7 +159,11 @@ impl World for Machine<'_> {
     fn read(&self, path: &str, check: bool) -> Result<Vec<u8>, Fault> {
         let inside = path.strip_prefix(&self.facts.dir).and_then(|path| path.strip_prefix('/'));
         let file = self.block.files.iter().find(|file| Some(&*file.name) == inside).ok_or(Fault::Absent)?;
-        if check && file.mode & 0o022 != 0 { Err(Fault::Permissions) } else { Ok(bytes(&self.facts.fill(&file.content))) }
+        if check && file.mode & 0o022 != 0 {
+            Err(Fault::Permissions)
+        } else {
+            Ok(bytes(&self.facts.fill(&file.content)))
+        }
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
@@ -242,11 +248,9 @@ pub(crate) fn read(text: &str) -> Vec<Block> {
                 let (name, mode) = split.unwrap_or((value, "0600"));
                 block.files.push(blank(name, u32::from_str_radix(mode, 8).expect("a mode")));
             }
-            "?" | "v" => block.questions.push(Question {
-                verbose: sign == "v",
-                arguments: value.to_owned(),
-                answer: Vec::new(),
-            }),
+            "?" | "v" => {
+                block.questions.push(Question { verbose: sign == "v", arguments: value.to_owned(), answer: Vec::new() })
+            }
             ">" => block.questions.last_mut().expect("a question first").answer.push(value.to_owned()),
             other => panic!("{other} begins no row"),
         }
@@ -390,7 +394,9 @@ fn lines(config: &HostConfig) -> Vec<(String, String)> {
         let is_none = values.iter().all(|value| value.eq_ignore_ascii_case("none"));
         let values: Vec<String> = match keyword {
             "user" | "hostname" | "port" => continue,
-            "proxycommand" | "proxyjump" | "localcommand" | "revokedhostkeys" | "knownhostscommand" if is_none => continue,
+            "proxycommand" | "proxyjump" | "localcommand" | "revokedhostkeys" | "knownhostscommand" if is_none => {
+                continue;
+            }
             "proxycommand" if config.proxy_jump.is_some() => continue,
             "userknownhostsfile" if !is_none => {
                 vec![config.user_known_hosts.iter().map(|file| &*file.value).collect::<Vec<_>>().join(" ")]
