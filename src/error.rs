@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use crate::engine::Unfit;
 use crate::target::InputProblems;
 
-/// Why the program could not do what it was asked. Each is shown as one line, [`Error::Input`] as one for each problem.
+/// Why the program could not do what it was asked. Each is shown as one line, [`Error::Input`] and [`Error::SshConfig`] as one for
+/// each problem.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,6 +19,9 @@ pub enum Error {
     /// What was given as targets: a line for each thing wrong with it.
     #[error(transparent)]
     Input(#[from] InputProblems),
+    /// What is wrong in an ssh_config: a line for each thing, with file and line.
+    #[error(transparent)]
+    SshConfig(#[from] sshprobe_probes::ssh_config::Problems),
     /// The engine cannot start here as asked.
     #[error(transparent)]
     Unfit(#[from] Unfit),

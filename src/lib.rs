@@ -56,6 +56,7 @@ pub mod error;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod resolve;
+pub mod ssh_config;
 pub mod sys;
 pub mod target;
 pub mod transport;

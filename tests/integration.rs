@@ -16,10 +16,14 @@ mod readers;
 mod revocation;
 mod runs;
 mod screens;
+mod ssh_config;
 mod support;
 mod trust_files;
 mod ways;
 
+/// Shared with `probes/tests/ssh_config.rs`, which reads the same tables without asking ssh.
+#[path = "../probes/tests/ssh_config/table.rs"]
+mod config_table;
 /// Shared with `probes/tests/known_hosts.rs`, which reads the same tables without asking ssh.
 #[path = "../probes/tests/known_hosts/table.rs"]
 mod table;

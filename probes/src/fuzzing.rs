@@ -14,13 +14,16 @@ use crate::escape::is_unsafe;
 use crate::evidence::{Evidence, Fault};
 use crate::hostkey::{Certificate, CertificateRole, FingerprintHash, UnixTime, key_info, key_type, plain_key, verify};
 use crate::iap::{DATA_MAX, Event, Frame, IapSession, RelayFault};
+use crate::inventory::{self, Inventory};
 use crate::negotiate::{Offer, UnknownAlgorithm};
 use crate::plan::Plan;
 use crate::probe::{End, Probe};
 use crate::proxy::{Credentials, HttpConnect, Peer, ProxyFault, Socks5, Stderr, Step as ProxyStep};
 use crate::random::Seed;
+use crate::ssh_config::{self, Exec, Files, HostConfig, Local, Problems, Query, World};
 use crate::stage::ident::{AwaitIdent, Step};
 use crate::time::Moment;
+use crate::trust::Problem;
 use crate::trust::bad_keys::BadKeys;
 use crate::trust::certificate::{Authority, CertFault, CertRules, describe, judge_certificate, version_note};
 use crate::trust::known_hosts::{Answer, Entry, Known, KnownHosts, LookupName};
@@ -428,4 +431,105 @@ pub fn http_connect_reply(data: &[u8]) {
     if let Ok(used) = whole {
         assert!(used <= HttpConnect::HEAD_MAX && data.get(..used).is_some_and(|head| head.ends_with(b"\n")));
     }
+}
+
+/// A machine with one file, which every Include finds once.
+struct OneFile<'a>(&'a [u8]);
+
+impl World for OneFile<'_> {
+    fn read(&self, path: &str, _: bool) -> Result<Vec<u8>, ssh_config::Fault> {
+        // What is included has lines of its own, and no Include that would find itself.
+        Ok(if path == "config" {
+            self.0.to_vec()
+        } else {
+            b"Host included\nPort 2\nMatch final\nUser included\n".to_vec()
+        })
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        vec![pattern.to_owned()]
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        (name == "HOME").then(|| String::from("/home"))
+    }
+
+    fn home_of(&self, user: &str) -> Option<String> {
+        (user == "user").then(|| String::from("/home/user"))
+    }
+
+    fn exec(&self, command: &str) -> Exec {
+        if command.len().is_multiple_of(3) { Exec::NotAllowed } else { Exec::Ran(command.len().is_multiple_of(2)) }
+    }
+}
+
+/// A configuration, behind a line with the destination: it is read or refused with a place, and line ends change nothing.
+pub fn ssh_config(data: &[u8]) {
+    let at = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let (destination, content) = data.split_at_checked(at).unwrap_or((data, &[]));
+    let content = content.get(1..).unwrap_or_default();
+    let destination = String::from_utf8_lossy(destination);
+    let query = Query::destination(&destination).unwrap_or_else(|_| Query { host: "h".into(), ..Query::default() });
+    let local = Local { user: "user".into(), home: "/home/user".into(), uid: 1000, host_name: "here.example".into() };
+    let files = Files::Named("config".into());
+    let read = |content: &[u8]| ssh_config::resolve(&query, &files, &local, &OneFile(content));
+    let whole = read(content);
+    assert_eq!(whole, read(&content.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..])));
+    assert_eq!(whole, read(&[content, b"\n"].concat()));
+    match &whole {
+        Err(Problems(problems)) => {
+            assert!(!problems.is_empty());
+            assert!(problems.iter().all(|problem| !problem.what.contains(char::is_control)), "{problems:?}");
+        }
+        Ok(config) => {
+            lists_of_algorithms(config);
+            // Lines that hold for another host change nothing.
+            let more = read(&[content, b"\nHost a-name-that-no-seed-has\n  Port 1\n  IdentityFile x\n"].concat());
+            assert_eq!(Ok(config), more.as_ref());
+        }
+    }
+    let hosts = ssh_config::concrete_hosts(&files, &local, &OneFile(content)).hosts;
+    assert!(hosts.iter().all(|host| !host.value.contains(['*', '?']) && !host.value.starts_with('!')));
+}
+
+fn lists_of_algorithms(config: &HostConfig) {
+    let names: Vec<&str> = HOST_KEY.iter().map(|algorithm| algorithm.name).collect();
+    let written = [&config.host_key_algorithms, &config.kex_algorithms, &config.ciphers, &config.macs];
+    for list in written.into_iter().flatten() {
+        if let Ok(list) = ssh_config::resolve_algorithms(&list.value, names.get(..2).unwrap_or_default(), &names) {
+            assert!(list.iter().all(|name| names.contains(name)));
+            assert!(list.iter().enumerate().all(|(at, name)| !list.iter().take(at).any(|before| before == name)));
+        }
+    }
+}
+
+/// An inventory in every format: hosts are there once, groups hold only hosts that are there, faults have their file.
+pub fn inventory(data: &[u8]) {
+    let mut ini = None;
+    for name in ["hosts.ini", "hosts.yml", "hosts"] {
+        let read: Result<Inventory, Vec<Problem>> = inventory::parse(name, data);
+        match &read {
+            Ok(inventory) => {
+                let mut names: Vec<&str> = inventory.hosts.iter().map(|host| &*host.name).collect();
+                names.sort_unstable();
+                assert!(names.iter().zip(names.iter().skip(1)).all(|(one, next)| one != next));
+                for group in &inventory.groups {
+                    let inside = inventory.hosts_of(&group.name).map(|host| &host.name);
+                    // Hosts that are left out are in no list of hosts, though in their groups.
+                    assert!(inside.count() <= group.hosts.len());
+                }
+            }
+            Err(problems) => {
+                assert!(
+                    problems
+                        .iter()
+                        .all(|problem| &*problem.at.file == name && !problem.what.contains(char::is_control))
+                );
+                assert!(!problems.is_empty());
+            }
+        }
+        ini = ini.or(Some(read));
+    }
+    let crlf = data.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
+    assert_eq!(ini, Some(inventory::parse("hosts.ini", &crlf)));
 }

@@ -71,6 +71,11 @@
 //! [`iap`] is what the relay of Google's Identity-Aware Proxy speaks and what the end of a tunnel means; [`proxy`] has SOCKS5,
 //! HTTP CONNECT, and what a ProxyCommand is told and says. Sockets, TLS and processes are the driver's here, too.
 //!
+//! # How a named host is reached
+//!
+//! [`ssh_config`] reads ssh's configuration as `ssh -G` does, [`inventory`] Ansible's inventories. Files and the environment
+//! come through a trait that the caller implements.
+//!
 //! # Trust in what comes
 //!
 //! Every byte of a server's is hostile. No length field sizes an allocation unchecked, no byte extends a deadline, and what
@@ -90,6 +95,7 @@ pub mod hassh;
 mod hex;
 pub mod hostkey;
 pub mod iap;
+pub mod inventory;
 pub mod kex;
 mod memo;
 pub mod negotiate;
@@ -100,6 +106,7 @@ pub mod random;
 pub mod record;
 pub mod responder;
 mod rules;
+pub mod ssh_config;
 pub mod stage;
 pub mod sweep;
 pub mod target;

@@ -95,3 +95,13 @@ fn socks5_reply_seeds() {
 fn http_connect_reply_seeds() {
     replay("http_connect_reply", fuzzing::http_connect_reply);
 }
+
+#[test]
+fn ssh_config_seeds() {
+    replay("ssh_config", fuzzing::ssh_config);
+}
+
+#[test]
+fn inventory_seeds() {
+    replay("inventory", fuzzing::inventory);
+}
