@@ -90,6 +90,7 @@ pub mod evidence;
 pub mod findings;
 pub mod fingerprint;
 pub mod fuzzing;
+mod glob;
 pub mod govern;
 pub mod hassh;
 mod hex;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// An address in its one form; `None` for a name.
-pub(super) fn canonical(host: &str) -> Option<String> {
+pub(crate) fn canonical(host: &str) -> Option<String> {
     if let Some(address) = ipv4(&host.to_ascii_lowercase()) {
         return Some(address.to_string());
     }

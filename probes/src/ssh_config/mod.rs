@@ -56,6 +56,7 @@ mod tests;
 mod word;
 mod world;
 
+pub(crate) use address::canonical as canonical_address;
 pub use algorithms::{NoAlgorithm, resolve as resolve_algorithms};
 pub use files::Files;
 pub use host::{

@@ -1,34 +1,13 @@
 //! Patterns of Host and Match: `*`, `?`, lists with negation.
 
+use crate::glob;
+
 /// The longest pattern in a list that ssh looks at; with a longer one the whole list matches nothing.
 const LONGEST: usize = 1023;
 
-/// Whether a pattern matches all of a name. At most as many steps as the product of both lengths.
+/// Whether a pattern matches all of a name.
 pub(super) fn matches(name: &str, pattern: &str) -> bool {
-    let (name, pattern) = (name.as_bytes(), pattern.as_bytes());
-    let (mut at, mut next) = (0usize, 0usize);
-    // Where to go on if what follows the last `*` does not fit: its place, and how much of the name it has taken.
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(byte) = name.get(at) {
-        match pattern.get(next) {
-            Some(b'*') => {
-                star = Some((next, at));
-                next = next.saturating_add(1);
-            }
-            Some(wanted) if *wanted == b'?' || wanted == byte => {
-                at = at.saturating_add(1);
-                next = next.saturating_add(1);
-            }
-            _ => {
-                let Some((place, taken)) = star else { return false };
-                let taken = taken.saturating_add(1);
-                star = Some((place, taken));
-                at = taken;
-                next = place.saturating_add(1);
-            }
-        }
-    }
-    pattern.get(next..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+    glob::matches(name.as_bytes(), pattern.as_bytes(), |wanted, byte| wanted == byte)
 }
 
 /// Whether a list (`a*,!ab`) matches: one of its patterns does, and none that is negated.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+use crate::glob;
 use crate::hostkey::{Certificate, CertificateRole, FingerprintHash, UnixTime, key_type};
-use crate::trust::glob;
 use crate::wire::read::Reader;
 
 /// What OpenSSH's CASignatureAlgorithms holds by default: nothing with SHA-1 since 8.2, and never ssh-dss.

@@ -5,7 +5,6 @@
 pub mod bad_keys;
 pub mod certificate;
 pub mod dns;
-mod glob;
 mod host;
 mod judge;
 pub mod known_hosts;

@@ -1,7 +1,8 @@
 //! The name under which a host is looked up.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::ssh_config::canonical_address;
 
 /// The port that stands in no name.
 const SSH_PORT: u16 = 22;
@@ -24,7 +25,7 @@ impl LookupName {
     #[must_use]
     pub fn new(host: &str, port: u16) -> Self {
         let host = host.to_ascii_lowercase();
-        let host = address(&host).unwrap_or(host);
+        let host = canonical_address(&host).unwrap_or(host);
         // ssh writes no port for 0 either, which is its "none given".
         if port == SSH_PORT || port == 0 {
             Self { name: host, plain: None }
@@ -61,51 +62,6 @@ impl LookupName {
 impl fmt::Display for LookupName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
-    }
-}
-
-/// An address in the one form in which ssh looks it up; `None` for a name.
-fn address(host: &str) -> Option<String> {
-    if let Some(address) = ipv4(host) {
-        return Some(address.to_string());
-    }
-    let (address, zone) = host.split_at_checked(host.find('%').unwrap_or(host.len()))?;
-    Some(format!("{}{zone}", ipv6(address.parse().ok()?)))
-}
-
-/// As inet_aton(3) reads it: one to four numbers, decimal, octal or hexadecimal, of which the last fills what is left.
-fn ipv4(host: &str) -> Option<Ipv4Addr> {
-    let mut address = 0u32;
-    let mut bits = 32u32;
-    let mut numbers = host.split('.').peekable();
-    while let Some(text) = numbers.next() {
-        let (digits, radix) = match text.strip_prefix("0x") {
-            Some(digits) => (digits, 16),
-            None if text.len() > 1 && text.starts_with('0') => (text, 8),
-            None => (text, 10),
-        };
-        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        let number = u32::from_str_radix(digits, radix).ok()?;
-        let size = if numbers.peek().is_some() { 8 } else { bits };
-        bits = bits.checked_sub(size)?;
-        if u64::from(number) >> size != 0 {
-            return None;
-        }
-        address |= number.checked_shl(bits)?;
-    }
-    Some(Ipv4Addr::from(address))
-}
-
-/// As inet_ntop(3) writes it: unlike Rust, with a dotted end also behind six groups of zeros.
-fn ipv6(address: Ipv6Addr) -> String {
-    match address.segments() {
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
-            let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
-            format!("::{a}.{b}.{c}.{d}")
-        }
-        _ => address.to_string(),
     }
 }
 

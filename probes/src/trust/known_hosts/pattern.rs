@@ -1,6 +1,6 @@
 //! Comma lists of host patterns: `*`, `?` and `!`.
 
-use crate::trust::glob;
+use crate::glob;
 
 /// From this many bytes on a pattern makes OpenSSH give up its whole list, as if nothing had matched.
 pub(super) const PATTERN_MAX: usize = 1023;

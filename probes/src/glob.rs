@@ -3,7 +3,7 @@
 /// Whether a pattern matches all of `name`; `same` compares a byte of the pattern with one of the name.
 ///
 /// No recursion, and at most as many steps as the product of both lengths: a pattern is nobody's tool to keep us busy.
-pub(super) fn matches(name: &[u8], pattern: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
+pub(crate) fn matches(name: &[u8], pattern: &[u8], same: impl Fn(u8, u8) -> bool) -> bool {
     let (mut at, mut next) = (0usize, 0usize);
     // Where to go on if what follows the last `*` does not fit: its place, and how much of the name it has taken.
     let mut star: Option<(usize, usize)> = None;
