@@ -34,9 +34,9 @@ impl Resolve for Resolver {
             Ok(Sshfp { records, security, .. }) => SshfpSaid::Records {
                 records,
                 voucher: match security {
-                    Security::Secure => Some(Voucher::Dnssec),
-                    Security::SecureByAd => Some(Voucher::Ad),
-                    Security::Insecure(_) | Security::Bogus(_) => None,
+                    Security::Secure => Ok(Voucher::Dnssec),
+                    Security::SecureByAd => Ok(Voucher::Ad),
+                    Security::Insecure(why) | Security::Bogus(why) => Err(why),
                 },
             },
             Err(SshfpFault::NoRecord | SshfpFault::NxDomain) => SshfpSaid::None,

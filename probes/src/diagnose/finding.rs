@@ -35,6 +35,7 @@ words! {
     HostKeyAddressMismatch = "host-key-address-mismatch",
     HostCertInvalid = "host-cert-invalid",
     SshfpMismatch = "sshfp-mismatch",
+    SshfpBogus = "sshfp-bogus",
     SharedHostKey = "shared-host-key",
 }
 
