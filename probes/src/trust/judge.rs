@@ -439,9 +439,7 @@ impl Judge<'_> {
     fn by_dns(&self, plain: &[u8], judgement: &mut Judgement) {
         let Some(said) = self.host.sshfp() else { return };
         let result = said.compare(plain);
-        if let Some(detail) = result.contradiction(&self.named(plain)) {
-            judgement.findings.push(Finding::new(FindingId::SshfpMismatch, detail));
-        }
+        judgement.findings.extend(result.finding(&self.named(plain)));
         judgement.sshfp = Some(result);
     }
 
