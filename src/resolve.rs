@@ -19,6 +19,7 @@ mod sshfp;
 #[cfg(test)]
 mod tests;
 
+use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
@@ -116,7 +117,11 @@ impl Resolver {
         let system = self.system.get_or_init(|| System::load(&self.options));
         let addrs = match system.static_addresses(name, self.options.families) {
             Some(addrs) => addrs,
-            None => system.ask(name, &self.options).await?,
+            None => {
+                let addresses = Addresses { families: self.options.families };
+                let deadline = Instant::now() + self.options.deadline;
+                system.ask(&system.candidates(name)?, &addresses, deadline).await?.1
+            }
         };
         let mut usable: Vec<IpAddr> = Vec::with_capacity(addrs.len());
         for addr in addrs.into_iter().map(|addr| addr.to_canonical()) {
@@ -199,8 +204,37 @@ enum Failure {
     Answer(String),
 }
 
-/// What a server says about a name.
-type Said = Result<Result<Vec<IpAddr>, ResolveFault>, Failure>;
+/// What a server says about a name; [`ResolveFault::NoAddress`] where it has none of what was asked for.
+type Said<T> = Result<Result<T, ResolveFault>, Failure>;
+
+/// What servers are asked about a name.
+trait Question: Sync {
+    /// What they have to say.
+    type Answer: Send;
+
+    /// Asks one server, which is waited for no longer than `limit`.
+    fn put(&self, server: &Server, name: &Name, limit: Duration) -> impl Future<Output = Said<Self::Answer>> + Send;
+}
+
+/// The question for addresses.
+struct Addresses {
+    families: Families,
+}
+
+impl Question for Addresses {
+    type Answer = Vec<IpAddr>;
+
+    async fn put(&self, server: &Server, name: &Name, limit: Duration) -> Said<Vec<IpAddr>> {
+        timeout(limit, ask_both(server, name, self.families)).await.unwrap_or(Err(Failure::Silence))
+    }
+}
+
+/// The names to ask for, in order.
+struct Candidates {
+    names: Vec<Name>,
+    /// The first is the name itself.
+    itself_first: bool,
+}
 
 impl System {
     fn load(options: &ResolverOptions) -> Self {
@@ -270,8 +304,8 @@ impl System {
         (!addrs.is_empty()).then_some(addrs)
     }
 
-    /// The names to ask for, in order, and whether the first is the name itself.
-    fn candidates(&self, name: &str) -> (Vec<Name>, bool) {
+    /// The names to ask for; never none.
+    fn candidates(&self, name: &str) -> Result<Candidates, ResolveFault> {
         let labels = || name.split('.').map(str::as_bytes);
         let as_it_is = Name::from_labels(labels()).ok();
         let searched = self.search.iter().filter_map(|domain| {
@@ -279,28 +313,38 @@ impl System {
             whole.set_fqdn(true);
             Some(whole)
         });
-        let first = name.matches('.').count() >= self.ndots;
+        let itself_first = name.matches('.').count() >= self.ndots;
         let mut names: Vec<Name> = Vec::with_capacity(self.search.len() + 1);
-        let in_order: Vec<Name> =
-            if first { as_it_is.into_iter().chain(searched).collect() } else { searched.chain(as_it_is).collect() };
+        let in_order: Vec<Name> = if itself_first {
+            as_it_is.into_iter().chain(searched).collect()
+        } else {
+            searched.chain(as_it_is).collect()
+        };
         for candidate in in_order {
             if !names.contains(&candidate) {
                 names.push(candidate);
             }
         }
-        (names, first)
+        if names.is_empty() {
+            return Err(ResolveFault::ServFail(format!("{name} cannot be put into a query")));
+        }
+        Ok(Candidates { names, itself_first })
     }
 
-    async fn ask(&self, name: &str, options: &ResolverOptions) -> Result<Vec<IpAddr>, ResolveFault> {
+    /// Asks for the candidates in turn until there is an answer for one, and says which.
+    async fn ask<'a, Q: Question>(
+        &self,
+        candidates: &'a Candidates,
+        question: &Q,
+        deadline: Instant,
+    ) -> Result<(&'a Name, Q::Answer), ResolveFault> {
         if self.servers.is_empty() {
             return Err(ResolveFault::ServFail(self.no_server.clone()));
         }
-        let deadline = Instant::now() + options.deadline;
-        let (names, itself_first) = self.candidates(name);
         let mut faults = Vec::new();
-        for candidate in &names {
-            match self.ask_servers(candidate, options.families, deadline).await {
-                Ok(addrs) => return Ok(addrs),
+        for candidate in &candidates.names {
+            match self.ask_servers(candidate, question, deadline).await {
+                Ok(answer) => return Ok((candidate, answer)),
                 // Silence for one name is silence for the next.
                 Err(ResolveFault::Timeout) => {
                     faults.push(ResolveFault::Timeout);
@@ -316,17 +360,18 @@ impl System {
             ResolveFault::ServFail(_) => 2,
             ResolveFault::NoAddress => 3,
         };
-        let told = if itself_first { faults.into_iter().next() } else { faults.into_iter().max_by_key(weight) };
-        Err(told.unwrap_or_else(|| ResolveFault::ServFail(format!("{name} cannot be put into a query"))))
+        let told =
+            if candidates.itself_first { faults.into_iter().next() } else { faults.into_iter().max_by_key(weight) };
+        Err(told.unwrap_or(ResolveFault::Timeout))
     }
 
     /// Asks servers in turn until one settles the name.
-    async fn ask_servers(
+    async fn ask_servers<Q: Question>(
         &self,
         name: &Name,
-        families: Families,
+        question: &Q,
         deadline: Instant,
-    ) -> Result<Vec<IpAddr>, ResolveFault> {
+    ) -> Result<Q::Answer, ResolveFault> {
         let mut fault = ResolveFault::Timeout;
         let start = self.preferred.load(Ordering::Relaxed);
         for turn in 0..self.attempts * self.servers.len() {
@@ -336,13 +381,13 @@ impl System {
             if left.is_zero() {
                 break;
             }
-            match timeout(left.min(self.per_server), ask_both(server, name, families)).await {
-                Ok(Ok(settled)) => {
+            match question.put(server, name, left.min(self.per_server)).await {
+                Ok(settled) => {
                     self.preferred.store(at, Ordering::Relaxed);
                     return settled;
                 }
-                Ok(Err(Failure::Answer(text))) => fault = ResolveFault::ServFail(format!("{} {text}", server.addr)),
-                Ok(Err(Failure::Silence)) | Err(_) => {
+                Err(Failure::Answer(text)) => fault = ResolveFault::ServFail(format!("{} {text}", server.addr)),
+                Err(Failure::Silence) => {
                     // Nothing was asked: that is no silence of the server's.
                     if let Some(errno) = server.shortage.errno() {
                         fault = ResolveFault::ServFail(format!("no query could be sent: {errno:?} on this machine"));
@@ -396,7 +441,7 @@ const fn record_types(families: Families) -> &'static [RecordType] {
 }
 
 /// Asks one server for both families at once.
-async fn ask_both(server: &Server, name: &Name, families: Families) -> Said {
+async fn ask_both(server: &Server, name: &Name, families: Families) -> Said<Vec<IpAddr>> {
     let [first, second] = match record_types(families) {
         [only] => return ask_one(server, name, *only).await,
         [first, second, ..] => [*first, *second],
@@ -416,7 +461,7 @@ async fn ask_both(server: &Server, name: &Name, families: Families) -> Said {
 }
 
 /// What two answers for two families say together.
-fn both(one: Said, other: Said) -> Said {
+fn both(one: Said<Vec<IpAddr>>, other: Said<Vec<IpAddr>>) -> Said<Vec<IpAddr>> {
     use ResolveFault::{NoAddress, NxDomain};
     match (one, other) {
         (Ok(Ok(mut addrs)), Ok(Ok(more))) => {
@@ -434,7 +479,7 @@ fn both(one: Said, other: Said) -> Said {
     }
 }
 
-async fn ask_one(server: &Server, name: &Name, kind: RecordType) -> Said {
+async fn ask_one(server: &Server, name: &Name, kind: RecordType) -> Said<Vec<IpAddr>> {
     let found = match server.client.lookup(name.clone(), kind).await {
         Ok(found) => found,
         Err(error) => return verdict(&error, server.addr),
@@ -471,7 +516,7 @@ fn aliases<'a>(name: &'a Name, records: &'a [Record]) -> Vec<&'a Name> {
 }
 
 /// What an error of the client's means.
-fn verdict(error: &NetError, server: SocketAddr) -> Said {
+fn verdict<T>(error: &NetError, server: SocketAddr) -> Said<T> {
     match error {
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
             ResponseCode::NXDomain => Ok(Err(ResolveFault::NxDomain)),

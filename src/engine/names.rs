@@ -29,19 +29,37 @@ impl Resolve for Resolver {
     }
 
     async fn sshfp(&self, name: &str) -> SshfpSaid {
-        match Resolver::sshfp(self, name).await {
-            Ok(Sshfp { security: Security::Bogus(how), .. }) => SshfpSaid::Bogus(how),
-            Ok(Sshfp { records, security, .. }) => SshfpSaid::Records {
-                records,
-                voucher: match security {
-                    Security::Secure => Some(Voucher::Dnssec),
-                    Security::SecureByAd => Some(Voucher::Ad),
-                    Security::Insecure(_) | Security::Bogus(_) => None,
-                },
-            },
-            Err(SshfpFault::NoRecord | SshfpFault::NxDomain) => SshfpSaid::None,
-            Err(SshfpFault::ServFail(how)) => SshfpSaid::ServFail(how),
-            Err(SshfpFault::Timeout) => SshfpSaid::Timeout,
-        }
+        said(Resolver::sshfp(self, name).await)
+    }
+}
+
+/// An answer as judgements read it.
+fn said(answer: Result<Sshfp, SshfpFault>) -> SshfpSaid {
+    match answer {
+        Ok(Sshfp { records, security, .. }) => match security {
+            Security::Secure => SshfpSaid::Records { records, voucher: Ok(Voucher::Dnssec) },
+            Security::SecureByAd => SshfpSaid::Records { records, voucher: Ok(Voucher::Ad) },
+            Security::Insecure(why) => SshfpSaid::Records { records, voucher: Err(why) },
+            Security::Bogus(how) => SshfpSaid::Bogus(how),
+        },
+        Err(SshfpFault::NoRecord | SshfpFault::NxDomain) => SshfpSaid::None,
+        Err(SshfpFault::ServFail(how)) => SshfpSaid::ServFail(how),
+        Err(SshfpFault::Timeout) => SshfpSaid::Timeout,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_vouches_and_why_nothing_does_is_kept() {
+        let answer = |security| said(Ok(Sshfp { records: vec![], security, name: "h".into() }));
+        let records = |voucher| SshfpSaid::Records { records: vec![], voucher };
+        assert_eq!(answer(Security::Secure), records(Ok(Voucher::Dnssec)));
+        assert_eq!(answer(Security::SecureByAd), records(Ok(Voucher::Ad)));
+        assert_eq!(answer(Security::Insecure("unsigned".into())), records(Err("unsigned".into())));
+        assert_eq!(answer(Security::Bogus("expired".into())), SshfpSaid::Bogus("expired".into()));
+        assert_eq!(said(Err(SshfpFault::ServFail("broken".into()))), SshfpSaid::ServFail("broken".into()));
     }
 }

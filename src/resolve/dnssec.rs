@@ -33,7 +33,8 @@ use super::sshfp::Security;
 const LONGEST_MEMORY: Duration = Duration::from_secs(3600);
 const SHORTEST_MEMORY: Duration = Duration::from_secs(60);
 
-/// One name server as the validator asks it. Clones share what is remembered.
+/// One name server as the validator asks it. Clones share what is remembered: answers for the way up to the anchor, each
+/// validated by whoever uses it.
 #[derive(Clone)]
 pub(super) struct Upstream {
     pool: NameServerPool<Sockets>,
@@ -41,6 +42,9 @@ pub(super) struct Upstream {
     /// The longest one query takes.
     per_query: Duration,
     memory: ResponseCache,
+    /// The answer to be judged, which is what its question gets. It must not come from memory: that would forget it as its
+    /// TTL says, or for other names', and the server would be asked again, and the answer judged would be another one.
+    pinned: Option<Arc<(Query, Message)>>,
     /// The first query that got no answer at all. The validator takes that for a chain that does not hold.
     trouble: Arc<Mutex<Option<String>>>,
 }
@@ -57,7 +61,7 @@ pub(super) struct Bits {
 impl Upstream {
     pub(super) fn new(pool: NameServerPool<Sockets>, server: SocketAddr, per_query: Duration) -> Self {
         let memory = ResponseCache::new(256, ttl_config());
-        Self { pool, server, per_query, memory, trouble: Arc::default() }
+        Self { pool, server, per_query, memory, pinned: None, trouble: Arc::default() }
     }
 
     pub(super) fn server(&self) -> SocketAddr {
@@ -81,16 +85,19 @@ impl Upstream {
         timeout(self.per_query, self.pool.send(request).first_answer()).await.unwrap_or(Err(NetError::Timeout))
     }
 
-    /// Lets the validator find an answer that is here already.
-    fn remember(&self, query: &Query, response: DnsResponse) {
-        self.memory.insert(query.clone(), Ok(response.into_message()), Instant::now());
+    /// The same server and memory, with an answer that is here already.
+    fn pinning(&self, query: Query, answer: Message) -> Self {
+        Self { pinned: Some(Arc::new((query, answer))), ..self.clone() }
     }
 
-    /// What the validator is told: from memory, or asked with CD.
+    /// What the validator is told: what is pinned, or from memory, or asked with CD.
     async fn serve(self, mut request: DnsRequest) -> Result<DnsResponse, NetError> {
         let Some(query) = request.queries.first().cloned() else {
             return Err("no query in request".into());
         };
+        if let Some((_, answer)) = self.pinned.as_deref().filter(|(pinned, _)| *pinned == query) {
+            return Ok(DnsResponse::from_message(answer.clone())?);
+        }
         if let Some(remembered) = self.memory.get(&query, Instant::now()) {
             return remembered.and_then(|message| Ok(DnsResponse::from_message(message)?));
         }
@@ -166,7 +173,7 @@ pub(super) struct Exchange {
 /// Judges answers of one server.
 pub(super) struct Validator {
     upstream: Upstream,
-    handle: DnssecDnsHandle<Upstream>,
+    trusted: Arc<TrustAnchors>,
     zones: Vec<Primed>,
     until: Instant,
 }
@@ -219,8 +226,8 @@ impl Validator {
             };
             primed.push(Primed { zone, obstacle });
         }
-        let handle = DnssecDnsHandle::with_trust_anchor(upstream.clone(), Arc::new(trusted));
-        Self { upstream, handle, zones: primed, until: Instant::now() + memory.max(SHORTEST_MEMORY) }
+        let until = Instant::now() + memory.max(SHORTEST_MEMORY);
+        Self { upstream, trusted: Arc::new(trusted), zones: primed, until }
     }
 
     /// Whether the keys are fresh enough to go on with.
@@ -233,16 +240,41 @@ impl Validator {
         self.upstream.trouble()
     }
 
-    /// What vouches for the records that the exchanges ask for and for the aliases that lead to them, all together.
-    pub(super) async fn judge(&self, exchanges: &[Exchange]) -> Security {
-        let mut verdict = Security::Secure;
+    /// The records that the exchanges lead to, as validated, if they and all the aliases on the way are secure. Each exchange
+    /// asks for what the one before it says the name is an alias of.
+    ///
+    /// # Errors
+    ///
+    /// What is to be said of the records that were received: never that anything vouches for them.
+    pub(super) async fn judge(&self, exchanges: &[Exchange]) -> Result<Vec<Record>, Security> {
+        let mut verdict: Option<Security> = None;
+        let mut reached: Option<Validated> = None;
         for exchange in exchanges {
-            verdict = worst(verdict, self.judge_one(exchange).await);
+            let asked = exchange.query.name();
+            let strays = reached.as_ref().is_some_and(|before| before.end != *asked);
+            let judged = match self.judge_one(exchange).await {
+                Ok(_) if strays => Err(Security::Insecure(format!("nothing leads to {asked}"))),
+                judged => judged,
+            };
+            match judged {
+                Ok(validated) => reached = Some(validated),
+                Err(worse) => {
+                    verdict = Some(match verdict {
+                        Some(bad) => worst(bad, worse),
+                        None => worse,
+                    });
+                    reached = None;
+                }
+            }
         }
-        verdict
+        match (verdict, reached) {
+            (Some(verdict), _) => Err(verdict),
+            (None, Some(Validated { records, .. })) if !records.is_empty() => Ok(records),
+            (None, _) => Err(Security::Insecure("the answer could not be validated: it holds no record".into())),
+        }
     }
 
-    async fn judge_one(&self, exchange: &Exchange) -> Security {
+    async fn judge_one(&self, exchange: &Exchange) -> Result<Validated, Security> {
         let (name, kind) = (exchange.query.name(), exchange.query.query_type());
         let names = super::aliases(name, &exchange.response.answers);
         let mut verdict = Security::Secure;
@@ -256,19 +288,17 @@ impl Validator {
             }
         }
         if verdict != Security::Secure {
-            return verdict;
+            return Err(verdict);
         }
-        let message = only_needed(exchange.response.clone(), kind);
-        match DnsResponse::from_message(message) {
-            Ok(response) => self.upstream.remember(&exchange.query, response),
-            Err(error) => return Security::Insecure(format!("the answer cannot be validated: {error}")),
-        }
-        let (message, whole) = match self.handle.lookup(exchange.query.clone(), request_options()).first_answer().await
-        {
+        let upstream = self.upstream.pinning(exchange.query.clone(), only_needed(exchange.response.clone(), kind));
+        // A validator for this answer alone. hickory's keeps its verdicts under a hash of 64 bits with a key that is known
+        // (hickory-net 0.26 `ValidationCacheKey`): no forged set of records shall be found under the verdict on a good one.
+        let handle = DnssecDnsHandle::with_trust_anchor(upstream, Arc::clone(&self.trusted));
+        let (message, whole) = match handle.lookup(exchange.query.clone(), request_options()).first_answer().await {
             Ok(message) => (message, Proof::Secure),
             // The records stand, but perhaps not for this name (RFC 4035 section 5.3.4).
             Err(NetError::Dns(DnsError::Nsec { response, proof, .. })) => (*response, proof),
-            Err(error) => return Security::Insecure(format!("the answer could not be validated: {error}")),
+            Err(error) => return Err(Security::Insecure(format!("the answer could not be validated: {error}"))),
         };
         let names = super::aliases(name, &message.answers);
         let records: Vec<&Record> = message
@@ -278,7 +308,7 @@ impl Validator {
             .filter(|record| names.contains(&&record.name))
             .collect();
         if records.is_empty() {
-            return Security::Insecure("the answer could not be validated: it holds no record".into());
+            return Err(Security::Insecure("the answer could not be validated: it holds no record".into()));
         }
         let by_dname = message.answers.iter().any(|record| record.record_type() == RecordType::DNAME);
         for record in &records {
@@ -299,16 +329,35 @@ impl Validator {
                 },
             );
         }
-        match whole {
-            Proof::Secure => verdict,
-            // That the name has none of its own needs a proof too. Where a name is denied by NSEC, hickory 0.26 asks for more
-            // of it than RFC 4035 section 3.1.3.3 makes servers send: what it calls bogus may well be none.
-            _ => worst(
-                verdict,
-                Security::Insecure(format!("{name} comes of a wildcard, and whether it may is not proved")),
-            ),
+        // Records made of a wildcard stand only beside a proof that the name has none of its own (RFC 4035 section 5.3.4). The
+        // validator does not look for one in an answer whose authorities are all of zones without signatures.
+        let of_wildcard = records.iter().any(|record| {
+            let signatures = signatures(&message.answers, &record.name, record.record_type());
+            signatures.iter().any(|signature| signature.input().num_labels < record.name.num_labels())
+        });
+        let denies = |record: &Record| matches!(record.record_type(), RecordType::NSEC | RecordType::NSEC3);
+        let proved = message.authorities.iter().any(|record| denies(record) && record.proof == Proof::Secure);
+        if whole != Proof::Secure || (of_wildcard && !proved) {
+            // Where a name is denied by NSEC, hickory 0.26 asks for more of it than RFC 4035 section 3.1.3.3 makes servers
+            // send: what it calls bogus may well be none.
+            let why = format!("{name} comes of a wildcard, and whether it may is not proved");
+            verdict = worst(verdict, Security::Insecure(why));
         }
+        if verdict != Security::Secure {
+            return Err(verdict);
+        }
+        let end = names.last().map_or_else(|| name.clone(), |end| (*end).clone());
+        let records = records.into_iter().filter(|record| record.record_type() == kind).cloned().collect();
+        Ok(Validated { records, end })
     }
+}
+
+/// What an answer holds by signatures alone.
+struct Validated {
+    /// Of the type asked for.
+    records: Vec<Record>,
+    /// What the name is an alias of in the end, or the name.
+    end: Name,
 }
 
 /// The one that vouches less.
@@ -344,6 +393,8 @@ fn keys_of(
         .answers
         .iter()
         .filter(|record| record.record_type() == RecordType::DNSKEY && record.name == *zone)
+        // A signature over the keys says nothing of records of another class: they are not among what it covers.
+        .filter(|record| record.dns_class == DNSClass::IN)
         .cloned()
         .collect();
     let signatures = signatures(&response.answers, zone, RecordType::DNSKEY);

@@ -8,12 +8,11 @@ mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
-use hickory_resolver::proto::rr::{Name, RData, RecordType};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{NameServerPool, PoolContext, TlsConfig};
 use sshprobe_probes::case::ResolveFault;
 use sshprobe_probes::trust::sshfp::SshfpRecord;
@@ -22,7 +21,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::dnssec::{Bits, Exchange, Upstream, Validator};
 use super::sockets::Sockets;
-use super::{Anchors, Failure, Resolver, ResolverOptions, Server, System, client_options, connections, verdict};
+use super::{
+    Addresses, Anchors, Candidates, Failure, Question, Resolver, ResolverOptions, Said, Server, System, answered,
+    client_options, connections, verdict,
+};
 
 /// More answers than any chain of aliases takes that a server leaves to us.
 const MOST_HOPS: usize = 8;
@@ -37,7 +39,7 @@ pub struct SshfpOptions {
     pub anchors: Anchors,
 }
 
-/// The SSHFP records of a host.
+/// The SSHFP records of a host. If anything vouches, they are the very ones that it vouches for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sshfp {
     /// All of them, sorted; never none.
@@ -87,6 +89,17 @@ pub enum SshfpFault {
     Timeout,
 }
 
+impl From<ResolveFault> for SshfpFault {
+    fn from(fault: ResolveFault) -> Self {
+        match fault {
+            ResolveFault::NoAddress => Self::NoRecord,
+            ResolveFault::NxDomain => Self::NxDomain,
+            ResolveFault::ServFail(text) => Self::ServFail(text),
+            ResolveFault::Timeout => Self::Timeout,
+        }
+    }
+}
+
 impl Resolver {
     /// The SSHFP records of a host (ASCII, no trailing dot), and what vouches for them.
     ///
@@ -102,104 +115,52 @@ impl Resolver {
         }
         let _slot = self.slots.acquire().await.ok();
         let system = self.system.get_or_init(|| System::load(&self.options));
-        system.sshfp(name, &self.options).await
+        Ok(system.sshfp(name, &self.options).await?)
     }
 }
 
 impl System {
-    async fn sshfp(&self, name: &str, options: &ResolverOptions) -> Result<Sshfp, SshfpFault> {
-        if self.servers.is_empty() {
-            return Err(SshfpFault::ServFail(self.no_server.clone()));
-        }
+    async fn sshfp(&self, name: &str, options: &ResolverOptions) -> Result<Sshfp, ResolveFault> {
         let deadline = Instant::now() + options.deadline;
-        let (mut names, mut itself_first) = self.candidates(name);
-        if names.len() > 1 && self.static_addresses(name, options.families).is_none() {
+        let mut candidates = self.candidates(name)?;
+        if candidates.names.len() > 1 && self.static_addresses(name, options.families).is_none() {
             // Mostly remembered from when the addresses were looked up.
-            for candidate in &names {
-                match self.ask_servers(candidate, options.families, deadline).await {
-                    Ok(_) => {
-                        (names, itself_first) = (vec![candidate.clone()], true);
-                        break;
-                    }
-                    Err(ResolveFault::Timeout) => break,
-                    Err(_) => {}
-                }
+            let addresses = Addresses { families: options.families };
+            if let Ok((found, _)) = self.ask(&candidates, &addresses, deadline).await {
+                candidates = Candidates { names: vec![found.clone()], itself_first: true };
             }
         }
-        let mut faults = Vec::new();
-        for candidate in &names {
-            match self.ask_servers_sshfp(candidate, options, deadline).await {
-                Ok(found) => return Ok(found),
-                Err(SshfpFault::Timeout) => {
-                    faults.push(SshfpFault::Timeout);
-                    break;
-                }
-                Err(fault) => faults.push(fault),
-            }
-        }
-        // As for addresses.
-        let weight = |fault: &SshfpFault| match fault {
-            SshfpFault::NxDomain => 0,
-            SshfpFault::Timeout => 1,
-            SshfpFault::ServFail(_) => 2,
-            SshfpFault::NoRecord => 3,
+        let fingerprints = Fingerprints { options: &options.sshfp, per_server: self.per_server, deadline };
+        Ok(self.ask(&candidates, &fingerprints, deadline).await?.1)
+    }
+}
+
+/// The question for fingerprints.
+struct Fingerprints<'a> {
+    options: &'a SshfpOptions,
+    per_server: Duration,
+    /// When whatever vouches must have been found: later than a server that answers nothing is waited for.
+    deadline: Instant,
+}
+
+impl Question for Fingerprints<'_> {
+    type Answer = Sshfp;
+
+    async fn put(&self, server: &Server, name: &Name, limit: Duration) -> Said<Sshfp> {
+        let Some(asked) = server.asked(&self.options.anchors, self.per_server) else {
+            return Err(Failure::Answer("cannot be asked for signatures".into()));
         };
-        let told = if itself_first { faults.into_iter().next() } else { faults.into_iter().max_by_key(weight) };
-        Err(told.unwrap_or_else(|| SshfpFault::ServFail(format!("{name} cannot be put into a query"))))
-    }
-
-    /// Asks servers in turn until one settles the name, as [`System::ask_servers`] does.
-    async fn ask_servers_sshfp(
-        &self,
-        name: &Name,
-        options: &ResolverOptions,
-        deadline: Instant,
-    ) -> Result<Sshfp, SshfpFault> {
-        let mut fault = SshfpFault::Timeout;
-        let start = self.preferred.load(Ordering::Relaxed);
-        for turn in 0..self.attempts * self.servers.len() {
-            let at = (start + turn) % self.servers.len();
-            let Some(server) = self.servers.get(at) else { break };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
+        let trust_ad = self.options.trust_ad;
+        match timeout(limit, asked.fetch(name, Bits { ad: trust_ad, cd: false })).await {
+            Ok(Ok(Ok(found))) => Ok(Ok(asked.vouched(name, found, trust_ad, self.deadline).await)),
+            Ok(Ok(Err(none))) => Ok(Err(none)),
+            Ok(Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)))) => {
+                let unchecked = asked.unchecked(name, self.per_server, self.deadline).await;
+                unchecked.ok_or_else(|| Failure::Answer(answered(ResponseCode::ServFail)))
             }
-            let Some(asked) = server.asked(&options.sshfp.anchors, self.per_server) else {
-                fault = SshfpFault::ServFail(format!("{} cannot be asked for signatures", server.addr));
-                continue;
-            };
-            let bits = Bits { ad: options.sshfp.trust_ad, cd: false };
-            match timeout(left.min(self.per_server), asked.fetch(name, bits)).await {
-                Ok(Ok(Fetched::Records(found))) => {
-                    self.preferred.store(at, Ordering::Relaxed);
-                    return Ok(asked.vouched(name, found, options.sshfp.trust_ad, deadline).await);
-                }
-                Ok(Ok(Fetched::None(none))) => {
-                    self.preferred.store(at, Ordering::Relaxed);
-                    return Err(none);
-                }
-                Ok(Err(NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)))) => {
-                    if let Some(settled) = asked.unchecked(name, self.per_server, deadline).await {
-                        self.preferred.store(at, Ordering::Relaxed);
-                        return settled;
-                    }
-                    fault = SshfpFault::ServFail(format!("{} answered SERVFAIL", server.addr));
-                }
-                Ok(Err(error)) => match verdict(&error, server.addr) {
-                    Ok(_) => return Err(SshfpFault::NoRecord),
-                    Err(Failure::Answer(text)) => fault = SshfpFault::ServFail(format!("{} {text}", server.addr)),
-                    Err(Failure::Silence) => fault = self.silence(server).unwrap_or(fault),
-                },
-                Err(_) => fault = self.silence(server).unwrap_or(fault),
-            }
+            Ok(Err(error)) => verdict(&error, server.addr),
+            Err(_) => Err(Failure::Silence),
         }
-        Err(fault)
-    }
-
-    /// What a server's silence is, if it is none.
-    fn silence(&self, server: &Server) -> Option<SshfpFault> {
-        let errno = server.shortage.errno()?;
-        Some(SshfpFault::ServFail(format!("no query could be sent: {errno:?} on this machine")))
     }
 }
 
@@ -231,13 +192,10 @@ impl std::fmt::Debug for Asked {
     }
 }
 
-/// What a server has.
-enum Fetched {
-    Records(Found),
-    None(SshfpFault),
-}
+/// What a server has of a name; where it has no record, that is an answer and no error.
+type Fetched = Result<Found, ResolveFault>;
 
-/// Records, and the answers that led to them.
+/// Records as they were received, and the answers that led to them.
 struct Found {
     records: Vec<SshfpRecord>,
     exchanges: Vec<Exchange>,
@@ -257,55 +215,40 @@ impl Asked {
             let response = match self.upstream.ask(query.clone(), bits).await {
                 Ok(response) => response,
                 Err(NetError::Dns(DnsError::NoRecordsFound(none))) => match none.response_code {
-                    ResponseCode::NXDomain => return Ok(Fetched::None(SshfpFault::NxDomain)),
-                    ResponseCode::NoError => return Ok(Fetched::None(SshfpFault::NoRecord)),
+                    ResponseCode::NXDomain => return Ok(Err(ResolveFault::NxDomain)),
+                    ResponseCode::NoError => return Ok(Err(ResolveFault::NoAddress)),
                     code => return Err(NetError::Dns(DnsError::ResponseCode(code))),
                 },
                 Err(error) => return Err(error),
             };
             let names = super::aliases(&name, &response.answers);
-            let mut records: Vec<SshfpRecord> = response
-                .answers
-                .iter()
-                .filter(|record| names.contains(&&record.name))
-                .filter_map(|record| match &record.data {
-                    RData::SSHFP(data) => Some(SshfpRecord {
-                        algorithm: data.algorithm.into(),
-                        fp_type: data.fingerprint_type.into(),
-                        digest: data.fingerprint.clone(),
-                    }),
-                    _ => None,
-                })
-                .collect();
+            let records = fingerprints(response.answers.iter().filter(|record| names.contains(&&record.name)));
             let end = names.last().map_or_else(|| name.clone(), |end| (*end).clone());
             let denied = response.response_code == ResponseCode::NXDomain;
             // Whoever says where the zone begins has looked: there is nothing more to ask (RFC 2308 section 2).
             let settled = response.soa().is_some() || end == name;
             exchanges.push(Exchange { query, response });
             if !records.is_empty() {
-                records.sort();
-                records.dedup();
-                return Ok(Fetched::Records(Found { records, exchanges }));
+                return Ok(Ok(Found { records, exchanges }));
             }
             if denied {
-                return Ok(Fetched::None(SshfpFault::NxDomain));
+                return Ok(Err(ResolveFault::NxDomain));
             }
             if settled {
                 break;
             }
             name = end;
         }
-        Ok(Fetched::None(SshfpFault::NoRecord))
+        Ok(Err(ResolveFault::NoAddress))
     }
 
-    /// The records found with what vouches for them, before the deadline.
+    /// The records with what vouches for them, before the deadline.
     async fn vouched(&self, name: &Name, found: Found, trust_ad: bool, deadline: Instant) -> Sshfp {
         if trust_ad && found.exchanges.iter().all(|exchange| exchange.response.authentic_data) {
             return sshfp(name, found.records, Security::SecureByAd);
         }
         match timeout_at(deadline, self.validated(name, &found)).await {
-            Ok((None, security)) => sshfp(name, found.records, security),
-            Ok((Some(other), security)) => sshfp(name, other, security),
+            Ok((records, security)) => sshfp(name, records, security),
             Err(_) => {
                 let late = "the signatures could not be checked in time".into();
                 sshfp(name, found.records, Security::Insecure(late))
@@ -313,27 +256,26 @@ impl Asked {
         }
     }
 
-    /// What vouches for records, and the records that it vouches for if they had to be fetched anew.
-    async fn validated(&self, name: &Name, found: &Found) -> (Option<Vec<SshfpRecord>>, Security) {
-        let first = self.validator().await.judge(&found.exchanges).await;
+    /// The records that signatures vouch for; or those found, and why nothing vouches for them.
+    async fn validated(&self, name: &Name, found: &Found) -> (Vec<SshfpRecord>, Security) {
+        let (records, first) = judged(&*self.validator().await, found).await;
         if !matches!(first, Security::Bogus(_)) {
-            return (None, first);
+            return (records, first);
         }
         // To the validator a lost query for a key is a chain that does not hold, and so is a key changed since it was
         // remembered. That is too hard a word for either: once more, with nothing remembered, and an eye on the queries.
         let again = Self::new(self.upstream.afresh(), self.anchors.clone());
         let doubt = |why: &str| Security::Insecure(format!("the signatures could not be checked: {why}"));
         match again.fetch(name, Bits { ad: false, cd: true }).await {
-            Ok(Fetched::Records(found)) => {
+            Ok(Ok(found)) => {
                 let validator = again.validator().await;
-                let second = validator.judge(&found.exchanges).await;
-                match (second, validator.trouble()) {
-                    (Security::Bogus(_), Some(trouble)) => (Some(found.records), doubt(&trouble)),
-                    (second, _) => (Some(found.records), second),
+                match (judged(&validator, &found).await, validator.trouble()) {
+                    ((records, Security::Bogus(_)), Some(trouble)) => (records, doubt(&trouble)),
+                    (second, _) => second,
                 }
             }
-            Ok(Fetched::None(none)) => (None, doubt(&none.to_string())),
-            Err(error) => (None, doubt(&error.to_string())),
+            Ok(Err(none)) => (records, doubt(&SshfpFault::from(none).to_string())),
+            Err(error) => (records, doubt(&error.to_string())),
         }
     }
 
@@ -344,7 +286,7 @@ impl Asked {
         name: &Name,
         per_server: Duration,
         deadline: Instant,
-    ) -> Option<Result<Sshfp, SshfpFault>> {
+    ) -> Option<Result<Sshfp, ResolveFault>> {
         let left = deadline.saturating_duration_since(Instant::now());
         let answer = timeout(left.min(per_server), self.fetch(name, Bits { ad: false, cd: true })).await;
         let broken = |has: &str| {
@@ -352,16 +294,16 @@ impl Asked {
             let text = format!(
                 "{server} answered SERVFAIL, but {has} when asked not to check (CD): the DNSSEC chain is broken"
             );
-            Some(Err(SshfpFault::ServFail(text)))
+            Some(Err(ResolveFault::ServFail(text)))
         };
         match answer {
-            Ok(Ok(Fetched::Records(found))) => match self.vouched(name, found, false, deadline).await {
+            Ok(Ok(Ok(found))) => match self.vouched(name, found, false, deadline).await {
                 // Not ours to say what is broken; but that something is must not get lost.
                 Sshfp { security: Security::Insecure(_), .. } => broken("has records"),
                 judged => Some(Ok(judged)),
             },
-            Ok(Ok(Fetched::None(SshfpFault::NxDomain))) => broken("knows no such name"),
-            Ok(Ok(Fetched::None(_))) => broken("has no record"),
+            Ok(Ok(Err(ResolveFault::NxDomain))) => broken("knows no such name"),
+            Ok(Ok(Err(_))) => broken("has no record"),
             Ok(Err(_)) | Err(_) => None,
         }
     }
@@ -376,6 +318,31 @@ impl Asked {
         *held = Some(Arc::clone(&primed));
         primed
     }
+}
+
+/// What a validator makes of the answers. Records are called secure only as it hands them back, never as they were received.
+async fn judged(validator: &Validator, found: &Found) -> (Vec<SshfpRecord>, Security) {
+    match validator.judge(&found.exchanges).await {
+        Ok(secure) => (fingerprints(secure.iter()), Security::Secure),
+        Err(security) => (found.records.clone(), security),
+    }
+}
+
+/// The fingerprints among records, sorted, each once.
+fn fingerprints<'a>(records: impl Iterator<Item = &'a Record>) -> Vec<SshfpRecord> {
+    let mut fingerprints: Vec<SshfpRecord> = records
+        .filter_map(|record| match &record.data {
+            RData::SSHFP(data) => Some(SshfpRecord {
+                algorithm: data.algorithm.into(),
+                fp_type: data.fingerprint_type.into(),
+                digest: data.fingerprint.clone(),
+            }),
+            _ => None,
+        })
+        .collect();
+    fingerprints.sort();
+    fingerprints.dedup();
+    fingerprints
 }
 
 fn sshfp(name: &Name, records: Vec<SshfpRecord>, security: Security) -> Sshfp {

@@ -36,6 +36,7 @@ words! {
     HostKeyAddressMismatch = "host-key-address-mismatch",
     HostCertInvalid = "host-cert-invalid",
     SshfpMismatch = "sshfp-mismatch",
+    SshfpBogus = "sshfp-bogus",
     SharedHostKey = "shared-host-key",
 }
 

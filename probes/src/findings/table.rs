@@ -423,6 +423,29 @@ pub static FINDINGS: &[FindingText] = &[
         ],
     },
     FindingText {
+        id: FindingId::SshfpBogus,
+        severity: Severity::Medium,
+        title: "The SSHFP records in the DNS fail DNSSEC validation",
+        meaning: "The zone is signed, and the signatures over the name's SSHFP records, or over the keys they hang on, are missing, \
+                  expired or do not hold. The records are not compared with the host's key: they say nothing for it, and \
+                  nothing against it.",
+        causes: &[
+            "the zone's signatures ran out, because nothing signs it again",
+            "the zone's keys were changed and the DS at its parent was not",
+            "a forwarder or firewall on the way drops signatures or rewrites answers",
+            "somebody on the way forges answers",
+            "this machine's clock is wrong",
+        ],
+        tell_apart: &[
+            "`delv @RESOLVER SSHFP HOST` from another network also fails: the zone; only here it fails: the way, or the clock (timedatectl)",
+        ],
+        remedy: &[
+            "find the broken link from the root down: delv +vtrace SSHFP HOST",
+            "sign the zone again, or put the DS of its key in the parent: dig +short DS ZONE; dig +short DNSKEY ZONE",
+            "ask another resolver: sshprobe --sshfp --resolver ADDR HOST",
+        ],
+    },
+    FindingText {
         id: FindingId::SharedHostKey,
         severity: Severity::Medium,
         title: "Several hosts show the same key",

@@ -355,6 +355,7 @@ fn each_finding_fires_on_its_examples_and_on_nothing_that_looks_alike() {
         FindingId::HostKeyAddressMismatch,
         FindingId::HostCertInvalid,
         FindingId::SshfpMismatch,
+        FindingId::SshfpBogus,
         FindingId::SharedHostKey,
     ];
     for text in FINDINGS {

@@ -1,6 +1,7 @@
 //! What the DNS says about a name's host keys (RFC 4255), and whether that can be relied on.
 
 use super::sshfp::{SshfpAnswer, SshfpRecord, compare};
+use crate::diagnose::{Finding, FindingId};
 use crate::escape::escape;
 
 /// What came of asking for a name's SSHFP records.
@@ -10,8 +11,8 @@ pub enum SshfpSaid {
     Records {
         /// All of them.
         records: Vec<SshfpRecord>,
-        /// Who vouches for them.
-        voucher: Option<Voucher>,
+        /// Who vouches for them, or why nobody does.
+        voucher: Result<Voucher, String>,
     },
     /// The name has none.
     None,
@@ -39,7 +40,7 @@ pub struct SshfpResult {
     pub result: &'static str,
     /// Who vouches for it.
     pub voucher: Option<Voucher>,
-    /// More about it.
+    /// More about it, such as why nobody vouches, escaped.
     pub detail: Option<String>,
 }
 
@@ -61,13 +62,18 @@ impl SshfpSaid {
         let bare = |result, detail| SshfpResult { result, voucher: None, detail };
         match self {
             Self::Records { records, voucher } => {
-                let (result, detail) = match compare(records, plain) {
+                let (result, gap) = match compare(records, plain) {
                     SshfpAnswer::None => ("none", None),
                     SshfpAnswer::Match => ("match", None),
                     SshfpAnswer::Mismatch => ("mismatch", None),
-                    SshfpAnswer::Partial(gap) => ("partial", Some(gap.says().to_owned())),
+                    SshfpAnswer::Partial(gap) => ("partial", Some(gap.says())),
                 };
-                SshfpResult { result, voucher: *voucher, detail }
+                let unvouched = voucher.as_ref().err().map(escape);
+                let detail = match (gap, unvouched) {
+                    (Some(gap), Some(why)) => Some(format!("{gap}; {why}")),
+                    (gap, why) => why.or_else(|| gap.map(str::to_owned)),
+                };
+                SshfpResult { result, voucher: voucher.as_ref().ok().copied(), detail }
             }
             Self::None => bare("none", None),
             Self::Bogus(how) => bare("bogus", Some(escape(how))),
@@ -84,21 +90,25 @@ impl SshfpResult {
         self.result == "match" && self.voucher.is_some()
     }
 
-    /// What speaks against the key, or against the records, as a sentence.
+    /// What speaks against the key, or against the records.
     #[must_use]
-    pub fn contradiction(&self, key: &str) -> Option<String> {
-        let whose = match self.voucher {
-            Some(Voucher::Dnssec) => "validated with DNSSEC",
-            Some(Voucher::Ad) => "which the resolver calls authentic",
-            None => "for which nothing vouches",
-        };
-        match self.result {
-            "mismatch" => Some(format!("the host key {key} is not that of the SSHFP records, {whose}")),
+    pub fn finding(&self, key: &str) -> Option<Finding> {
+        let (id, detail) = match self.result {
+            "mismatch" => {
+                let whose = match (self.voucher, &self.detail) {
+                    (Some(Voucher::Dnssec), _) => "validated with DNSSEC".into(),
+                    (Some(Voucher::Ad), _) => "which the resolver calls authentic".into(),
+                    (None, Some(why)) => format!("for which nothing vouches: {why}"),
+                    (None, None) => "for which nothing vouches".into(),
+                };
+                (FindingId::SshfpMismatch, format!("the host key {key} is not that of the SSHFP records, {whose}"))
+            }
             "bogus" => {
                 let how = self.detail.as_deref().unwrap_or("the signatures do not hold");
-                Some(format!("the SSHFP records do not pass DNSSEC validation: {how}"))
+                (FindingId::SshfpBogus, format!("the SSHFP records do not pass DNSSEC validation: {how}"))
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(Finding::new(id, detail))
     }
 }

@@ -310,7 +310,7 @@ impl Judge<'_> {
         // ssh ends the connection over a certificate that it cannot read or that nobody signed, whatever else it knows. Nothing
         // makes a changed or revoked key less of one, though.
         let unreadable = matches!(fault, CertFault::CaSignature | CertFault::Malformed);
-        let worse = judgement.mismatch.as_ref().is_some_and(|mismatch| mismatch.code != Code::HostKeyTypeUnknown);
+        let worse = matches!(judgement.trust, Trust::Changed | Trust::Revoked);
         if worse || judgement.trust == Trust::Unchecked || (!unreadable && judgement.trust == Trust::Match) {
             judgement.findings.push(Finding::new(FindingId::HostCertInvalid, sentence));
             return judgement;
@@ -439,9 +439,7 @@ impl Judge<'_> {
     fn by_dns(&self, plain: &[u8], judgement: &mut Judgement) {
         let Some(said) = self.host.sshfp() else { return };
         let result = said.compare(plain);
-        if let Some(detail) = result.contradiction(&self.named(plain)) {
-            judgement.findings.push(Finding::new(FindingId::SshfpMismatch, detail));
-        }
+        judgement.findings.extend(result.finding(&self.named(plain)));
         judgement.sshfp = Some(result);
     }
 

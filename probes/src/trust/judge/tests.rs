@@ -466,19 +466,45 @@ fn what_the_dns_says_is_told_and_only_what_it_proves_vouches() {
         let (_, code, _, findings) = outcome_of(&known, std::slice::from_ref(&evidence));
         (result, code, findings)
     };
-    use FindingId::{HostKeyUnknown, SshfpMismatch};
-    let dnssec = Some(Voucher::Dnssec);
+    use FindingId::{HostKeyUnknown, SshfpBogus, SshfpMismatch};
+    let dnssec = Ok(Voucher::Dnssec);
+    let nobody = || Err("the zone is not signed".to_owned());
     let row = |result, code: &str, findings: &[FindingId]| (result, code.to_owned(), findings.to_vec());
-    assert_eq!(asked("", false, said("ed-a", dnssec)), row("match", "ok", &[]), "as with VerifyHostKeyDNS yes");
-    assert_eq!(asked("", true, said("ed-a", dnssec)), row("match", "ok", &[]));
-    assert_eq!(asked("", false, said("ed-a", None)), row("match", "ok", &[HostKeyUnknown]));
-    assert_eq!(asked("", true, said("ed-a", None)), row("match", "host-key-unknown", &[]));
-    assert_eq!(asked("h {ed-a}", false, said("ed-b", dnssec)), row("mismatch", "ok", &[SshfpMismatch]));
-    assert_eq!(asked("h {ed-b}", false, said("ed-a", dnssec)), row("match", "host-key-changed", &[]), "never outvoted");
-    assert_eq!(asked("h {ed-a}", false, said("rsa-a", dnssec)), row("partial", "ok", &[]));
+    assert_eq!(asked("", false, said("ed-a", dnssec.clone())), row("match", "ok", &[]), "as with VerifyHostKeyDNS yes");
+    assert_eq!(asked("", true, said("ed-a", dnssec.clone())), row("match", "ok", &[]));
+    assert_eq!(asked("", false, said("ed-a", nobody())), row("match", "ok", &[HostKeyUnknown]));
+    assert_eq!(asked("", true, said("ed-a", nobody())), row("match", "host-key-unknown", &[]));
+    assert_eq!(asked("h {ed-a}", false, said("ed-b", dnssec.clone())), row("mismatch", "ok", &[SshfpMismatch]));
+    assert_eq!(
+        asked("h {ed-b}", false, said("ed-a", dnssec.clone())),
+        row("match", "host-key-changed", &[]),
+        "never outvoted"
+    );
+    assert_eq!(asked("h {ed-a}", false, said("rsa-a", dnssec.clone())), row("partial", "ok", &[]));
     assert_eq!(asked("h {ed-a}", false, SshfpSaid::None), row("none", "ok", &[]));
-    assert_eq!(asked("h {ed-a}", false, SshfpSaid::Bogus("expired".into())), row("bogus", "ok", &[SshfpMismatch]));
+    assert_eq!(asked("h {ed-a}", false, SshfpSaid::Bogus("expired".into())), row("bogus", "ok", &[SshfpBogus]));
     assert_eq!(asked("h {ed-a}", false, SshfpSaid::Timeout), row("timeout", "ok", &[]));
+}
+
+#[test]
+fn why_nobody_vouches_is_told() {
+    let said =
+        |of: &str, why: &str| SshfpSaid::Records { records: sshfp::records_for(&key(of)), voucher: Err(why.into()) };
+    let plain = key("ed-a");
+    let unsigned = "the zone of h. is not signed";
+    let matches = said("ed-a", unsigned).compare(&plain);
+    assert_eq!((matches.result, matches.voucher, matches.detail.as_deref()), ("match", None, Some(unsigned)));
+    assert!(!matches.vouches() && matches.finding("K").is_none());
+    let partial = said("rsa-a", unsigned).compare(&plain);
+    let detail = partial.detail.as_deref().unwrap();
+    assert!(partial.result == "partial" && detail.ends_with(&format!("; {unsigned}")), "{detail}");
+    let finding = said("ed-b", unsigned).compare(&plain).finding("K").unwrap();
+    assert_eq!(finding.id, FindingId::SshfpMismatch);
+    assert!(finding.detail.ends_with(&format!("for which nothing vouches: {unsigned}")), "{}", finding.detail);
+    let bogus = SshfpSaid::Bogus("expired".into()).compare(&plain).finding("K").unwrap();
+    assert_eq!(bogus.detail, "the SSHFP records do not pass DNSSEC validation: expired");
+    let hostile = said("ed-b", "\u{1b}[2J").compare(&plain);
+    assert!(!hostile.detail.unwrap().chars().any(crate::escape::is_unsafe));
 }
 
 #[test]
