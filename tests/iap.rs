@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
@@ -446,19 +447,29 @@ fn relays_that_cannot_be_reached_or_trusted() {
     let play = |_: &str| vec![Act::Upgrade(GOOD), Act::Hang];
     let (authority, elsewhere) = (Authority::new("localhost"), Authority::new("elsewhere"));
     let (known, other) = (Relay::start(Some(&authority), play), Relay::start(Some(&elsewhere), play));
-    let plain = Relay::start(None, |_| vec![]);
+    // A server that speaks no TLS says so in the clear.
+    let plain = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let plain_port = plain.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for mut stream in plain.incoming().flatten() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").and_then(|()| stream.read(&mut [0; 1024]));
+        }
+    });
     // Accepts, says nothing, and is not served: the kernel does it.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let silent = silent.local_addr().map(|addr| (addr.port(), silent)).expect("bound");
-    let refusing = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    // Bound, so that nobody else gets the port, and not listened on.
+    let refusing = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    refusing.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let refusing_port = refusing.local_addr().ok().and_then(|addr| addr.as_socket()).expect("bound").port();
     let token = token_file();
-    let [known, other, plain] = [&known, &other, &plain].map(|relay| relay.addr.port());
+    let [known, other] = [&known, &other].map(|relay| relay.addr.port());
     for (port, ca, code, arg, words) in [
         (known, elsewhere.ca(), "iap-tls", None, "UnknownIssuer"),
         (other, elsewhere.ca(), "iap-tls", None, "not valid for name"),
-        (plain, authority.ca(), "iap-tls", None, "TLS"),
+        (plain_port, authority.ca(), "iap-tls", None, "TLS"),
         (silent.0, authority.ca(), "iap-tls", Some("timeout"), "during the TLS handshake"),
-        (refusing, authority.ca(), "proxy-unreachable", Some("refused"), "refuses TCP"),
+        (refusing_port, authority.ca(), "proxy-unreachable", Some("refused"), "refuses TCP"),
     ] {
         let mut command = through(&format!("wss://localhost:{port}"), token.path(), &["--timeout=4s", "vm1"]);
         command.env("SSL_CERT_FILE", ca);

@@ -416,7 +416,7 @@ mod tests {
         ),
         (
             "iap://p/z/i",
-            "`iap://p/z/i`: iap:// targets are not supported yet: this build reaches hosts over plain TCP only",
+            "`iap://p/z/i`: iap:// targets are not read yet: write the instance's name alone, and give --iap with --project and --zone",
         ),
         ("ssh://host:22", "`ssh://host:22`: the scheme ssh:// is not known: write host or host:port without it"),
         ("a b", "`a b`: has a blank in it: write one target at a time"),

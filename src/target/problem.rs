@@ -35,8 +35,10 @@ pub enum Fault {
     /// A comma where no port list stands.
     #[error("has a comma in it: write one target at a time, and several ports as host:22,2222")]
     Comma,
-    /// `iap://`, which this build cannot do.
-    #[error("iap:// targets are not supported yet: this build reaches hosts over plain TCP only")]
+    /// `iap://`, which is not read yet.
+    #[error(
+        "iap:// targets are not read yet: write the instance's name alone, and give --iap with --project and --zone"
+    )]
     Iap,
     /// Another `scheme://`.
     #[error("the scheme {0}:// is not known: write host or host:port without it")]

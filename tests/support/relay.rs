@@ -100,6 +100,9 @@ pub(crate) struct Seen {
     pub(crate) sent: u64,
 }
 
+/// Writes into what was seen of an instance.
+type Note<'a> = dyn Fn(&dyn Fn(&mut Seen)) + Sync + 'a;
+
 /// What a relay does for the instance of this name.
 type Play = dyn Fn(&str) -> Vec<Act> + Send + Sync;
 
@@ -225,7 +228,7 @@ async fn backend<S: AsyncRead + AsyncWrite + Unpin>(
     mut to: WriteHalf<S>,
     addr: SocketAddr,
     most: usize,
-    note: &(dyn Fn(&dyn Fn(&mut Seen)) + Sync),
+    note: &Note<'_>,
 ) -> io::Result<S> {
     let (mut server_says, mut server_hears) = TcpStream::connect(addr).await?.into_split();
     let to_client = async {
