@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
@@ -397,6 +398,65 @@ fn the_relay_is_asked_as_gcloud_asks() {
     }
 }
 
+/// Targets written out as `iap://…` are told apart by all that is in them, and take the way through the relay by themselves.
+#[test]
+fn targets_can_say_themselves_where_they_are() {
+    let relay = Relay::start(None, |instance| {
+        let code = match instance {
+            "vm1" => 4003,
+            "europe-west1-b/vm1" => 4033,
+            "10.1.2.3" => 4047,
+            _ => 4010,
+        };
+        vec![Act::Upgrade(GOOD), Act::Close(code, Vec::new())]
+    });
+    let (url, token) = (format!("ws://{}", relay.addr), token_file());
+    let file = token.path().to_str().expect("printable");
+    let to_relay = ["--iap-url", &url, "--access-token-file", file];
+    let outcomes = |args: &[&str]| {
+        let output = output(sshprobe(args));
+        let records = parse(&output.stdout, &String::from_utf8_lossy(&output.stderr));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let outcome = |record: Value| {
+            (
+                text(&record["target"]["input"]),
+                (text(&record["target"]["host"]), text(&record["code"]), record["arg"].clone()),
+            )
+        };
+        records.into_iter().map(outcome).collect::<BTreeMap<_, _>>()
+    };
+    let of = |host: &str, code: &str, arg: &str| (host.to_owned(), code.to_owned(), Value::from(arg));
+    let here = ("iap://my-proj/us-central1-a/vm1".to_owned(), of("vm1", "iap-backend-unreachable", "4003"));
+    let there =
+        ("iap://my-proj/europe-west1-b/vm1:2222?interface=nic1".to_owned(), of("vm1", "iap-not-authorized", "4033"));
+    let behind = (
+        "iap://my-proj/europe-west1/net/group/10.1.2.3".to_owned(),
+        of("10.1.2.3", "iap-instance-lookup-failed", "4047"),
+    );
+    // The last one is the first again.
+    let args: [&str; 4] = [&here.0, &there.0, &behind.0, "IAP://my-proj/us-central1-a/vm1:22"];
+    let expected = [here.clone(), there.clone(), behind.clone()].into();
+    assert_eq!(outcomes(&[&to_relay[..], &args].concat()), expected);
+    let asked = relay.seen("europe-west1-b/vm1").request;
+    assert!(asked.contains("project=my-proj&port=2222&") && asked.contains("interface=nic1"), "{asked}");
+    assert!(relay.seen("10.1.2.3").request.contains("region=europe-west1&network=net&host=10.1.2.3&group=group"));
+
+    // Together with plain names, which are instances under --iap.
+    let place = ["--iap", "--project=my-proj", "--zone=us-central1-a", &here.0, "vm2"];
+    let plain = ("vm2".to_owned(), of("vm2", "iap-backend-closed", "4010"));
+    assert_eq!(outcomes(&[&to_relay[..], &place].concat()), [here.clone(), plain].into());
+
+    // Out of a file without --iap nothing leads there; with it a plain name has no place.
+    let list = tempfile::NamedTempFile::new().expect("a temporary file");
+    fs::write(list.path(), format!("{}\nvm2\n", here.0)).expect("written");
+    let from = list.path().to_str().expect("printable");
+    let only = |outcomes: BTreeMap<String, (String, String, Value)>, input: &str| outcomes[input].1.clone();
+    assert_eq!(only(outcomes(&["--resolver=127.0.0.1:1", "-f", from]), &here.0), "local-policy");
+    let placeless = outcomes(&[&to_relay[..], &["--iap", "-f", from]].concat());
+    assert_eq!(placeless.get(&here.0), Some(&here.1));
+    assert_eq!(only(placeless, "vm2"), "local-policy");
+}
+
 /// What a record says of the target, without what tells how it was reached and how long that took.
 fn of_the_target(record: &Value) -> Value {
     let mut record = record.clone();
@@ -446,19 +506,29 @@ fn relays_that_cannot_be_reached_or_trusted() {
     let play = |_: &str| vec![Act::Upgrade(GOOD), Act::Hang];
     let (authority, elsewhere) = (Authority::new("localhost"), Authority::new("elsewhere"));
     let (known, other) = (Relay::start(Some(&authority), play), Relay::start(Some(&elsewhere), play));
-    let plain = Relay::start(None, |_| vec![]);
+    // A server that speaks no TLS says so in the clear.
+    let plain = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let plain_port = plain.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for mut stream in plain.incoming().flatten() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").and_then(|()| stream.read(&mut [0; 1024]));
+        }
+    });
     // Accepts, says nothing, and is not served: the kernel does it.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let silent = silent.local_addr().map(|addr| (addr.port(), silent)).expect("bound");
-    let refusing = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    // Bound, so that nobody else gets the port, and not listened on.
+    let refusing = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    refusing.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let refusing_port = refusing.local_addr().ok().and_then(|addr| addr.as_socket()).expect("bound").port();
     let token = token_file();
-    let [known, other, plain] = [&known, &other, &plain].map(|relay| relay.addr.port());
+    let [known, other] = [&known, &other].map(|relay| relay.addr.port());
     for (port, ca, code, arg, words) in [
         (known, elsewhere.ca(), "iap-tls", None, "UnknownIssuer"),
         (other, elsewhere.ca(), "iap-tls", None, "not valid for name"),
-        (plain, authority.ca(), "iap-tls", None, "TLS"),
+        (plain_port, authority.ca(), "iap-tls", None, "TLS"),
         (silent.0, authority.ca(), "iap-tls", Some("timeout"), "during the TLS handshake"),
-        (refusing, authority.ca(), "proxy-unreachable", Some("refused"), "refuses TCP"),
+        (refusing_port, authority.ca(), "proxy-unreachable", Some("refused"), "refuses TCP"),
     ] {
         let mut command = through(&format!("wss://localhost:{port}"), token.path(), &["--timeout=4s", "vm1"]);
         command.env("SSL_CERT_FILE", ca);

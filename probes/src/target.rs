@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use crate::iap::IapTarget;
+
 /// One target. Exactly one record comes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -27,6 +29,8 @@ pub enum Host {
     Name(Arc<str>),
     /// An address, for IPv6 with its scope (`%eth0` as an interface index; 0 where there is none).
     Addr(IpAddr, u32),
+    /// What stands behind the Identity-Aware Proxy, without a port. It goes by its name, which is one only together with the rest.
+    Iap(Arc<IapTarget>),
 }
 
 impl std::fmt::Display for Host {
@@ -35,6 +39,7 @@ impl std::fmt::Display for Host {
             Host::Name(name) => f.write_str(name),
             Host::Addr(addr, 0) => addr.fmt(f),
             Host::Addr(addr, scope) => write!(f, "{addr}%{scope}"),
+            Host::Iap(target) => f.write_str(target.host()),
         }
     }
 }
@@ -48,7 +53,12 @@ impl std::fmt::Display for Host {
 pub fn stand_in(host: &Host, port: u16) -> SocketAddr {
     // FNV-1a: any function that spreads does.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in host.to_string().bytes().chain(port.to_be_bytes()) {
+    let whole = match host {
+        // The same name stands for another machine in another zone.
+        Host::Iap(target) => target.to_string(),
+        Host::Name(_) | Host::Addr(..) => host.to_string(),
+    };
+    for byte in whole.bytes().chain(port.to_be_bytes()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     let prefix = 0xfd00_0000_0000_0000 | hash >> 8;
@@ -80,6 +90,8 @@ mod tests {
             stand_in(&name("web2"), 22),
             stand_in(&name("web1"), 2222),
             stand_in(&Host::Addr("10.0.0.1".parse().unwrap(), 0), 22),
+            stand_in(&Host::Iap(Arc::new("iap://p/z/web1".parse().unwrap())), 22),
+            stand_in(&Host::Iap(Arc::new("iap://p/other-z/web1".parse().unwrap())), 22),
         ];
         for (at, one) in all.iter().enumerate() {
             assert!(is_stand_in(one.ip()), "{one}");

@@ -100,6 +100,8 @@ const MORE_KEYS_HELP: &str = "\
 pub(super) const AFTER_HELP: &str = "\
 Targets:    host  host:port  user@host  10.0.0.1  [2001:db8::1]:22  fe80::1%eth0
             10.0.0.0/24:22  10.0.0.0/24:22,2222  10.0.0.1-50  [2001:db8::]/120:22
+            iap://PROJECT/ZONE/INSTANCE[:PORT][?interface=nic0]
+            iap://PROJECT/REGION/NETWORK/GROUP/HOST[:PORT]
             A word in first place that is a command is that command: `sshprobe -- demo` probes a host called demo.
 Durations:  500ms, 8s, 2m, or plain seconds.
 Results go to standard output; progress, summary and warnings to standard error.
@@ -409,20 +411,20 @@ pub struct PathArgs {
 #[cfg(feature = "iap")]
 #[derive(Debug, Args)]
 pub struct IapArgs {
-    /// Reach targets, which are names of instances then, through Google Cloud's Identity-Aware Proxy (IAP)
+    /// Reach targets, which are names of instances then, through Google Cloud's Identity-Aware Proxy (IAP); goes without saying where all of them are iap://...
     #[arg(long, conflicts_with_all = ["proxy", "proxy_command"])]
     pub iap: bool,
-    /// The project of the instances
+    /// The project of the instances that are not written as iap://PROJECT/ZONE/INSTANCE
     #[arg(long, value_name = "ID", requires = "iap")]
     pub project: Option<String>,
-    /// The zone of the instances, like us-central1-a
+    /// Their zone, like us-central1-a
     #[arg(long, value_name = "ZONE", requires = "iap")]
     pub zone: Option<String>,
     /// Another relay than Google's; it is given the token of --access-token-file only [default: wss://tunnel.cloudproxy.app/v4]
-    #[arg(long, value_name = "URL", requires = "iap")]
+    #[arg(long, value_name = "URL")]
     pub iap_url: Option<RelayUrl>,
     /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else what `gcloud auth print-access-token` says]
-    #[arg(long, value_name = "FILE", requires = "iap")]
+    #[arg(long, value_name = "FILE")]
     pub access_token_file: Option<PathBuf>,
 }
 

@@ -22,8 +22,8 @@ const TOKEN: &str = "CLOUDSDK_AUTH_ACCESS_TOKEN";
 /// The way through the relay, as it was asked for.
 #[derive(Debug, Clone)]
 pub struct IapWay {
-    project: String,
-    zone: String,
+    /// `--project` and `--zone`, for targets that do not say it themselves.
+    place: Option<(String, String)>,
     relay: RelayUrl,
     tokens: TokenSource,
 }
@@ -31,14 +31,37 @@ pub struct IapWay {
 impl IapWay {
     /// Validates the options; `None` if the way is another one. `targets` are those of the command line.
     pub(super) fn new(args: IapArgs, targets: &[String]) -> Result<Option<Self>, Error> {
-        let IapArgs { iap: true, project, zone, iap_url, access_token_file } = args else { return Ok(None) };
-        let (Some(project), Some(zone)) = (project, zone) else {
-            return Err(Error::usage("--iap: the relay asks where an instance is; give --project and --zone"));
+        let IapArgs { iap: asked, project, zone, iap_url, access_token_file } = args;
+        let written_out = |target: &str| target.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("iap://"));
+        let (theirs, others): (Vec<&String>, Vec<_>) = targets.iter().partition(|target| written_out(target));
+        if !asked {
+            if let (Some(target), Some(other)) = (theirs.first(), others.first()) {
+                return Err(Error::usage(format!(
+                    "{} and {}: one is reached through the Identity-Aware Proxy and one is not; take two runs, or give --iap with --project and --zone if both are instances",
+                    shown(target, 60),
+                    shown(other, 60)
+                )));
+            }
+            if theirs.is_empty() {
+                let option = iap_url.map(|_| "--iap-url").or(access_token_file.map(|_| "--access-token-file"));
+                return option.map_or(Ok(None), |option| {
+                    Err(Error::usage(format!("{option}: it is for instances behind the Identity-Aware Proxy; give --iap, or targets like iap://PROJECT/ZONE/INSTANCE")))
+                });
+            }
+        }
+        let place = match (project, zone) {
+            (Some(project), Some(zone)) => Some((project, zone)),
+            (None, None) if others.is_empty() => None,
+            _ => {
+                return Err(Error::usage("--iap: the relay asks where an instance is; give --project and --zone"));
+            }
         };
-        // With a name that is one, so that what is wrong is the project or the zone.
-        IapTarget::instance(&project, &zone, "instance", None)
-            .map_err(|error| Error::usage(format!("--project, --zone: {error}")))?;
-        let address = targets.iter().find(|target| {
+        if let Some((project, zone)) = &place {
+            // With a name that is one, so that what is wrong is the project or the zone.
+            IapTarget::instance(project, zone, "instance", None)
+                .map_err(|error| Error::usage(format!("--project, --zone: {error}")))?;
+        }
+        let address = others.iter().find(|target| {
             Expression::parse(target).is_ok_and(|expression| matches!(expression.hosts, Hosts::Addresses(_)))
         });
         if let Some(address) = address {
@@ -52,12 +75,15 @@ impl IapWay {
             Some(path) => TokenSource::File(path),
             None => of_google(&relay)?,
         };
-        Ok(Some(Self { project, zone, relay, tokens }))
+        Ok(Some(Self { place, relay, tokens }))
     }
 
     /// The options as they would be typed again. The token is not among them.
     pub(super) fn options(&self) -> String {
-        let mut out = format!("--iap --project {} --zone {} ", quote(&self.project), quote(&self.zone));
+        let mut out = String::from("--iap ");
+        if let Some((project, zone)) = &self.place {
+            out += &format!("--project {} --zone {} ", quote(project), quote(zone));
+        }
         if self.relay != RelayUrl::default() {
             out += &format!("--iap-url {} ", quote(&self.relay.to_string()));
         }
@@ -69,7 +95,10 @@ impl IapWay {
 
     /// The way itself.
     pub(super) fn road(&self, clock: Clock, tcp: Tcp, resolver: Arc<Resolver>) -> Result<Iap, Error> {
-        let instances = Instances::Of { project: self.project.as_str().into(), zone: self.zone.as_str().into() };
+        let instances = match &self.place {
+            Some((project, zone)) => Instances::Of { project: project.as_str().into(), zone: zone.as_str().into() },
+            None => Instances::WrittenOut,
+        };
         let tokens = Arc::new(Tokens::new(clock, self.tokens.clone()));
         Iap::new(clock, tcp, resolver, self.relay.clone(), instances, tokens)
             .map_err(|error| Error::usage(format!("--iap: {error}")))
@@ -121,9 +150,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_of_the_relay_is_refused_in_one_line() {
+        let mixed = "\"iap://p/z/vm1\" and \"vm2\": one is reached through the Identity-Aware Proxy and one is not; take two runs, or give --iap with --project and --zone if both are instances";
         let whole = ["--iap", "--project=p", "--zone=europe-west1-b", "--access-token-file=t"];
         for (args, line) in [
-            (&["--iap", "vm1"][..], "--iap: the relay asks where an instance is; give --project and --zone"),
+            (&["vm2", "iap://p/z/vm1"][..], mixed),
+            (
+                &["--access-token-file=t", "vm1"],
+                "--access-token-file: it is for instances behind the Identity-Aware Proxy; give --iap, or targets like iap://PROJECT/ZONE/INSTANCE",
+            ),
+            (&["--iap", "vm1"], "--iap: the relay asks where an instance is; give --project and --zone"),
             (
                 &["--iap", "--project=p", "--zone=europe-west1", "--access-token-file=t", "vm1"],
                 "--project, --zone: europe-west1 is a region: write one of its zones, such as europe-west1-a",

@@ -81,7 +81,7 @@ impl Census {
             self.users.insert(user.to_owned());
         }
         let subnet = match &target.host {
-            Host::Name(_) => {
+            Host::Name(_) | Host::Iap(_) => {
                 self.names += 1;
                 return;
             }

@@ -219,13 +219,26 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Fed::Broken => return self.internal.store(true, Ordering::Relaxed),
             };
             self.stats.feed();
+            if !self.transport.leads_to(&target.host) {
+                let (run, now) = (&self.settings.run, self.clock.now());
+                let mut record = Record::local(&target, LocalTrouble::Policy, None, run, now);
+                record.detail =
+                    String::from("not probed: it is reached through the Identity-Aware Proxy only; give --iap");
+                self.hand_on(Box::new(record)).await;
+                continue;
+            }
             // Names have room of their own: as long as there is some, a resolver that keeps them waiting keeps no address
             // waiting. Behind more names than that, the targets that follow wait with them.
-            let room = if let Host::Name(_) = target.host { &self.names } else { &self.cases };
+            let room = if let Host::Addr(..) = target.host { &self.cases } else { &self.names };
             let Some(room) = self.room(room).await else { return };
             let works = Arc::clone(self);
             match target.host.clone() {
                 Host::Name(name) => drop(tokio::spawn(async move { works.name(target, &name, room).await })),
+                // The relay knows where it is; its name is none of the DNS.
+                Host::Iap(_) => {
+                    let case = self.case(&target, vec![stand_in(&target.host, target.port)], None);
+                    drop(tokio::spawn(async move { works.see(&target, case, room).await }));
+                }
                 Host::Addr(addr, scope) => {
                     let case = self.case(&target, vec![socket_addr(addr, scope, target.port)], None);
                     drop(tokio::spawn(async move { works.see(&target, case, room).await }));

@@ -8,10 +8,14 @@
 //! PORTS  22, 22,2222, 8000-8010
 //! ```
 //!
+//! or what stands behind Google Cloud's Identity-Aware Proxy, `iap://PROJECT/ZONE/INSTANCE[:PORT]`.
+//!
 //! An IPv6 address with a port needs brackets. Without them it is taken as an address, except where it could be both:
 //! if its last group is a decimal number and an address is left without it (`::1:22`), the expression is refused and
 //! the error shows both ways to write it. `::1`, `2001:db8::10`, `fe80::1%eth0` and `2001:db8::1:22/120` cannot be
 //! misread and need no brackets.
+
+use sshprobe_probes::iap::IapTarget;
 
 use super::address::{self, AddrRange, Families, Space};
 use super::name;
@@ -36,6 +40,8 @@ pub enum Hosts {
     Name(Box<str>),
     /// One address or a range.
     Addresses(AddrRange),
+    /// What stands behind the Identity-Aware Proxy, without its port.
+    Iap(Box<IapTarget>),
 }
 
 impl Expression {
@@ -43,7 +49,7 @@ impl Expression {
     #[must_use]
     pub const fn is_range(&self) -> bool {
         match &self.hosts {
-            Hosts::Name(_) => false,
+            Hosts::Name(_) | Hosts::Iap(_) => false,
             Hosts::Addresses(range) => !range.is_single(),
         }
     }
@@ -52,7 +58,7 @@ impl Expression {
     #[must_use]
     pub fn size(&self, default_ports: &PortSet) -> u128 {
         let hosts = match &self.hosts {
-            Hosts::Name(_) => 1,
+            Hosts::Name(_) | Hosts::Iap(_) => 1,
             Hosts::Addresses(range) => range.len(),
         };
         hosts.saturating_mul(self.ports.as_ref().unwrap_or(default_ports).len().into())
@@ -101,7 +107,7 @@ fn parse(text: &str) -> Result<Expression, Fault> {
         return Err(Fault::Blank);
     }
     if let Some((scheme, _)) = text.split_once("://") {
-        return Err(if scheme.eq_ignore_ascii_case("iap") { Fault::Iap } else { Fault::Scheme(scheme.into()) });
+        return if scheme.eq_ignore_ascii_case("iap") { behind_iap(text) } else { Err(Fault::Scheme(scheme.into())) };
     }
     // At the last @, as ssh does: a user can be name@REALM.
     let (user, rest) = match text.rsplit_once('@') {
@@ -122,6 +128,13 @@ fn parse(text: &str) -> Result<Expression, Fault> {
         }
     };
     Ok(Expression { user, hosts, ports })
+}
+
+/// `iap://PROJECT/ZONE/INSTANCE[:PORT]` and what else the relay knows.
+fn behind_iap(text: &str) -> Result<Expression, Fault> {
+    let target = IapTarget::parse(text)?;
+    let ports = target.port().map(PortSet::single);
+    Ok(Expression { user: None, hosts: Hosts::Iap(Box::new(target.without_port())), ports })
 }
 
 /// A host without port and brackets. `length` is a prefix length that stood behind the brackets.
@@ -229,6 +242,7 @@ mod tests {
         let user = expression.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
         let hosts = match &expression.hosts {
             Hosts::Name(name) => format!("name {name}"),
+            Hosts::Iap(target) => format!("relayed {target}"),
             Hosts::Addresses(range) => {
                 let ((first, scope), (last, _)) = (range.space.address(range.first), range.space.address(range.last));
                 let scope = if scope == 0 { String::new() } else { format!(" scope {scope}") };
@@ -244,6 +258,9 @@ mod tests {
         ("web1", "name web1"),
         ("Web1.Example.ORG.", "name web1.example.org"),
         ("web1:2222", "name web1 port 2222"),
+        ("iap://p/z/web1", "relayed iap://p/z/web1"),
+        ("IAP://p/z/web1:2222?interface=nic1", "relayed iap://p/z/web1?interface=nic1 port 2222"),
+        ("iap://p/us-east1/net/group/[2001:db8::1]:22", "relayed iap://p/us-east1/net/group/[2001:db8::1] port 22"),
         ("web1:22,2222,8000-8010", "name web1 port 22,2222,8000-8010"),
         ("root@web1", "root@name web1"),
         ("adm@REALM@web1:22", "adm@REALM@name web1 port 22"),
@@ -414,10 +431,7 @@ mod tests {
             "0x7f.1",
             "`0x7f.1`: `0x7f.1` is not an IPv4 address (and a name does not end in a number): write four numbers from 0 to 255",
         ),
-        (
-            "iap://p/z/i",
-            "`iap://p/z/i`: iap:// targets are not supported yet: this build reaches hosts over plain TCP only",
-        ),
+        ("iap://p/z/i:0", "`iap://p/z/i:0`: \"0\" is no port: write one from 1 to 65535"),
         ("ssh://host:22", "`ssh://host:22`: the scheme ssh:// is not known: write host or host:port without it"),
         ("a b", "`a b`: has a blank in it: write one target at a time"),
         (" a", "` a`: has a blank in it: write one target at a time"),

@@ -1,5 +1,7 @@
 //! What can be wrong with a target, said in one line that names the thing, the place and the remedy.
 
+use sshprobe_probes::iap::IapTargetError;
+
 /// Why a target expression cannot be understood, with the expression.
 ///
 /// Shown as one line without control characters, whatever the expression held.
@@ -35,9 +37,9 @@ pub enum Fault {
     /// A comma where no port list stands.
     #[error("has a comma in it: write one target at a time, and several ports as host:22,2222")]
     Comma,
-    /// `iap://`, which this build cannot do.
-    #[error("iap:// targets are not supported yet: this build reaches hosts over plain TCP only")]
-    Iap,
+    /// An `iap://` target that is none.
+    #[error(transparent)]
+    Iap(#[from] IapTargetError),
     /// Another `scheme://`.
     #[error("the scheme {0}:// is not known: write host or host:port without it")]
     Scheme(Box<str>),

@@ -49,6 +49,11 @@ impl Exclusions {
                 let excluded = self.names.entry(name.clone()).or_insert_with(PortSet::none);
                 *excluded = excluded.plus(&ports);
             }
+            // No name of a host can be written like that.
+            Hosts::Iap(target) => {
+                let excluded = self.names.entry(target.to_string().into()).or_insert_with(PortSet::none);
+                *excluded = excluded.plus(&ports);
+            }
             Hosts::Addresses(range) => {
                 self.spaces.entry(range.space).or_default().claim(range.first, range.last, &ports);
             }
@@ -191,6 +196,7 @@ impl SetBuilder {
         };
         let what = match &expression.hosts {
             Hosts::Name(name) => What::One(seen.claim_name(name, &ports)),
+            Hosts::Iap(target) => What::One(seen.claim_name(&target.to_string(), &ports)),
             Hosts::Addresses(range) if range.is_single() => {
                 let left = seen.claim_range(range, &ports).pop().map_or_else(PortSet::none, |piece| piece.ports);
                 What::One(seen.shared(left))
@@ -392,6 +398,7 @@ fn single(text: &str) -> Result<Target, ExprError> {
     let expression = Expression::parse(text)?;
     let host = match expression.hosts {
         Hosts::Name(name) => Host::Name(name.into()),
+        Hosts::Iap(target) => Host::Iap(Arc::from(target)),
         Hosts::Addresses(range) => {
             let (addr, scope) = range.space.address(range.first);
             Host::Addr(addr, scope)

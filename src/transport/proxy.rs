@@ -85,6 +85,7 @@ impl FromStr for ProxyUrl {
         };
         let host = match expression.hosts {
             Hosts::Name(name) => name,
+            Hosts::Iap(_) => return Err(format!("is no proxy; {wanted}")),
             Hosts::Addresses(range) if range.is_single() => match range.space.address(range.first) {
                 (addr, 0) => addr.to_string().into(),
                 _ => return Err(String::from("has a link-local address; write another one")),

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::probe::Leave;
+use sshprobe_probes::target::Host;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::transport::command::{CommandPath, ProxyCommand};
@@ -71,6 +72,10 @@ impl Transport for Road {
 
     fn takes_names(&self) -> bool {
         each!(self, Road, way => way.takes_names())
+    }
+
+    fn leads_to(&self, host: &Host) -> bool {
+        each!(self, Road, way => way.leads_to(host))
     }
 
     async fn open(&self, connect: &Connect) -> Opening<RoadPath> {

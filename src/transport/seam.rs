@@ -8,6 +8,7 @@ use std::io;
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::evidence::{Errno, Evidence, Icmp, Tunnel};
 use sshprobe_probes::probe::Leave;
+use sshprobe_probes::target::Host;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Opens byte streams.
@@ -18,6 +19,11 @@ pub trait Transport: Send + Sync + 'static {
     /// Whether the way takes names: then they are not resolved here, and nobody here knows the target's address.
     fn takes_names(&self) -> bool {
         false
+    }
+
+    /// Whether the way leads to such a host: what stands behind the Identity-Aware Proxy cannot be reached by any other.
+    fn leads_to(&self, host: &Host) -> bool {
+        !matches!(host, Host::Iap(_))
     }
 
     /// Opens one connection.

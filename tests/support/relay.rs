@@ -100,6 +100,9 @@ pub(crate) struct Seen {
     pub(crate) sent: u64,
 }
 
+/// Writes into what was seen of an instance.
+type Note<'a> = dyn Fn(&dyn Fn(&mut Seen)) + Sync + 'a;
+
 /// What a relay does for the instance of this name.
 type Play = dyn Fn(&str) -> Vec<Act> + Send + Sync;
 
@@ -111,7 +114,8 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Starts one on a free port of 127.0.0.1; with TLS if there is a certificate.
+    /// Starts one on a free port of 127.0.0.1; with TLS if there is a certificate. Instances of another zone than us-central1-a are
+    /// called `ZONE/INSTANCE`.
     pub(crate) fn start(
         authority: Option<&Authority>,
         play: impl Fn(&str) -> Vec<Act> + Send + Sync + 'static,
@@ -172,8 +176,15 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_lowercase(), value.into()))
         .collect();
-    let instance = request.split(['?', '&', ' ']).find_map(|pair| pair.strip_prefix("instance=")).unwrap_or_default();
-    let instance = instance.to_owned();
+    let said = |name: &str| {
+        let mut pairs = request.split(['?', '&', ' ']).filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+    };
+    let instance = match (said("zone"), said("instance")) {
+        ("us-central1-a", instance) => instance.to_owned(),
+        ("", _) => said("host").to_owned(),
+        (zone, instance) => format!("{zone}/{instance}"),
+    };
     let accept = derive_accept_key(headers.get("sec-websocket-key").map_or(b"", |key| key.as_bytes()));
     let token =
         headers.get("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default().to_owned();
@@ -225,7 +236,7 @@ async fn backend<S: AsyncRead + AsyncWrite + Unpin>(
     mut to: WriteHalf<S>,
     addr: SocketAddr,
     most: usize,
-    note: &(dyn Fn(&dyn Fn(&mut Seen)) + Sync),
+    note: &Note<'_>,
 ) -> io::Result<S> {
     let (mut server_says, mut server_hears) = TcpStream::connect(addr).await?.into_split();
     let to_client = async {

@@ -231,6 +231,13 @@ impl IapTarget {
         self
     }
 
+    /// The same target without the port, which is then told by whoever names it.
+    #[must_use]
+    pub fn without_port(mut self) -> Self {
+        self.port = None;
+        self
+    }
+
     /// What the record calls the host: the instance's name, or the host's name or address.
     #[must_use]
     pub fn host(&self) -> &str {

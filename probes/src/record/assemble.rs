@@ -204,7 +204,7 @@ fn named(target: &Target) -> Named {
         host: target.host.to_string(),
         addr: match target.host {
             Host::Addr(addr, _) => Some(addr),
-            Host::Name(_) => None,
+            Host::Name(_) | Host::Iap(_) => None,
         },
         port: target.port,
         via: Via::Tcp,

@@ -12,6 +12,7 @@ use sshprobe_probes::escape::quote;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage, Tunnel, TunnelTrouble};
 use sshprobe_probes::iap::{BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL};
 use sshprobe_probes::record::Via;
+use sshprobe_probes::target::Host;
 use sshprobe_probes::time::Moment;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
@@ -42,7 +43,7 @@ const SID: Duration = Duration::from_secs(15);
 /// Noticed so much after its end, a silence may be this machine's.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Which instances the names of targets are.
+/// Which instances the names of targets are that are not written out as `iap://…`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Instances {
@@ -53,14 +54,23 @@ pub enum Instances {
         /// The zone.
         zone: Box<str>,
     },
+    /// None.
+    WrittenOut,
 }
 
 impl Instances {
     /// What the relay is asked for.
     fn target(&self, connect: &Connect) -> Result<IapTarget, String> {
-        let (name, port) = (connect.host.to_string(), connect.addr.port());
-        let Self::Of { project, zone } = self;
-        IapTarget::instance(project, zone, &name, Some(port)).map_err(|error| error.to_string())
+        let port = connect.addr.port();
+        match (&connect.host, self) {
+            (Host::Iap(target), _) => Ok(IapTarget::clone(target).with_port(port)),
+            (host, Self::Of { project, zone }) => {
+                IapTarget::instance(project, zone, &host.to_string(), Some(port)).map_err(|error| error.to_string())
+            }
+            (_, Self::WrittenOut) => Err(String::from(
+                "nothing says where the instance is; write iap://PROJECT/ZONE/INSTANCE, or give --project and --zone",
+            )),
+        }
     }
 }
 
@@ -364,6 +374,10 @@ impl Transport for Iap {
     type Stream = IapPath;
 
     fn takes_names(&self) -> bool {
+        true
+    }
+
+    fn leads_to(&self, _: &Host) -> bool {
         true
     }
 
