@@ -215,7 +215,9 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                 drain(&mut stream).await;
             }
             Act::Pause(time) => sleep(time).await,
-            Act::Meet(barrier) => drop(barrier.wait().await),
+            Act::Meet(barrier) => {
+                barrier.wait().await;
+            }
             Act::Hang => drain(&mut stream).await,
             Act::Reset => resets = true,
             Act::Backend(addr, most) => {
