@@ -14,6 +14,7 @@ use sshprobe::demo::serve;
 use sshprobe_probes::responder::Script;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use tokio::sync::Barrier;
 
 use crate::support::openssh;
 use crate::support::relay::{Act, Authority, GOOD, Relay, count, data, framed, long_close, sid, websocket};
@@ -543,6 +544,12 @@ fn relays_that_cannot_be_reached_or_trusted() {
     assert_eq!((&record["code"], record["stage"].as_str()), (&"proxy-unreachable".into(), Some("tunnel")), "{record}");
 }
 
+/// The most memory that a program started here has had, in KiB.
+fn peak_memory() -> i64 {
+    use nix::sys::resource::{UsageWho, getrusage};
+    getrusage(UsageWho::RUSAGE_CHILDREN).expect("known").max_rss()
+}
+
 /// Five hundred tunnels at once, each with an outcome of its own, and every host with its own key.
 #[test]
 fn five_hundred_tunnels_are_not_mixed_up() {
@@ -559,7 +566,8 @@ fn five_hundred_tunnels_are_not_mixed_up() {
         .collect();
     let number =
         |name: &str| name.strip_prefix("vm").and_then(|digits| digits.parse::<usize>().ok()).expect("a number");
-    let backends = hosts.clone();
+    let (backends, first) = (hosts.clone(), hosts[0]);
+    let all = Arc::new(Barrier::new(500));
     let relay = Relay::start(None, move |instance| {
         let number = number(instance);
         let close = |code| Act::Close(code, format!("of {instance}").into_bytes());
@@ -570,14 +578,21 @@ fn five_hundred_tunnels_are_not_mixed_up() {
             3 => close(4047),
             _ => Act::Hang,
         };
-        vec![Act::Upgrade(GOOD), Act::Pause(Duration::from_millis(500)), end]
+        vec![Act::Upgrade(GOOD), Act::Meet(Arc::clone(&all)), end]
     });
     let names: Vec<String> = (0..500).map(|number| format!("vm{number}")).collect();
     let mut args = vec!["--rate=0", "-c", "500", "--timeout=20s", "--depth=kex"];
-    args.extend(names.iter().map(String::as_str));
     let token = token_file();
+    let alone = Relay::start(None, move |_| vec![Act::Upgrade(GOOD), Act::Backend(first, 16_384)]);
+    records(through(&format!("ws://{}", alone.addr), token.path(), &[&args[..], &["vm0"]].concat()));
+    let of_one = peak_memory();
+    args.extend(names.iter().map(String::as_str));
     let mut tunnelled = records(through(&format!("ws://{}", relay.addr), token.path(), &args));
     assert_eq!(tunnelled.len(), 500);
+    // In a debug build it is some 20 KiB. 500 are up at once, as the relay lets none go on before.
+    let each = (peak_memory() - of_one) / 500;
+    println!("{each} KiB a tunnel");
+    assert!(each < 128, "{each} KiB a tunnel");
     let direct: Vec<String> = hosts.iter().map(ToString::to_string).collect();
     let mut args = vec!["--depth=kex", "--rate=0", "--per-host=0"];
     args.extend(direct.iter().map(String::as_str));
@@ -673,4 +688,18 @@ fn without_a_token_nothing_is_sent() {
         refused(command, words);
     }
     assert_eq!(relay.seen("vm1").request, "");
+    // Where there is one, the run begins; of Google's relay nobody knows the address here.
+    fs::write(&gcloud, format!("#!/bin/sh\n[ \"$*\" = 'auth print-access-token' ] && echo {TOKEN}\n"))
+        .expect("written");
+    let nowhere = [&google[..], &["-vv", "--resolver=127.0.0.1:1", "--timeout=4s"]].concat();
+    for (name, value) in [("PATH", dir.path().as_os_str()), ("CLOUDSDK_AUTH_ACCESS_TOKEN", TOKEN.as_ref())] {
+        let mut command = sshprobe(&nowhere);
+        command.env(name, value);
+        let record = records(command).remove("vm1").expect("a record");
+        assert_eq!(
+            (&record["code"], &record["stage"]),
+            (&"proxy-unreachable".into(), &"tunnel".into()),
+            "{name}: {record}"
+        );
+    }
 }

@@ -398,6 +398,8 @@ pub struct PathArgs {
     /// Programs of --proxy-command that run at a time
     #[arg(long, value_name = "N", default_value = "8", value_parser = values::at_least_one_nonzero, requires = "proxy_command", allow_hyphen_values = true)]
     pub proxy_command_max: NonZeroUsize,
+    // The help shows the brackets, which are no link.
+    #[allow(rustdoc::broken_intra_doc_links)]
     /// Reach targets through this proxy: socks5://HOST[:PORT], or socks5h:// and http://, which leave names to the proxy; credentials from SSHPROBE_PROXY_USER and SSHPROBE_PROXY_PASSWORD
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,

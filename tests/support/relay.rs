@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+use tokio::sync::Barrier;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -32,6 +33,8 @@ pub(crate) enum Act {
     Close(u16, Vec<u8>),
     /// Nothing, for so long.
     Pause(Duration),
+    /// Nothing, until as many tunnels wait here as the barrier is for.
+    Meet(Arc<Barrier>),
     /// Nothing, until the client has gone.
     Hang,
     /// RST instead of FIN.
@@ -212,6 +215,9 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                 drain(&mut stream).await;
             }
             Act::Pause(time) => sleep(time).await,
+            Act::Meet(barrier) => {
+                barrier.wait().await;
+            }
             Act::Hang => drain(&mut stream).await,
             Act::Reset => resets = true,
             Act::Backend(addr, most) => {
