@@ -93,6 +93,16 @@ impl IapWay {
         out
     }
 
+    /// What a plan says of the way. The token is not in it.
+    pub(super) fn told(&self) -> String {
+        let token = match &self.tokens {
+            TokenSource::File(path) => format!("is read from {}", path_shown(path)),
+            TokenSource::Environment(_) => format!("is that of {TOKEN}"),
+            TokenSource::Gcloud => String::from("is asked of gcloud"),
+        };
+        format!("tunnels of the Identity-Aware Proxy, by {}; the access token {token}", self.relay)
+    }
+
     /// The way itself.
     pub(super) fn road(&self, clock: Clock, tcp: Tcp, resolver: Arc<Resolver>) -> Result<Iap, Error> {
         let instances = match &self.place {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use sshprobe_probes::escape;
 use sshprobe_probes::govern::penalty::{Budget, Class};
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::plan::Depth;
@@ -11,13 +12,14 @@ use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::time::Moment;
 use sshprobe_probes::trust::KeyTypes;
 
-use crate::cli::config::Config;
+use crate::cli::config::{Config, Way};
 use crate::cli::exit::Exit;
 use crate::cli::screen::Page;
 use crate::engine::{Engine, Options};
 use crate::error::Error;
 use crate::report::span::{count, counted, show};
 use crate::target::{Families, Targets};
+use crate::transport::Transport as _;
 
 /// Ports and users listed one by one; of more only their number is told.
 const LISTED: usize = 8;
@@ -28,10 +30,12 @@ const LISTED: usize = 8;
 /// What would keep the run from starting.
 pub(super) fn tell(config: &Config, targets: Targets) -> Result<Exit, Error> {
     let options = config.engine();
-    let engine = Engine::prepare_over(options.clone(), config.road(&options)?)?;
+    let road = config.road(&options)?;
+    let takes_names = road.takes_names();
+    let engine = Engine::prepare_over(options.clone(), road)?;
     let (counted, exit) = Census::of(targets);
     let mut page = Page::to_stdout(config.output.color);
-    render(&mut page, config, &options, engine.concurrency(), &counted);
+    render(&mut page, config, &options, engine.concurrency(), takes_names, &counted);
     for line in config.warnings.iter().map(String::as_str).chain(engine.warnings().iter().map(String::as_str)) {
         page.gap();
         page.paragraph("", &format!("Warning: {line}"));
@@ -95,13 +99,21 @@ impl Census {
     }
 }
 
-fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usize, census: &Census) {
+fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usize, takes_names: bool, census: &Census) {
+    // A probe whose program waits for its turn is not under way.
+    let concurrency = match &config.way {
+        Way::Command(_, most) => concurrency.min(*most),
+        _ => concurrency,
+    };
     page.heading("What the run would do. Nothing was sent, and no name was asked for.");
     page.gap();
     let mut line = |label: &str, text: &str| page.paragraph(&format!("{label:<13}"), text);
     line("Targets", &targets(census));
+    if let Some(way) = way(&config.way) {
+        line("Way", &way);
+    }
     if census.names > 0 {
-        line("Names", &names(config));
+        line("Names", &if takes_names { String::from("handed over to the way as they are") } else { names(config) });
     }
     line("Depth", depth(config.depth));
     line("Connections", &connections(options));
@@ -109,7 +121,25 @@ fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usiz
     line("Offer", &offer(options));
     line("Pace", &pace(config, concurrency));
     line("Time", &time(config, concurrency, census));
-    line("Penalties", &penalties(options));
+    line("Penalties", &penalties(options, &config.way));
+}
+
+/// What stands between this machine and the targets.
+fn way(way: &Way) -> Option<String> {
+    match way {
+        Way::Direct => None,
+        Way::Command(command, most) => {
+            let (command, programs) = (escape::quote(command, 200), counted(*most as u64, "program"));
+            Some(format!("a program for each connection, at most {programs} at a time: {command}"))
+        }
+        Way::Proxy(url, credentials) => {
+            let who =
+                if credentials.is_some() { "with the credentials of the environment" } else { "without credentials" };
+            Some(format!("through the proxy {url}, {who}"))
+        }
+        #[cfg(feature = "iap")]
+        Way::Iap(iap) => Some(iap.told()),
+    }
 }
 
 fn targets(census: &Census) -> String {
@@ -245,7 +275,15 @@ fn time(config: &Config, concurrency: usize, census: &Census) -> String {
     )
 }
 
-fn penalties(options: &Options) -> String {
+fn penalties(options: &Options, way: &Way) -> String {
+    // What the server knows of us is who connects to it.
+    let whose = match way {
+        Way::Direct => "this machine's address",
+        Way::Command(..) => "the address that the program's connections come from",
+        Way::Proxy(..) => "the proxy's address",
+        #[cfg(feature = "iap")]
+        Way::Iap(_) => "the relay's addresses, which all who come by it have in common,",
+    };
     let class = Class::expected(options.settings.plan.depth);
     let seconds = |class: Class| show(class.charge());
     let each = if class == Class::NoAuth {
@@ -258,7 +296,7 @@ fn penalties(options: &Options) -> String {
         )
     };
     format!(
-        "OpenSSH 9.8 and later holds against this machine's address {each}; it refuses everybody from there at more than {} outstanding, \
+        "OpenSSH 9.8 and later holds against {whose} {each}; it refuses everybody from there at more than {} outstanding, \
          and further connections to a host wait so that it stays within {}",
         show(Budget::ENFORCED),
         show(Budget::OUTSTANDING)
@@ -277,7 +315,9 @@ mod tests {
         let (census, exit) = Census::of(targets);
         assert_eq!(exit, Exit::Clean);
         let mut page = Page::new(10_000, false);
-        render(&mut page, &config, &config.engine(), config.concurrency, &census);
+        let options = config.engine();
+        let takes_names = config.road(&options).expect("a way").takes_names();
+        render(&mut page, &config, &options, config.concurrency, takes_names, &census);
         page.as_ref().to_owned()
     }
 
@@ -320,6 +360,38 @@ mod tests {
             text.contains("(targets name their own: user ann)") && text.contains("key exchange mlkem768"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_plan_tells_the_way_and_who_asks_for_names() {
+        let command =
+            plan(&["--proxy-command", "nc %h %p", "--proxy-command-max", "3", "--rate", "0", "a", "b", "c", "d"]);
+        assert_says(
+            &command,
+            &[
+                "Way          a program for each connection, at most 3 programs at a time: \"nc %h %p\"",
+                "Names        handed over to the way as they are",
+            ],
+        );
+        assert!(command.contains("; 3 in flight,") && command.contains("about 10s if none answers"), "{command}");
+        assert!(command.contains("the address that the program's connections come from 1s"), "{command}");
+        let proxy = plan(&["--proxy", "socks5://192.0.2.1", "--resolver", "192.0.2.53", "web1"]);
+        assert_says(&proxy, &["Way          through the proxy socks5://192.0.2.1:1080, without credentials"]);
+        assert!(
+            proxy.contains("Names        asked of 192.0.2.53:53") && proxy.contains("the proxy's address 1s"),
+            "{proxy}"
+        );
+        assert!(plan(&["--proxy", "http://192.0.2.1:3128", "web1"]).contains("Names        handed over"));
+        assert!(!plan(&["web1"]).contains("Way "));
+    }
+
+    #[cfg(feature = "iap")]
+    #[test]
+    fn a_plan_names_the_relay_and_where_the_token_is_from() {
+        let args = ["--iap", "--project=p", "--zone=europe-west1-b", "--access-token-file=/run/token", "vm1"];
+        let text = plan(&args);
+        let told = "Way          tunnels of the Identity-Aware Proxy, by wss://tunnel.cloudproxy.app/v4; the access token is read from /run/token";
+        assert_says(&text, &[told, "Names        handed over to the way as they are"]);
     }
 
     #[test]
