@@ -498,6 +498,36 @@ fn a_healthy_tunnel_gives_the_record_of_a_direct_probe() {
     assert!(seen.acks.is_sorted() && seen.acks.iter().all(|ack| *ack <= seen.sent), "{:?}", seen.acks);
 }
 
+/// An instance's key is written under its name, and a tunnel that failed is told.
+#[test]
+fn keys_are_fetched_through_tunnels() {
+    if !openssh::have(&["ssh-keygen"]) {
+        return;
+    }
+    let sshd = Sshd::start();
+    let addr = sshd.addr;
+    let relay = Relay::start(None, move |instance| match instance {
+        "vm1" => vec![Act::Upgrade(GOOD), Act::Backend(addr, 16_384)],
+        _ => vec![Act::Upgrade(GOOD), Act::Close(4003, b"failed to connect to backend".to_vec())],
+    });
+    let token = token_file();
+    let keys = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+        command.args(["keys", "--quiet"]).args(args).stdin(Stdio::null());
+        let output = output(command);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (_, direct, stderr) = keys(&[&addr.to_string()]);
+    let (_, key) = direct.split_once(' ').unwrap_or_else(|| panic!("a line: {direct} {stderr}"));
+    let (url, file) = (format!("ws://{}", relay.addr), token.path().to_str().expect("printable"));
+    let place = ["--iap", "--project=my-proj", "--zone=us-central1-a", "--iap-url", &url, "--access-token-file", file];
+    let (code, lines, stderr) = keys(&[&place[..], &["vm1", "vm2"]].concat());
+    assert_eq!((code, lines), (Some(1), format!("vm1 {key}")), "{stderr}");
+    assert!(stderr.starts_with("sshprobe: error: vm2: iap-backend-unreachable (4003): "), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
 /// What TLS and everything before it can fail by.
 #[test]
 fn relays_that_cannot_be_reached_or_trusted() {

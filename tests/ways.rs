@@ -71,6 +71,29 @@ fn a_program_carries_the_whole_probe() {
 }
 
 #[test]
+fn a_program_leads_to_keys_too() {
+    if !tools(&[NC]) {
+        return;
+    }
+    let net = Loopback::new();
+    let server = net.server(Script::healthy(&[7; 32]));
+    let keys = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+        let output = command.args(["keys", "--quiet"]).args(args).stdin(Stdio::null()).output().expect("the program");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (_, direct, _) = keys(&[&server.to_string()]);
+    let (_, key) = direct.split_once(' ').expect("a line");
+    let command = format!("nc {} {}", server.ip(), server.port());
+    let through = keys(&["--proxy-command", &command, "inside.example"]);
+    assert_eq!(through, (Some(0), format!("inside.example {key}"), String::new()));
+    let (code, lines, stderr) = keys(&["--proxy-command", "sh -c 'exit 3'", "inside.example"]);
+    assert_eq!((code, lines.as_str()), (Some(1), ""));
+    assert!(stderr.starts_with("sshprobe: error: inside.example: proxy-command-failed (3): "), "{stderr}");
+}
+
+#[test]
 fn the_words_of_a_program_say_why_it_failed() {
     let gcloud = "sh -c 'echo \"ERROR: (gcloud.compute.start-iap-tunnel) Error while connecting [4003: \\'\\''failed to connect to backend\\'\\'']. (Failed to connect to port 22)\" >&2'";
     let rows: &[(&str, &str, Option<&str>)] = &[

@@ -196,6 +196,9 @@ pub struct KeysArgs {
     /// Through which network.
     #[command(flatten)]
     pub network: NetworkArgs,
+    /// Through what.
+    #[command(flatten)]
+    pub path: PathArgs,
     /// What standard error shows.
     #[command(flatten, next_help_heading = "Output")]
     pub talk: TalkArgs,

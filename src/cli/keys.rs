@@ -103,6 +103,7 @@ fn understand(args: KeysArgs) -> Result<(Config, Asked), Error> {
     sweep.probe.patience = args.patience;
     sweep.pace = args.pace;
     sweep.network = args.network;
+    sweep.path = args.path;
     sweep.trust.host_key_types = types.clone();
     // What is written to by default may be named as well.
     sweep.view.output = args.output.filter(|path| path != Path::new("-"));
