@@ -305,6 +305,14 @@ fn rows(sshd: SocketAddr) -> Vec<Row> {
     for (first, piece) in pieces {
         slowly.extend([Raw(websocket(first, piece)), Pause(Duration::from_millis(150))]);
     }
+    for (instance, acts, code, arg, end) in [
+        ("gave-up-late", vec![close(1011, "internal")], "iap-relay-error", "1011", 1011),
+        ("rights-ended-late", vec![close(4033, "not authorized")], "iap-not-authorized", "4033", 4033),
+    ] {
+        let mut all = vec![up(), Message(sid("a")), banner(), Pause(Duration::from_millis(200))];
+        all.extend(acts);
+        rows.push(row(instance, all, (code, Some(arg), "tunnel"), Some(end)));
+    }
     slowly.extend([banner(), close(4010, "destination read failed")]);
     rows.push(row("sid-in-pieces", slowly, ("closed-after-ident", None, "kexinit"), Some(4010)));
     let both = [sid("a"), data(b"SSH-2.0-ignored\r\n")].concat();

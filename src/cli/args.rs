@@ -7,8 +7,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-#[cfg(feature = "iap")]
-use sshprobe_probes::iap::RelayUrl;
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::trust::KeyTypes;
 
@@ -427,7 +425,7 @@ pub struct IapArgs {
     pub zone: Option<String>,
     /// Another relay than Google's; it is given the token of --access-token-file only [default: wss://tunnel.cloudproxy.app/v4]
     #[arg(long, value_name = "URL")]
-    pub iap_url: Option<RelayUrl>,
+    pub iap_url: Option<String>,
     /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else what `gcloud auth print-access-token` says]
     #[arg(long, value_name = "FILE")]
     pub access_token_file: Option<PathBuf>,

@@ -140,6 +140,11 @@ impl Config {
         let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
         let way = way(path, &targets.targets)?;
+        if matches!(way, Way::Command(..)) && probe.depth == Depth::Connect {
+            return Err(Error::usage(
+                "--depth connect: a program of --proxy-command does not say when it is connected; take --depth ident",
+            ));
+        }
         Ok(Self {
             sources: Sources {
                 targets: targets.targets,
@@ -211,6 +216,13 @@ const PROXY_PASSWORD: &str = "SSHPROBE_PROXY_PASSWORD";
 fn way(args: PathArgs, targets: &[String]) -> Result<Way, Error> {
     #[cfg(feature = "iap")]
     if let Some(iap) = IapWay::new(args.iap, targets)? {
+        for (option, given) in [("--proxy", args.proxy.is_some()), ("--proxy-command", args.proxy_command.is_some())] {
+            if given {
+                return Err(Error::usage(format!(
+                    "{option}: the targets are reached through the Identity-Aware Proxy; leave {option} away, or the iap://"
+                )));
+            }
+        }
         return Ok(Way::Iap(Box::new(iap)));
     }
     #[cfg(not(feature = "iap"))]

@@ -70,7 +70,16 @@ impl IapWay {
                 shown(address, 60)
             )));
         }
-        let relay = iap_url.unwrap_or_default();
+        // Not shown: it may hold a password that somebody has put there.
+        let relay = match iap_url {
+            Some(url) if url.contains('@') => {
+                return Err(Error::usage(
+                    "--iap-url: a user or password cannot stand in a relay's URL; give the token with --access-token-file",
+                ));
+            }
+            Some(url) => RelayUrl::parse(&url).map_err(|why| Error::usage(format!("--iap-url: {why}")))?,
+            None => RelayUrl::default(),
+        };
         let tokens = match access_token_file {
             Some(path) => TokenSource::File(path),
             None => of_google(&relay)?,
@@ -180,6 +189,22 @@ mod tests {
             (
                 &["--iap", "--project=p", "--zone=z", "--iap-url=wss://relay.example", "vm1"],
                 "--iap-url: relay.example is not Google's, so it gets no token of Google's credentials; hand one over with --access-token-file",
+            ),
+            (
+                &["--iap", "--project=p", "--zone=z", "--iap-url=ftp://ann:s3cret@127.0.0.1:1", "vm1"],
+                "--iap-url: a user or password cannot stand in a relay's URL; give the token with --access-token-file",
+            ),
+            (
+                &["--iap", "--project=p", "--zone=z", "--iap-url=wss://relay.example/v4?x", "vm1"],
+                "--iap-url: a relay's URL has no query and no fragment: leave out what follows ? or #",
+            ),
+            (
+                &["--proxy=socks5://127.0.0.1:9", "--access-token-file=t", "iap://p/europe-west1-b/vm1"],
+                "--proxy: the targets are reached through the Identity-Aware Proxy; leave --proxy away, or the iap://",
+            ),
+            (
+                &["--proxy-command=nc %h %p", "--depth=connect", "vm1"],
+                "--depth connect: a program of --proxy-command does not say when it is connected; take --depth ident",
             ),
             (
                 &["--iap", "--project=p", "--zone=z", "--iap-url=ws://127.0.0.1:1", "vm1"],

@@ -17,7 +17,7 @@ use sshprobe_probes::govern::subnet::Subnet;
 use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
 use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
-use sshprobe_probes::target::{Host, Target, stand_in};
+use sshprobe_probes::target::{Host, Target, is_stand_in, stand_in};
 use sshprobe_probes::time::Moment;
 use sshprobe_probes::trust::SshfpSaid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -36,13 +36,11 @@ use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
 use crate::target::Exclusions;
+use crate::transport::seam::LATE;
 use crate::transport::{Opening, Stream, Tcp, Transport};
 
 /// A resolver keeps its own time; this is for one that does not.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// A deadline that is noticed this much later than it passed was missed by us: the process was stopped, or had no CPU.
-const LATE: Duration = Duration::from_secs(1);
 
 /// A run that can start.
 #[derive(Debug)]
@@ -296,7 +294,8 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         };
         let none = addrs.is_empty();
         let mut addrs: Vec<_> = addrs.into_iter().map(|addr| socket_addr(addr, 0, target.port)).collect();
-        addrs.retain(|addr| !self.exclusions.covers_address(addr.ip(), 0, addr.port()));
+        // What stands in for an address that nobody here knows is in no network.
+        addrs.retain(|addr| is_stand_in(addr.ip()) || !self.exclusions.covers_address(addr.ip(), 0, addr.port()));
         if addrs.is_empty() && !none {
             // Excluded is excluded, by whatever name.
             let (run, now) = (&self.settings.run, self.clock.now());

@@ -96,7 +96,15 @@ impl Transport for ProxyCommand {
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
         let words = Words::listen(errors);
         Opening::Up(
-            CommandPath { input, output, words, tunnel, running: Running { child, group }, _place: place },
+            CommandPath {
+                input,
+                output,
+                heard: false,
+                words,
+                tunnel,
+                running: Running { child, group },
+                _place: place,
+            },
             evidence,
         )
     }
@@ -171,6 +179,8 @@ impl Drop for Words {
 pub struct CommandPath {
     input: ChildStdin,
     output: ChildStdout,
+    /// A byte has come.
+    heard: bool,
     words: Words,
     tunnel: Tunnel,
     running: Running,
@@ -187,7 +197,7 @@ impl Stream for CommandPath {
     }
 
     async fn leave(self, _: Leave) -> PathEnd {
-        let Self { input, output, mut words, mut tunnel, mut running, _place } = self;
+        let Self { input, output, heard, mut words, mut tunnel, mut running, _place } = self;
         // One that has ended, or closed its output, by itself says why; one that was left has nothing to say.
         let early = running.child.try_wait().ok().flatten();
         drop(input);
@@ -204,13 +214,21 @@ impl Stream for CommandPath {
         // Whatever it has started holds the other end of standard error open.
         running.signal(Signal::SIGKILL);
         let _ = timeout(GRACE, &mut words.task).await;
-        let _ = running.child.wait().await;
-        let status = status.filter(|_| by_itself).and_then(|status| status.code());
+        // One that runs as another user cannot be ended: the runtime reaps it once it ends.
+        if timeout(GRACE, running.child.wait()).await.is_ok() {
+            // Its number may soon be another's.
+            running.group = None;
+        }
+        let end = match status {
+            Some(status) if by_itself => reading::End::Ended(status),
+            _ if heard => reading::End::Left,
+            _ => reading::End::Silent,
+        };
         {
             let said = words.so_far();
             tunnel.reason = said.text();
             tunnel.reason.truncate(Tunnel::REASON_MAX);
-            tunnel.trouble = reading::trouble(&said, status);
+            tunnel.trouble = reading::trouble(&said, end);
         }
         PathEnd { tunnel: Some(Box::new(tunnel)), ..PathEnd::default() }
     }
@@ -225,7 +243,10 @@ async fn ended(mut output: ChildStdout) -> bool {
 
 impl AsyncRead for CommandPath {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.output).poll_read(cx, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.output).poll_read(cx, into);
+        self.heard |= into.filled().len() > before;
+        read
     }
 }
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::escape;
-use sshprobe_probes::evidence::{Evidence, Fault, Stage, Tunnel, TunnelTrouble};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::{Credentials, HttpConnect, Peer, ProxyFault, Socks5, Step};
 use sshprobe_probes::record::Via;
@@ -22,7 +22,7 @@ use tokio::time::timeout_at;
 use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::target::expr::{Expression, Hosts};
-use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
+use crate::transport::seam::{LATE, Opening, PathEnd, SoftError, Stream, Transport};
 use crate::transport::tcp::{Tcp, TcpPath};
 
 /// Which proxy, and how it is spoken to.
@@ -241,6 +241,10 @@ impl Transport for Proxy {
                 let (code, arg) = fault.verdict();
                 let detail = format!("{} asked for {}: {fault}", proxy, escape(peer.to_string()));
                 return down(evidence, tunnel, code, arg, detail);
+            }
+            // Noticed so late, the silence may be this machine's: the answer may have lain in the socket all the while.
+            Err(_) if now.since(started) > connect.plan.timeout + LATE => {
+                return Opening::Short(Errno::EAGAIN);
             }
             Err(_) => {
                 let detail =

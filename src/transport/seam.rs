@@ -4,12 +4,16 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::evidence::{Errno, Evidence, Icmp, Tunnel};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::target::Host;
 use tokio::io::{AsyncRead, AsyncWrite};
+
+/// A deadline that is noticed this much later than it passed was missed by us: the process was stopped, or had no CPU.
+pub(crate) const LATE: Duration = Duration::from_secs(1);
 
 /// Opens byte streams.
 pub trait Transport: Send + Sync + 'static {

@@ -1098,7 +1098,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "HTTP 407, or SOCKS5 without an acceptable authentication method.",
         &["no or wrong credentials for the proxy"],
         &["the same credentials work in another program: their spelling here; they do not: they are wrong or expired"],
-        &["give them in the proxy's URL, or ask for an exception for this machine"],
+        &["give them in SSHPROBE_PROXY_USER and SSHPROBE_PROXY_PASSWORD, or ask for an exception for this machine"],
     ),
     row(
         Code::ProxyUnreachable,
@@ -1111,8 +1111,12 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::ProxyCommandFailed,
         "The proxy command failed",
-        "The command ended before the server's identification came; what it wrote to stderr stands in the record.",
-        &["the command is not installed or has wrong arguments", "it could not reach the target: its stderr says why"],
+        "The command ended, or passed on nothing, before the server's identification came (the parameter has its exit status, or `silent`); what it wrote to stderr stands in the record.",
+        &[
+            "the command is not installed or has wrong arguments",
+            "it could not reach the target: its stderr says why",
+            "`silent`: a firewall drops what it sends, or the target takes connections and says nothing",
+        ],
         &[
             "run by hand it fails alike: the command or its path; it works: the quoting, or the environment it was started in",
         ],

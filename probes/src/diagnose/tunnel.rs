@@ -18,8 +18,16 @@ pub(super) fn broke(evidence: &Evidence) -> Verdict {
 
 /// The stream ended and the target had not said a word: what the way to it says about that explains the end.
 ///
-/// Once the target has spoken, SSH's own evidence tells more.
+/// Once the target has spoken, SSH's own evidence tells more, unless the relay itself gave up and said so.
 pub(super) fn explains(evidence: &Evidence) -> bool {
-    let silent = evidence.received == 0 && matches!(evidence.fault, Some(Fault::Eof | Fault::Reset | Fault::Timeout));
-    silent && evidence.tunnel.as_ref().is_some_and(|tunnel| tunnel.trouble.is_some())
+    let Some(trouble) = evidence.tunnel.as_ref().and_then(|tunnel| tunnel.trouble.as_ref()) else { return false };
+    match evidence.fault {
+        Some(Fault::Eof | Fault::Reset | Fault::Timeout) if evidence.received == 0 => true,
+        Some(Fault::Eof | Fault::Reset) => match trouble.code {
+            // 1006: the relay's connection ended and nobody said why. It may be the target's end.
+            Code::IapRelayError => trouble.arg.as_deref() != Some("1006"),
+            code => matches!(code, Code::IapNotAuthorized | Code::IapProtocol),
+        },
+        _ => false,
+    }
 }

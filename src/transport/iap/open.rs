@@ -30,7 +30,7 @@ use crate::sys::clock::Clock;
 use crate::transport::iap::path::{Heard, IapPath, Wire, how, of_io};
 use crate::transport::iap::token::{Token, TokenError, Tokens};
 use crate::transport::iap::words::{self, Journey};
-use crate::transport::seam::{Opening, Transport};
+use crate::transport::seam::{LATE, Opening, Transport};
 use crate::transport::tcp::{Tcp, TcpPath};
 
 /// The longest a TLS handshake may take.
@@ -40,8 +40,6 @@ const UPGRADE: Duration = Duration::from_secs(10);
 /// The longest the session's announcement may take: the relay first tries to reach the instance. gcloud waits a minute; what
 /// comes at all comes sooner.
 const SID: Duration = Duration::from_secs(15);
-/// Noticed so much after its end, a silence may be this machine's.
-const LATE: Duration = Duration::from_secs(1);
 
 /// Which instances the names of targets are that are not written out as `iap://…`.
 #[derive(Debug, Clone)]
@@ -146,11 +144,12 @@ impl Iap {
     }
 
     async fn dig(&self, connect: &Connect, evidence: &mut Evidence, tunnel: &mut Tunnel) -> Result<IapPath, Failed> {
-        let until = evidence.started + connect.plan.timeout;
         let target = self.instances.target(connect).map_err(|why| Failed::Never(format!("not asked for: {why}")))?;
         let token = self.tokens.token().await.map_err(|error| Failed::Never(error.to_string()))?;
-        // gcloud may have taken its time, which is not the tunnel's.
+        // gcloud may have taken its time, which is neither the tunnel's nor the target's.
         let begun = self.clock.now();
+        evidence.started = begun;
+        let until = begun + connect.plan.timeout;
         let addrs = self.addresses(until).await?;
         let resolved = self.clock.now();
         tunnel.timing.dns = Some(resolved.since(begun));
@@ -382,15 +381,14 @@ impl Transport for Iap {
     }
 
     async fn open(&self, connect: &Connect) -> Opening<IapPath> {
-        let started = self.clock.now();
-        let mut evidence = Evidence::new(connect.addr, started);
+        let mut evidence = Evidence::new(connect.addr, self.clock.now());
         let mut tunnel = Tunnel::new(Via::Iap);
         let dug = self.dig(connect, &mut evidence, &mut tunnel).await;
         let now = self.clock.now();
         evidence.ended = now;
         match dug {
             Ok(mut path) => {
-                evidence.timing.connect = Some(now.since(started));
+                evidence.timing.connect = Some(now.since(evidence.started));
                 evidence.tunnel = Some(Box::new(path.tunnel_mut().clone()));
                 return Opening::Up(path, evidence);
             }

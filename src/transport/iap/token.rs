@@ -59,20 +59,36 @@ impl Token {
         Some(value)
     }
 
-    /// What somebody else said, without the token: a relay can send back what it was sent.
+    /// What somebody else said, without the token: a relay can send back what it was sent. Nor with a piece of it: what is
+    /// said may begin or end in its middle.
     pub(super) fn struck_from(&self, words: &[u8]) -> Vec<u8> {
         const INSTEAD: &[u8] = b"[the access token]";
-        let (token, mut rest, mut out) = (self.0.as_bytes(), words, Vec::with_capacity(words.len()));
+        let (mut rest, mut out) = (words, Vec::with_capacity(words.len()));
         while let Some(first) = rest.first() {
-            if let Some(behind) = rest.strip_prefix(token) {
-                out.extend_from_slice(INSTEAD);
-                rest = behind;
-            } else {
-                out.push(*first);
-                rest = &rest[1..];
+            match self.piece_before(rest) {
+                0 => {
+                    out.push(*first);
+                    rest = &rest[1..];
+                }
+                piece => {
+                    out.extend_from_slice(INSTEAD);
+                    rest = &rest[piece..];
+                }
             }
         }
         out
+    }
+
+    /// How much of the beginning of `words` is the token, or a piece of it that is long enough to tell something.
+    fn piece_before(&self, words: &[u8]) -> usize {
+        /// Shorter ones are in any text.
+        const TELLS: usize = 8;
+        let token = self.0.as_bytes();
+        let least = token.len().min(TELLS);
+        let Some(begin) = words.get(..least) else { return 0 };
+        let common = |at: &[u8]| at.iter().zip(words).take_while(|(ours, theirs)| ours == theirs).count();
+        let places = token.windows(least).enumerate().filter(|(_, window)| *window == begin);
+        places.map(|(at, _)| common(&token[at..])).max().unwrap_or(0)
     }
 }
 
@@ -249,6 +265,15 @@ mod tests {
             ("no ababab!", "no [the access token]ab!"),
             ("aabab", "a[the access token]"),
             ("abababab", "[the access token][the access token]"),
+        ] {
+            assert_eq!(token.struck_from(said.as_bytes()), shown.as_bytes(), "{said}");
+        }
+        let token = Token::new("ya29.planted-Secret_0123456789").expect("a token");
+        for (said, shown) in [
+            ("Bearer ya29.planted-Secret_012345678", "Bearer [the access token]"),
+            ("t_0123456789 was wrong", "[the access token] was wrong"),
+            ("ed-Secret_01|ya29.planted-Secret_0123456789x", "[the access token]|[the access token]x"),
+            ("ya29.pl", "ya29.pl"),
         ] {
             assert_eq!(token.struck_from(said.as_bytes()), shown.as_bytes(), "{said}");
         }
