@@ -140,6 +140,12 @@ impl Config {
         let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
         let way = way(path, &targets.targets)?;
+        let begun_here = [("--source", network.source.is_some()), ("--interface", network.interface.is_some())];
+        if let (Way::Command(..), Some((option, _))) = (&way, begun_here.into_iter().find(|(_, given)| *given)) {
+            return Err(Error::usage(format!(
+                "{option}: the program of --proxy-command makes the connections; leave it away, or give the program an option like it"
+            )));
+        }
         if matches!(way, Way::Command(..)) && probe.depth == Depth::Connect {
             return Err(Error::usage(
                 "--depth connect: a program of --proxy-command does not say when it is connected; take --depth ident",

@@ -203,6 +203,10 @@ mod tests {
                 "--proxy: the targets are reached through the Identity-Aware Proxy; leave --proxy away, or the iap://",
             ),
             (
+                &["--proxy-command=nc %h %p", "--source=127.0.0.1", "vm1"],
+                "--source: the program of --proxy-command makes the connections; leave it away, or give the program an option like it",
+            ),
+            (
                 &["--proxy-command=nc %h %p", "--depth=connect", "vm1"],
                 "--depth connect: a program of --proxy-command does not say when it is connected; take --depth ident",
             ),
