@@ -16,6 +16,7 @@ use sshprobe_probes::ssh_config::{
 };
 
 use crate::error::Error;
+use crate::sys::user;
 
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -142,12 +143,10 @@ fn matching(pattern: &str) -> Vec<String> {
 
 /// The user is the one of the password database, as for ssh; the environment stands in where a container has no entry.
 fn local() -> Local {
-    let user = User::from_uid(getuid()).ok().flatten();
-    let variable = |name| std::env::var(name).ok();
-    let named = user.as_ref().map(|user| user.name.clone());
+    let user = user::local();
     Local {
-        user: named.or_else(|| variable("USER")).or_else(|| variable("LOGNAME")).unwrap_or_default(),
-        home: user.as_ref().and_then(home).or_else(|| variable("HOME")).unwrap_or_default(),
+        user: user::name(user.as_ref()).unwrap_or_default(),
+        home: user.as_ref().and_then(home).or_else(|| std::env::var("HOME").ok()).unwrap_or_default(),
         uid: getuid().as_raw(),
         host_name: gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default(),
     }

@@ -18,7 +18,7 @@ use tokio::sync::Barrier;
 
 use crate::support::openssh;
 use crate::support::relay::{Act, Authority, GOOD, Relay, count, data, framed, long_close, sid, websocket};
-use crate::support::run::parse;
+use crate::support::run::{parse, told};
 
 /// What no output may ever hold.
 const TOKEN: &str = "ya29.planted-Secret_0123456789";
@@ -522,9 +522,7 @@ fn keys_are_fetched_through_tunnels() {
     let keys = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
         command.args(["keys", "--quiet"]).args(args).stdin(Stdio::null());
-        let output = output(command);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+        told(&output(command))
     };
     let (_, direct, stderr) = keys(&[&addr.to_string()]);
     let (_, key) = direct.split_once(' ').unwrap_or_else(|| panic!("a line: {direct} {stderr}"));

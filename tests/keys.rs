@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -10,6 +10,7 @@ use sshprobe_probes::responder::{Point, Script, Signing};
 use tempfile::TempDir;
 
 use crate::support::loopback::Loopback;
+use crate::support::run::told;
 
 fn keys(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
@@ -19,11 +20,6 @@ fn keys(args: &[&str]) -> Command {
 
 fn run(args: &[&str]) -> (Option<i32>, String, String) {
     told(&keys(args).output().expect("runs"))
-}
-
-fn told(output: &Output) -> (Option<i32>, String, String) {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 fn left_in(folder: &Path) -> usize {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::guard::tools;
 use crate::support::loopback::Loopback;
-use crate::support::run::parse;
+use crate::support::run::{parse, told};
 
 const NC: (&str, &str) = ("nc", "netcat-openbsd");
 
@@ -80,9 +80,7 @@ fn a_program_leads_to_keys_too() {
     let server = net.server(Script::healthy(&[7; 32]));
     let keys = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
-        let output = command.args(["keys", "--quiet"]).args(args).stdin(Stdio::null()).output().expect("the program");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+        told(&command.args(["keys", "--quiet"]).args(args).stdin(Stdio::null()).output().expect("the program"))
     };
     let (_, direct, _) = keys(&[&server.to_string()]);
     let (_, key) = direct.split_once(' ').expect("a line");

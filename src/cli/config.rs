@@ -18,13 +18,13 @@ use crate::cli::args::{HashArg, Order as OrderArg, PathArgs, SweepArgs, TrustArg
 use crate::cli::exit::FailOn;
 #[cfg(feature = "iap")]
 use crate::cli::iap::IapWay;
-use crate::cli::local_user;
 use crate::cli::output::Output;
 use crate::engine::{Options, Unfit};
 use crate::error::Error;
 use crate::report::next::quote;
 use crate::report::span::show;
 use crate::resolve::{Anchors, Resolver, ResolverOptions, SshfpOptions};
+use crate::sys::user;
 use crate::target::{Families, Order, PortSet, Sources};
 #[cfg(feature = "iap")]
 use crate::transport::iap::TokenError;
@@ -107,7 +107,7 @@ impl Config {
         let connect_timeout = connect_timeout(patience.connect_timeout, patience.timeout, &mut warnings)?;
         let user = match probe.user {
             Some(user) => user,
-            None => local_user::name()
+            None => user::name(user::local().as_ref())
                 .ok_or_else(|| Error::usage("--user: this machine has no name for the local user; give one"))?,
         };
         if let Some(name) = network.interface.as_deref().filter(|name| if_nametoindex(*name).is_err()) {
@@ -486,14 +486,14 @@ fn connect_timeout(given: Option<Duration>, whole: Duration, warnings: &mut Vec<
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use clap::Parser;
 
     use super::*;
     use crate::cli::args::Cli;
     use crate::report::Selection;
 
-    fn config(args: &[&str]) -> Result<Config, String> {
+    pub(in crate::cli) fn config(args: &[&str]) -> Result<Config, String> {
         let cli = Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect("parses");
         Config::new(cli.sweep, 7).map_err(|error| error.to_string())
     }

@@ -157,15 +157,7 @@ fn of_google(relay: &RelayUrl) -> Result<TokenSource, Error> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
-    use crate::cli::args::Cli;
-    use crate::cli::config::Config;
-
-    fn config(args: &[&str]) -> Result<Config, String> {
-        let cli = Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect("parses");
-        Config::new(cli.sweep, 7).map_err(|error| error.to_string())
-    }
+    use crate::cli::config::tests::config;
 
     #[test]
     fn what_cannot_be_asked_of_the_relay_is_refused_in_one_line() {

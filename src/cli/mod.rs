@@ -10,7 +10,6 @@ pub mod explain;
 #[cfg(feature = "iap")]
 pub mod iap;
 mod keys;
-mod local_user;
 pub mod output;
 mod papers;
 mod plan;

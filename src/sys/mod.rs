@@ -5,3 +5,4 @@ pub mod conntrack;
 pub mod descriptors;
 pub mod entropy;
 pub mod error_queue;
+pub mod user;

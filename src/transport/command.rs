@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage, Tunnel, TunnelTrouble};
+use sshprobe_probes::evidence::{Errno, Evidence, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::{Stderr, expand};
 use sshprobe_probes::record::Via;
@@ -64,12 +64,9 @@ impl Transport for ProxyCommand {
         let mut evidence = Evidence::new(connect.addr, started);
         let mut tunnel = Tunnel::new(Via::ProxyCommand);
         let host = connect.host.to_string();
-        let down = |mut evidence: Evidence, mut tunnel: Tunnel, detail: String| {
+        let down = |evidence, mut tunnel: Tunnel, detail: String| {
             tunnel.trouble = Some(TunnelTrouble { code: Code::ProxyCommandFailed, arg: None, detail });
-            evidence.ended = self.clock.now();
-            (evidence.stage, evidence.fault) = (Stage::Tunnel, Some(Fault::Tunnel));
-            evidence.tunnel = Some(Box::new(tunnel));
-            Opening::Down(evidence)
+            Opening::broken(evidence, tunnel, self.clock.now())
         };
         let command = match expand(&self.command, &host, connect.addr.port(), &connect.plan.user, &host) {
             Ok(command) => command,

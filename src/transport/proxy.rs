@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::escape;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage, Tunnel, TunnelTrouble};
+use sshprobe_probes::evidence::{Errno, Evidence, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::{Credentials, HttpConnect, Peer, ProxyFault, Socks5, Step};
 use sshprobe_probes::record::Via;
@@ -197,12 +197,9 @@ impl Transport for Proxy {
         let started = self.clock.now();
         let mut tunnel = Tunnel::new(self.url.kind.via());
         let mut evidence = Evidence::new(connect.addr, started);
-        let down = |mut evidence: Evidence, mut tunnel: Tunnel, code, arg, detail: String| {
+        let down = |evidence, mut tunnel: Tunnel, code, arg, detail: String| {
             tunnel.trouble = Some(TunnelTrouble { code, arg, detail });
-            evidence.ended = self.clock.now();
-            (evidence.stage, evidence.fault) = (Stage::Tunnel, Some(Fault::Tunnel));
-            evidence.tunnel = Some(Box::new(tunnel));
-            Opening::Down(evidence)
+            Opening::broken(evidence, tunnel, self.clock.now())
         };
         let proxy = match self.address().await {
             Ok(proxy) => proxy,

@@ -7,9 +7,10 @@ use std::io;
 use std::time::Duration;
 
 use sshprobe_probes::case::Connect;
-use sshprobe_probes::evidence::{Errno, Evidence, Icmp, Tunnel};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, Icmp, Stage, Tunnel};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::target::Host;
+use sshprobe_probes::time::Moment;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A deadline that is noticed this much later than it passed was missed by us: the process was stopped, or had no CPU.
@@ -45,6 +46,15 @@ pub enum Opening<S> {
     Down(Evidence),
     /// This machine lacks something (descriptors, ports, buffers, memory). That says nothing about the target: try later.
     Short(Errno),
+}
+
+impl<S> Opening<S> {
+    /// The way did not lead to the target: the tunnel's trouble says how, and `ended` when that was known.
+    pub(crate) fn broken(mut evidence: Evidence, tunnel: Tunnel, ended: Moment) -> Self {
+        (evidence.ended, evidence.stage, evidence.fault) = (ended, Stage::Tunnel, Some(Fault::Tunnel));
+        evidence.tunnel = Some(Box::new(tunnel));
+        Self::Down(evidence)
+    }
 }
 
 /// A connection that is up.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::quote;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, Stage, Tunnel, TunnelTrouble};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, Tunnel, TunnelTrouble};
 use sshprobe_probes::iap::{BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL};
 use sshprobe_probes::record::Via;
 use sshprobe_probes::target::Host;
@@ -401,8 +401,6 @@ impl Transport for Iap {
                 tunnel.trouble = Some(TunnelTrouble { code: Code::LocalPolicy, arg: None, detail });
             }
         }
-        (evidence.stage, evidence.fault) = (Stage::Tunnel, Some(Fault::Tunnel));
-        evidence.tunnel = Some(Box::new(tunnel));
-        Opening::Down(evidence)
+        Opening::broken(evidence, tunnel, now)
     }
 }
