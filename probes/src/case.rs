@@ -258,7 +258,7 @@ impl Case {
                 let (plan, not_before) = (self.plan(), *not_before);
                 Next::Connect(Connect {
                     addr: *addr,
-                    host: self.target.host.clone(),
+                    host: self.target.place().clone(),
                     plan,
                     not_before,
                     mss: self.mss,

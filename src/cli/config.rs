@@ -341,7 +341,7 @@ impl Config {
         self.source.iter().for_each(|addr| out += &format!("--source {addr} "));
         self.interface.iter().for_each(|name| out += &format!("--interface {} ", quote(name)));
         match &self.trust_files.known_hosts {
-            KnownHostsFiles::Default => {}
+            KnownHostsFiles::Default | KnownHostsFiles::Configured(_) => {}
             KnownHostsFiles::None => out += "--known-hosts none ",
             KnownHostsFiles::Named(paths) => {
                 paths.iter().for_each(|path| out += &format!("--known-hosts {} ", quote(&path.to_string_lossy())));
