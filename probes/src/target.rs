@@ -15,7 +15,7 @@ pub struct Target {
     /// The name or address it goes by.
     pub host: Host,
     /// Where it is, if that is not where its name says: ssh_config's HostName, or what an inventory has.
-    pub place: Option<Host>,
+    pub place: Option<Box<Host>>,
     /// TCP port.
     pub port: u16,
     /// `user@` of the expression, if it had one.
@@ -28,7 +28,7 @@ impl Target {
     /// Where it is looked for: what is resolved, connected to, and looked up in known_hosts.
     #[must_use]
     pub fn place(&self) -> &Host {
-        self.place.as_ref().unwrap_or(&self.host)
+        self.place.as_deref().unwrap_or(&self.host)
     }
 }
 

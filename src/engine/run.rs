@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use sshprobe_probes::case::{Case, Connect, Next, ResolveFault};
+use sshprobe_probes::escape::escape;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
 use sshprobe_probes::govern::host::HostGate;
 use sshprobe_probes::govern::rate::Rate;
@@ -392,13 +393,13 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     fn not_probed(&self, target: &Target, why: &str) -> Box<Record> {
         let (run, now) = (&self.usual.settings.run, self.clock.now());
         let mut record = Record::local(target, LocalTrouble::Policy, None, run, now);
-        record.detail = format!("not probed: {why}");
+        record.detail = format!("not probed: {}", escape(why));
         Box::new(record)
     }
 
     /// Whether a target stands for a host that is excluded: excluded is excluded, by whatever name.
     fn excluded_place(&self, target: &Target) -> bool {
-        match &target.place {
+        match target.place.as_deref() {
             Some(Host::Addr(addr, scope)) => self.exclusions.covers_address(*addr, *scope, target.port),
             Some(Host::Name(name)) => self.exclusions.covers_name(name, target.port),
             Some(Host::Iap(_)) | None => false,

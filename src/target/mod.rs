@@ -15,4 +15,4 @@ pub use expr::{Expression, Hosts};
 pub use ports::PortSet;
 pub use problem::{ExprError, InputProblem, InputProblems};
 pub use set::{Exclusions, Order};
-pub use source::{Sources, Targets};
+pub use source::{Listed, Sources, Targets};
