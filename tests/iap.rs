@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
 
+use crate::support::dns::NameServer;
 use crate::support::openssh;
 use crate::support::relay::{Act, Authority, GOOD, Relay, count, data, framed, long_close, sid, websocket};
 use crate::support::run::{parse, told};
@@ -65,7 +66,10 @@ fn token_file() -> tempfile::NamedTempFile {
 fn sshprobe(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
     command.args(["--known-hosts=none", "--retries=0", "--user=root", "--format=jsonl", "--records=all"]).args(args);
-    command.env_remove("CLOUDSDK_AUTH_ACCESS_TOKEN").env("PATH", "/nonexistent").stdin(Stdio::null());
+    command.env_remove("CLOUDSDK_AUTH_ACCESS_TOKEN").env_remove("GOOGLE_APPLICATION_CREDENTIALS");
+    // No gcloud, no credentials of whoever runs this, and nothing leaves the machine.
+    command.env("PATH", "/nonexistent").env("CLOUDSDK_CONFIG", "/nonexistent").env("GCE_METADATA_HOST", "127.0.0.1:1");
+    command.stdin(Stdio::null());
     command
 }
 
@@ -699,7 +703,10 @@ fn without_a_token_nothing_is_sent() {
     }
     let google = ["--iap", "--project=p", "--zone=us-central1-a", "vm1"];
     // PATH leads nowhere: there is no gcloud.
-    refused(sshprobe(&google), "give --access-token-file FILE, set CLOUDSDK_AUTH_ACCESS_TOKEN, or install gcloud");
+    refused(
+        sshprobe(&google),
+        "or install gcloud and log in with it (gcloud is not installed; the metadata server 127.0.0.1:1: Connection refused (os error 111))",
+    );
     let mut command = sshprobe(&google);
     command.env("CLOUDSDK_AUTH_ACCESS_TOKEN", format!("{TOKEN}\n{TOKEN}"));
     refused(command, "CLOUDSDK_AUTH_ACCESS_TOKEN: what is in it is no access token");
@@ -738,4 +745,77 @@ fn without_a_token_nothing_is_sent() {
             "{name}: {record}"
         );
     }
+}
+
+/// The token that a server on loopback gives for credentials, or as the metadata server.
+fn token_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let body = format!("{{\"access_token\":\"{TOKEN}\",\"expires_in\":3600}}");
+            let _ = stream.read(&mut [0; 4096]);
+            let head = format!("HTTP/1.1 200 OK\r\nMetadata-Flavor: Google\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    addr
+}
+
+/// Credentials of a file, named or where gcloud leaves them, and the metadata server: their token reaches Google's relay, which
+/// its certificate proves, and no other host.
+#[test]
+fn tokens_for_googles_credentials_go_to_google_alone() {
+    if !openssh::have(&["openssl"]) {
+        return;
+    }
+    let authority = Authority::new("tunnel.cloudproxy.app");
+    let relay = Relay::start(Some(&authority), |_| vec![Act::Upgrade(GOOD), Act::Close(4003, Vec::new())]);
+    let (_names, resolver) = NameServer::here();
+    let (endpoint, dir) = (token_server(), TempDir::new().expect("a temporary directory"));
+    let file = dir.path().join("application_default_credentials.json");
+    let credentials = |uri: &str| {
+        let text = format!(
+            r#"{{"type":"authorized_user","client_id":"i","client_secret":"s3cret-planted","refresh_token":"r3fresh-planted","token_uri":"{uri}"}}"#
+        );
+        fs::write(&file, text).expect("written");
+    };
+    credentials(&format!("http://{endpoint}/token"));
+    let (url, resolver) = (format!("wss://tunnel.cloudproxy.app:{}", relay.addr.port()), resolver.to_string());
+    let google = ["--iap", "--project=p", "--zone=us-central1-a", "--iap-url", &url, "--resolver", &resolver, "-vv"];
+    let ways = [
+        ("named", "GOOGLE_APPLICATION_CREDENTIALS", file.clone().into_os_string()),
+        ("well-known", "CLOUDSDK_CONFIG", dir.path().as_os_str().to_owned()),
+        ("metadata", "GCE_METADATA_HOST", endpoint.to_string().into()),
+    ];
+    for (instance, name, value) in &ways {
+        let mut command = sshprobe(&[&google[..], &[*instance]].concat());
+        command.env("SSL_CERT_FILE", authority.ca()).env(name, value);
+        let record = records(command).remove(*instance).expect("a record");
+        assert_eq!(record["code"], "iap-backend-unreachable", "{instance}: {record}");
+        assert_eq!(relay.seen(instance).headers.get("authorization"), Some(&format!("Bearer {TOKEN}")), "{instance}");
+    }
+    let refused = |command: Command, words: &str| {
+        let output = output(command);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
+        assert!(stderr.contains(words) && !stderr.contains("planted"), "{words}: {stderr}");
+    };
+    // To another relay goes none of them.
+    for (instance, name, value) in &ways {
+        let mut command =
+            sshprobe(&["--iap", "--project=p", "--zone=us-central1-a", "--iap-url=wss://localhost:1", instance]);
+        command.env("SSL_CERT_FILE", authority.ca()).env(name, value);
+        refused(command, "localhost is not Google's, so it gets no token of Google's credentials");
+    }
+    // And no secret goes where a file leads away from Google.
+    credentials("https://evil.example/token");
+    let mut command = sshprobe(&[&google[..], &["vm1"]].concat());
+    command.env("SSL_CERT_FILE", authority.ca()).env("GOOGLE_APPLICATION_CREDENTIALS", &file);
+    refused(command, "its token_uri is neither https:// of Google's");
+    fs::write(&file, r#"{"type":"external_account","x":"planted"}"#).expect("written");
+    let mut command = sshprobe(&[&google[..], &["vm1"]].concat());
+    command.env("SSL_CERT_FILE", authority.ca()).env("GOOGLE_APPLICATION_CREDENTIALS", &file);
+    refused(command, "credentials of the kind \"external_account\" are not read here");
+    assert_eq!(relay.seen("vm1").request, "");
 }

@@ -439,7 +439,7 @@ pub struct IapArgs {
     /// Another relay than Google's; it is given the token of --access-token-file only [default: wss://tunnel.cloudproxy.app/v4]
     #[arg(long, value_name = "URL")]
     pub iap_url: Option<String>,
-    /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else what `gcloud auth print-access-token` says]
+    /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else by the credentials in GOOGLE_APPLICATION_CREDENTIALS, else of `gcloud auth print-access-token`, of Application Default Credentials, of the metadata server]
     #[arg(long, value_name = "FILE")]
     pub access_token_file: Option<PathBuf>,
 }

@@ -16,9 +16,7 @@ use sshprobe_probes::target::Host;
 use sshprobe_probes::time::Moment;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -28,7 +26,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::transport::iap::path::{Heard, IapPath, Wire, how, of_io};
-use crate::transport::iap::token::{Token, TokenError, Tokens};
+use crate::transport::iap::source::Tokens;
+use crate::transport::iap::tls::{self, NoTls};
+use crate::transport::iap::token::{Token, TokenError};
 use crate::transport::iap::words::{self, Journey};
 use crate::transport::seam::{LATE, Opening, Transport};
 use crate::transport::tcp::{Tcp, TcpPath};
@@ -91,18 +91,6 @@ impl fmt::Debug for Iap {
     }
 }
 
-/// Why TLS cannot be spoken on this machine.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoTls {
-    /// No roots at all.
-    #[error("this machine has no CA certificates to hold the IAP relay's against; install ca-certificates")]
-    Roots,
-    /// The TLS library refuses.
-    #[error("TLS cannot be used here: {0}")]
-    Library(String),
-}
-
 /// Why a tunnel did not come up.
 enum Failed {
     /// This machine lacks something.
@@ -130,7 +118,7 @@ impl Iap {
         instances: Instances,
         tokens: Arc<Tokens>,
     ) -> Result<Self, NoTls> {
-        let tls = if relay.tls() { Some(connector()?) } else { None };
+        let tls = if relay.tls() { Some(tls::connector()?) } else { None };
         let authority = format!("{}:{}", relay.host(), relay.port()).into();
         Ok(Self { clock, tcp, resolver, relay, authority, tls, instances, tokens })
     }
@@ -346,22 +334,6 @@ fn refused(error: WsError, token: &Token) -> Failed {
         WsError::Io(_) | WsError::ConnectionClosed | WsError::AlreadyClosed => ended(Phase::Upgrade, how(&error), None),
         _ => bad(BadUpgrade::NotHttp),
     }
-}
-
-/// TLS by the machine's own roots, or those that SSL_CERT_FILE and SSL_CERT_DIR name.
-fn connector() -> Result<TlsConnector, NoTls> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(NoTls::Roots);
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| NoTls::Library(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// A name as sentences show it: names that could not be asked for come here too.
