@@ -819,3 +819,69 @@ fn tokens_for_googles_credentials_go_to_google_alone() {
     refused(command, "credentials of the kind \"external_account\" are not read here");
     assert_eq!(relay.seen("vm1").request, "");
 }
+
+/// What the relay says decides whether it is asked again: what may pass by itself is, as often as was allowed, and what is
+/// final is not.
+#[test]
+fn the_relays_verdict_decides_whether_to_try_again() {
+    let http = |line: &str, more: &str| {
+        vec![Act::Raw(format!("HTTP/1.1 {line}\r\n{more}Content-Length: 0\r\n\r\n").into_bytes())]
+    };
+    let close = |code| vec![Act::Upgrade(GOOD), Act::Close(code, Vec::new())];
+    let after_sid = |code| vec![Act::Upgrade(GOOD), Act::Message(sid("a")), Act::Close(code, Vec::new())];
+    // What the relay does the first time, and how often it is asked in all. The second answer is final.
+    let first: BTreeMap<&str, (Vec<Act>, u64)> = [
+        ("hangs-up", (vec![], 2)),
+        ("fin-after-101", (vec![Act::Upgrade(GOOD)], 2)),
+        ("http-401", (http("401 Unauthorized", ""), 2)),
+        ("http-429", (http("429 Too Many Requests", "Retry-After: 1\r\n"), 2)),
+        ("http-503", (http("503 Service Unavailable", ""), 2)),
+        ("http-302", (http("302 Found", ""), 1)),
+        ("http-403", (http("403 Forbidden", ""), 1)),
+        ("http-404", (http("404 Not Found", ""), 1)),
+        ("http-407", (http("407 Proxy Authentication Required", ""), 1)),
+        ("close-1001", (close(1001), 2)),
+        ("close-1011", (close(1011), 2)),
+        ("close-4000", (close(4000), 2)),
+        ("close-4001", (close(4001), 2)),
+        ("close-4003", (close(4003), 1)),
+        ("close-4004", (close(4004), 2)),
+        ("close-4005", (close(4005), 1)),
+        ("close-4008", (close(4008), 1)),
+        ("close-4010", (close(4010), 2)),
+        ("close-4033", (close(4033), 1)),
+        ("close-4047", (close(4047), 1)),
+        ("close-4074", (close(4074), 2)),
+        ("sid-4004", (after_sid(4004), 2)),
+        ("sid-4010", (after_sid(4010), 2)),
+        ("sid-1000", (after_sid(1000), 2)),
+        ("data-first", (vec![Act::Upgrade(GOOD), Act::Message(data(b"x")), Act::Hang], 1)),
+    ]
+    .into();
+    let names: Vec<&str> = first.keys().copied().collect();
+    let (plays, asked) = (first.clone(), std::sync::Mutex::new(BTreeMap::<String, u64>::new()));
+    let relay = Relay::start(None, move |instance| {
+        let mut asked = asked.lock().expect("no panic while locked");
+        let count = asked.entry(instance.to_owned()).or_default();
+        *count += 1;
+        if *count == 1 {
+            plays[instance].0.clone()
+        } else {
+            vec![Act::Upgrade(GOOD), Act::Close(4033, b"again".to_vec())]
+        }
+    });
+    let token = token_file();
+    let args = [&["--retries=3", "--per-host=0"][..], &names].concat();
+    let mut command = through(&format!("ws://{}", relay.addr), token.path(), &[]);
+    // The option of the helper is the first, and the last one counts.
+    command.args(args);
+    for (name, record) in records(command) {
+        let attempts = first[name.as_str()].1;
+        assert_eq!(record["attempts"], attempts, "{name}: {}", record["detail"]);
+        assert_eq!(record["tried"].as_array().map(Vec::len), usize::try_from(attempts).ok(), "{name}");
+        // What had reached the server tells more than what did not.
+        if attempts == 2 && name != "sid-1000" {
+            assert_eq!(record["code"], "iap-not-authorized", "{name}: the last answer counts");
+        }
+    }
+}

@@ -7,7 +7,7 @@
 //! | reason | when | how often | counts as an attempt |
 //! |---|---|---|---|
 //! | the name's next address | nothing connected so far, as ssh does | [`Case::MAX_ADDRESSES`] | no |
-//! | the same again | the answer was [`Transient`] | [`Settings::retries`] | yes |
+//! | the same again | the answer, or what broke the way, was [`Transient`] | [`Settings::retries`] | yes |
 //! | SERVICE_REQUEST and `none` apart | a server other than OpenSSH died wordlessly of both at once | once | no |
 //! | small segments | silence where the server's first big packet should have come | once | no |
 //! | another host key | `--host-key-types` asks for it, or a key that changed leaves a doubt that another known type settles | one a type | no |
@@ -307,8 +307,8 @@ impl Case {
         let (addr, at) = match another {
             Another::NextAddress(next) => (next, ended),
             Another::Retry(transient) => {
+                let delay = transient.delay(self.attempts, per_host, &mut self.jitter);
                 self.attempts = self.attempts.saturating_add(1);
-                let delay = transient.delay(per_host, &mut self.jitter);
                 (addr, self.affordable(ended + delay))
             }
             Another::StepByStep => {
@@ -334,6 +334,9 @@ impl Case {
             return None;
         }
         // Trouble of our own too, but of one address: no route to it is often no IPv6 here at all, and the name may have IPv4.
+        if let Some(transient) = self.way_may_mend(evidence) {
+            return Some(Another::Retry(transient));
+        }
         if !evidence.connected() {
             return self.next_address().map(Another::NextAddress);
         }
@@ -351,6 +354,16 @@ impl Case {
             return None;
         }
         Transient::of(classify(evidence, self.settings.plan.depth).code).map(Another::Retry)
+    }
+
+    /// The way to the target broke, not the target, and may lead there the next time.
+    fn way_may_mend(&self, evidence: &Evidence) -> Option<Transient> {
+        let trouble = evidence.tunnel.as_ref()?.trouble.as_ref()?;
+        let transient = trouble.transient?;
+        // What SSH saw before the end tells more: then it is no matter of the way.
+        let of_the_way = classify(evidence, self.settings.plan.depth).code == trouble.code;
+        let made = self.connections.len().saturating_add(1);
+        (of_the_way && self.attempts <= self.settings.retries && made < Self::MAX_CONNECTIONS).then_some(transient)
     }
 
     /// The address after the last one tried, if nothing has connected so far.

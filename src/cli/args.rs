@@ -301,7 +301,7 @@ pub struct PatienceArgs {
     /// Post-quantum key exchanges before all others; else they are used only where nothing cheaper is offered
     #[arg(long)]
     pub prefer_pq: bool,
-    /// Further tries after a transient answer (throttled, closed or reset before the identification)
+    /// Further tries after a transient answer (throttled, closed or reset before the identification; of a relay, what may pass by itself)
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::retries, allow_hyphen_values = true)]
     pub retries: u32,
 }

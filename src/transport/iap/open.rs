@@ -143,7 +143,13 @@ impl Iap {
         tunnel.timing.dns = Some(resolved.since(begun));
         let path = self.reach(&addrs, connect, evidence, tunnel).await?;
         let wire = self.secure(path, until, tunnel).await?;
-        let mut path = self.upgrade(wire, &target, token, until, tunnel).await?;
+        let opened = self.upgrade(wire, &target, token.clone(), until, tunnel).await;
+        if let Err(Failed::Ended(end, _)) = &opened
+            && end.refuses_the_token()
+        {
+            self.tokens.refused(&token).await;
+        }
+        let mut path = opened?;
         let begun = self.clock.now();
         match self.in_time(until, SID, announced(&mut path)).await? {
             Some(None) => {
@@ -151,6 +157,9 @@ impl Iap {
                 Ok(path)
             }
             Some(Some(end)) => {
+                if end.refuses_the_token() {
+                    self.tokens.refused(&token).await;
+                }
                 *tunnel = path.into_tunnel();
                 Err(Failed::Ended(end, None))
             }
@@ -318,6 +327,10 @@ fn refused(error: WsError, token: &Token) -> Failed {
         WsError::Http(answer) => {
             let body = answer.body().as_deref().unwrap_or_default().trim_ascii();
             let end = IapEnd::new(Phase::Upgrade, How::Http(answer.status().as_u16()), &token.struck_from(body));
+            let end = match answer.headers().get("retry-after") {
+                Some(value) => end.with_retry_after(value.as_bytes().trim_ascii()),
+                None => end,
+            };
             // A redirect names whoever stands in the way.
             let to = answer.headers().get("location").map(|to| token.struck_from(to.as_bytes()));
             Failed::Ended(end, to.map(|to| format!("to {}", quote(to, 120))))
@@ -370,7 +383,7 @@ impl Transport for Iap {
                 words::note(&mut tunnel, &end, &journey, more.as_deref());
             }
             Err(Failed::Never(detail)) => {
-                tunnel.trouble = Some(TunnelTrouble { code: Code::LocalPolicy, arg: None, detail });
+                tunnel.trouble = Some(TunnelTrouble::lasting(Code::LocalPolicy, None, detail));
             }
         }
         Opening::broken(evidence, tunnel, now)
