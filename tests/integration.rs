@@ -11,6 +11,8 @@ mod keys;
 mod known_hosts;
 mod lab;
 mod named;
+#[cfg(feature = "login")]
+mod login;
 mod outcomes;
 mod papers;
 mod readers;

@@ -58,6 +58,8 @@ const RARE: &[&str] = &[
     "iap_url",
     "access_token_file",
     "allow_exec",
+    "certificates",
+    "query_keys",
     "source",
     "interface",
     "ipv4",
@@ -215,6 +217,10 @@ pub struct SweepArgs {
     /// How deep, and how patiently.
     #[command(flatten)]
     pub probe: ProbeArgs,
+    /// What to log in with.
+    #[cfg(feature = "login")]
+    #[command(flatten)]
+    pub login: crate::cli::login::LoginArgs,
     /// How fast.
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -279,9 +285,9 @@ pub struct TargetArgs {
 #[command(next_help_heading = "Probe")]
 pub struct ProbeArgs {
     /// How deep one probe goes
-    #[arg(long, value_name = "connect|ident|kexinit|kex|auth", default_value = "auth", value_parser = values::depth)]
+    #[arg(long, value_name = "connect|ident|kexinit|kex|auth|login", default_value = "auth", value_parser = values::depth)]
     pub depth: Depth,
-    /// The user named when asking for the methods; no credential is ever sent [default: the local user]
+    /// The user named when asking for the methods, and to log in as; no credential is sent but those given for --depth login [default: the local user]
     #[arg(short = 'l', long, value_name = "USER", value_parser = values::user)]
     pub user: Option<String>,
     /// How patiently.

@@ -83,6 +83,12 @@ pub struct Config {
     pub hosts: Arc<NamedHosts>,
     /// What the command line says itself.
     pub given: Given,
+    /// What to log in with, by name.
+    #[cfg(feature = "login")]
+    pub login: crate::cli::login::Login,
+    /// The same, once it was read ([`Self::load_credentials`]).
+    #[cfg(feature = "login")]
+    pub credentials: Arc<crate::login::Credentials>,
     /// Name servers asked; the system's where there are none.
     pub resolvers: Vec<SocketAddr>,
     /// Where connections come from.
@@ -109,7 +115,9 @@ impl Config {
     /// # Errors
     /// The first thing wrong, as one line that names the option and the remedy.
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
-        let SweepArgs { targets, probe, pace, trust, network, path, view, fail_on, plan: _ } = args;
+        #[cfg(feature = "login")]
+        let login = crate::cli::login::Login::new(args.login, args.probe.depth)?;
+        let SweepArgs { targets, probe, pace, trust, network, path, view, fail_on, .. } = args;
         let patience = probe.patience;
         let mut warnings = Vec::new();
         let connect_timeout = connect_timeout(patience.connect_timeout, patience.timeout, &mut warnings)?;
@@ -215,6 +223,10 @@ impl Config {
             host_args,
             hosts: Arc::default(),
             given,
+            #[cfg(feature = "login")]
+            login,
+            #[cfg(feature = "login")]
+            credentials: Arc::default(),
             resolvers: network.resolver,
             source: network.source,
             interface: network.interface,
@@ -331,6 +343,18 @@ impl Config {
         Ok(())
     }
 
+    /// Reads what to log in with, and asks for the passphrases of keys that have one.
+    ///
+    /// # Errors
+    /// Something cannot be used.
+    #[cfg(feature = "login")]
+    pub fn load_credentials(&mut self) -> Result<(), Error> {
+        if self.depth >= Depth::Login {
+            self.credentials = Arc::new(self.login.given.load(&mut self.warnings).map_err(Error::usage)?);
+        }
+        Ok(())
+    }
+
     /// Judges host keys by what is in `policy`, and by the rules that the options set.
     pub fn judge_by(&mut self, policy: Policy) {
         let rules = self.trust_rules.clone();
@@ -348,6 +372,10 @@ impl Config {
     #[must_use]
     pub fn engine(&self) -> Options {
         let mut plan = Plan { depth: self.depth, user: self.user.clone(), timeout: self.timeout, ..Plan::default() };
+        #[cfg(feature = "login")]
+        {
+            plan.accept_new = self.login.accept_new;
+        }
         if self.prefer_pq {
             plan.offer = Arc::new(Offer::modern().prefer_pq());
         }
@@ -363,6 +391,10 @@ impl Config {
         options.source = self.source;
         options.interface = self.interface.clone();
         options.all_addresses = self.all_addresses;
+        #[cfg(feature = "login")]
+        {
+            options.credentials = Arc::clone(&self.credentials);
+        }
         options.sshfp = self.sshfp.is_some() && self.depth >= Depth::Kex;
         options
     }
@@ -411,6 +443,10 @@ impl Config {
             out += if sshfp.trust_ad { "--trust-ad " } else { "" };
             let anchor = |path: &PathBuf| format!("--trust-anchor {} ", quote(&path.to_string_lossy()));
             self.trust_anchor.iter().for_each(|path| out += &anchor(path));
+        }
+        #[cfg(feature = "login")]
+        {
+            out += &self.login.options();
         }
         match self.families {
             Families::V4Only => out += "-4 ",

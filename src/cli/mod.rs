@@ -11,6 +11,8 @@ mod hosts;
 #[cfg(feature = "iap")]
 pub mod iap;
 mod keys;
+#[cfg(feature = "login")]
+pub mod login;
 pub mod output;
 mod papers;
 mod plan;

@@ -216,6 +216,7 @@ const fn depth(depth: Depth) -> &'static str {
         Depth::Kexinit => "kexinit: the server's lists of algorithms",
         Depth::Kex => "kex: a key exchange with the host key's signature verified",
         Depth::Auth => "auth: a key exchange with the host key's signature verified, and the methods listed for `none`",
+        Depth::Login => "login: what auth learns, then a real login on a connection of its own",
         // A depth that this text does not know yet still has its name.
         other => other.name(),
     }
@@ -243,6 +244,10 @@ fn user(config: &Config, census: &Census) -> String {
         return String::from("none is named at this depth; no credential is sent");
     }
     let mut text = format!("{} is named with the method `none`; no credential is sent", config.user);
+    #[cfg(feature = "login")]
+    if config.depth >= Depth::Login {
+        text = format!("{} is named with the method `none`, and logged in: {}", config.user, config.login.plan());
+    }
     if !census.users.is_empty() {
         text += &format!(" (targets name their own: {})", listed("user", &census.users));
     }

@@ -78,6 +78,8 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
     if only_plan {
         return plan::tell(&config, targets);
     }
+    #[cfg(feature = "login")]
+    config.load_credentials()?;
     let mut worst = Exit::Clean;
     let finished = execute(&runtime()?, &config, targets, |record| {
         worst = worst.max(Exit::of_record(record.code, record.from_range, &config.fail_on));

@@ -8,6 +8,8 @@ mod drive;
 mod feed;
 mod gate;
 mod log;
+#[cfg(feature = "login")]
+mod login;
 mod names;
 mod options;
 mod route;

@@ -4,6 +4,8 @@ mod ground;
 mod interrupt;
 mod keys;
 mod limits;
+#[cfg(feature = "login")]
+mod login;
 mod matrix;
 mod names;
 mod path;

@@ -868,6 +868,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &[
             "a wrong password or user",
             "a locked or expired account",
+            "Windows on Google Cloud that asks for a password: OpenSSH without Google's package, or an old gcloud that sends a user nobody set up",
             "DenyUsers or AllowUsers (they look the same)",
             "Google Cloud: OS Login without the role",
         ],
@@ -876,6 +877,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         ],
         &[
             "on the host: journalctl -u ssh; passwd -S USER; chage -l USER",
+            "Windows on Google Cloud: gcloud components update, and gcloud compute instances add-metadata VM --zone ZONE --metadata enable-windows-ssh=TRUE",
             "Google Cloud: grant roles/compute.osLogin or roles/compute.osAdminLogin",
         ],
     ),
@@ -888,6 +890,8 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a wrong user name; unknown users look the same",
             "Google Cloud: a metadata key on a VM with OS Login, or the other way round; OS Login without the role; an expired key, or one added a moment ago; the guest agent is down; the disk is full",
             "Windows on Google Cloud: enable-windows-ssh is not TRUE",
+            "a locked account, DenyUsers or AllowUsers (they look the same)",
+            "a certificate that has expired, or is not for this user; a key of a kind that PubkeyAcceptedAlgorithms leaves out (OpenSSH may list it in server-sig-algs all the same)",
         ],
         &[
             "another user's key gets in: this user's files or account; nobody's does: the server, its disk or its key source",
@@ -922,7 +926,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The server's server-sig-algs rules out every algorithm the key can sign with.",
         &[
             "a DSA key, or an RSA key where only others are allowed",
-            "an old client that signs with ssh-rsa (SHA-1) only",
+            "an old client that signs with ssh-rsa (SHA-1) only: PuTTY before 0.75 says `No supported authentication methods available`",
         ],
         &["server-sig-algs in the record against the key's type: ssh-keygen -lf KEY.pub"],
         &["make a new key: ssh-keygen -t ed25519", "on the host: sshd -T | grep -i pubkeyacceptedalgorithms"],
