@@ -200,6 +200,10 @@ pub struct KeysArgs {
     /// Through what.
     #[command(flatten)]
     pub path: PathArgs,
+    /// What jump hosts are logged in to with.
+    #[cfg(feature = "login")]
+    #[command(flatten, next_help_heading = "Path")]
+    pub identity: crate::cli::login::IdentityArgs,
     /// What standard error shows.
     #[command(flatten, next_help_heading = "Output")]
     pub talk: TalkArgs,
@@ -423,10 +427,32 @@ pub struct PathArgs {
     /// Reach targets through this proxy: socks5://HOST[:PORT], or socks5h:// and http://, which leave names to the proxy; credentials from SSHPROBE_PROXY_USER and SSHPROBE_PROXY_PASSWORD
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
+    #[allow(rustdoc::broken_intra_doc_links)]
+    /// Reach targets through these SSH servers, one behind the other: [USER@]HOST[:PORT],...; each is logged in to once, with what -i and --agent give, and its own key is checked; none: whatever ssh_config says, directly
+    #[cfg(feature = "login")]
+    #[arg(short = 'J', long, value_name = "HOST,...|none", conflicts_with_all = ["proxy", "proxy_command"])]
+    pub jump: Option<String>,
     /// Through Google's relay.
     #[cfg(feature = "iap")]
     #[command(flatten)]
     pub iap: IapArgs,
+}
+
+impl PathArgs {
+    /// Whether there may be hosts on the way that are logged in to, or keys of targets that a file names.
+    #[must_use]
+    pub const fn hops(&self, targets: &TargetArgs) -> bool {
+        self.jump_given() || self.ssh_config.is_some() || targets.from_ssh_config || !targets.inventory.is_empty()
+    }
+
+    /// Whether `-J` was given.
+    #[must_use]
+    pub const fn jump_given(&self) -> bool {
+        #[cfg(feature = "login")]
+        return self.jump.is_some();
+        #[cfg(not(feature = "login"))]
+        false
+    }
 }
 
 /// Through the relay of Google Cloud's Identity-Aware Proxy.

@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
 use sshprobe_probes::case::Settings;
+#[cfg(feature = "login")]
+use sshprobe_probes::escape::quote as quoted;
 use sshprobe_probes::hostkey::FingerprintHash;
 use sshprobe_probes::negotiate::Offer;
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::proxy::{Credentials, expand};
+#[cfg(feature = "login")]
+use sshprobe_probes::ssh_config::{Jump, jump_chain};
 use sshprobe_probes::trust::{KeyTypes, Policy};
 
 use crate::cli::args::{HashArg, HostArgs, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
@@ -20,7 +24,7 @@ use crate::cli::hosts::NamedHosts;
 #[cfg(feature = "iap")]
 use crate::cli::iap::IapWay;
 use crate::cli::output::Output;
-use crate::cli::routes::Given;
+use crate::cli::routes::Said;
 use crate::engine::{Options, Unfit};
 use crate::error::Error;
 use crate::report::next::quote;
@@ -82,7 +86,7 @@ pub struct Config {
     /// What is said there, once it was read ([`Self::load_hosts`]).
     pub hosts: Arc<NamedHosts>,
     /// What the command line says itself.
-    pub given: Given,
+    pub given: Said,
     /// What to log in with, by name.
     #[cfg(feature = "login")]
     pub login: crate::cli::login::Login,
@@ -116,7 +120,7 @@ impl Config {
     /// The first thing wrong, as one line that names the option and the remedy.
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
         #[cfg(feature = "login")]
-        let login = crate::cli::login::Login::new(args.login, args.probe.depth)?;
+        let login = crate::cli::login::Login::new(args.login, args.probe.depth, args.path.hops(&args.targets))?;
         let SweepArgs { targets, probe, pace, trust, network, path, view, fail_on, .. } = args;
         let patience = probe.patience;
         let mut warnings = Vec::new();
@@ -156,13 +160,13 @@ impl Config {
         let inputs = targets.files.iter().chain(&targets.inventory).chain(&targets.exclude_files).chain(lists);
         let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
-        let given = Given {
+        let given = Said {
             user: probe.user,
             port: targets.port.is_some(),
             connect_timeout: patience.connect_timeout.is_some(),
             known_hosts: !trust.known_hosts.is_empty(),
             alias: trust.host_key_alias.is_some(),
-            way: path.proxy_command.is_some() || path.proxy.is_some(),
+            way: path.proxy_command.is_some() || path.proxy.is_some() || path.jump_given(),
             programs: path.proxy_command_max.get(),
         };
         let host_args = HostArgs {
@@ -250,6 +254,9 @@ pub enum Way {
     Command(String, usize),
     /// A proxy, with the credentials of the environment.
     Proxy(ProxyUrl, Option<Credentials>),
+    /// SSH servers, the one to reach first in front.
+    #[cfg(feature = "login")]
+    Jump(Vec<Jump>),
     /// The relay of Google Cloud's Identity-Aware Proxy.
     #[cfg(feature = "iap")]
     Iap(Box<IapWay>),
@@ -280,6 +287,16 @@ fn way(args: PathArgs, targets: &[String]) -> Result<Way, Error> {
         // Its tokens and its length do not depend on the target; a name that is not safe in a shell is that target's matter.
         expand(&command, "host", 22, "user", "host").map_err(|why| Error::usage(format!("--proxy-command: {why}")))?;
         return Ok(Way::Command(command, args.proxy_command_max.get()));
+    }
+    #[cfg(feature = "login")]
+    if let Some(jump) = args.jump.filter(|jump| !jump.eq_ignore_ascii_case("none")) {
+        let chain = jump_chain(&jump).ok_or_else(|| {
+            Error::usage(format!(
+                "--jump: {} is no list of jump hosts; write [USER@]HOST[:PORT], with commas between",
+                quoted(&jump, 60)
+            ))
+        })?;
+        return Ok(Way::Jump(chain));
     }
     let Some(url) = args.proxy else { return Ok(Way::Direct) };
     // Not shown: it may hold a password that somebody has put there.
@@ -349,7 +366,7 @@ impl Config {
     /// Something cannot be used.
     #[cfg(feature = "login")]
     pub fn load_credentials(&mut self) -> Result<(), Error> {
-        if self.depth >= Depth::Login {
+        if !self.login.given.is_empty() {
             self.credentials = Arc::new(self.login.given.load(&mut self.warnings).map_err(Error::usage)?);
         }
         Ok(())
@@ -408,6 +425,11 @@ impl Config {
         match &self.way {
             Way::Direct => {}
             Way::Command(command, _) => out += &format!("--proxy-command {} ", quote(command)),
+            #[cfg(feature = "login")]
+            Way::Jump(chain) => {
+                let chain: Vec<_> = chain.iter().map(ToString::to_string).collect();
+                out += &format!("--jump {} ", quote(&chain.join(",")));
+            }
             Way::Proxy(url, _) => out += &format!("--proxy {} ", quote(&url.to_string())),
             #[cfg(feature = "iap")]
             Way::Iap(iap) => out += &iap.options(),
@@ -463,6 +485,9 @@ impl Config {
     pub fn road(&self, options: &Options) -> Result<Road, Error> {
         Ok(match &self.way {
             Way::Direct => Road::Tcp(options.tcp().map_err(Unfit::from)?),
+            // What they begin with; the routes make the rest of it.
+            #[cfg(feature = "login")]
+            Way::Jump(_) => Road::Tcp(options.tcp().map_err(Unfit::from)?),
             Way::Command(command, most) => Road::Command(ProxyCommand::new(options.clock, command, *most)),
             Way::Proxy(url, credentials) => {
                 let (tcp, resolver) = (options.tcp().map_err(Unfit::from)?, Arc::new(Resolver::new(self.resolver())));

@@ -9,10 +9,9 @@ use crate::error::Error;
 use crate::login::Given;
 use crate::report::next::quote;
 
-/// What to log in with. Nothing is tried that is not given here.
+/// Keys to log in with.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Login")]
-pub struct LoginArgs {
+pub struct IdentityArgs {
     /// Log in with the private key in FILE, and with the certificate in FILE-cert.pub if there is one; may be repeated. A passphrase is asked for once, on the terminal or by SSH_ASKPASS
     #[arg(short, long = "identity", value_name = "FILE")]
     pub identities: Vec<PathBuf>,
@@ -22,6 +21,15 @@ pub struct LoginArgs {
     /// Log in with the keys of the agent behind SSH_AUTH_SOCK
     #[arg(long)]
     pub agent: bool,
+}
+
+/// What to log in with. Nothing is tried that is not given here.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Login")]
+pub struct LoginArgs {
+    /// Its keys.
+    #[command(flatten)]
+    pub identity: IdentityArgs,
     /// Log in with the password in the first line of FILE; only a host whose key is the one known gets it
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
@@ -46,12 +54,13 @@ pub struct Login {
 }
 
 impl Login {
-    /// Checks that depth and options go together.
+    /// Checks that depth and options go together. `hops`: there may be jump hosts, and keys that a file names for a host.
     ///
     /// # Errors
     /// A line that names the option and the remedy.
-    pub(super) fn new(args: LoginArgs, depth: Depth) -> Result<Self, Error> {
-        let LoginArgs { identities, certificates, agent, password_file, answers_file, accept_new, query_keys } = args;
+    pub(super) fn new(args: LoginArgs, depth: Depth, hops: bool) -> Result<Self, Error> {
+        let LoginArgs { identity, password_file, answers_file, accept_new, query_keys } = args;
+        let IdentityArgs { identities, certificates, agent } = identity;
         let named = [
             ("-i", !identities.is_empty()),
             ("--agent", agent),
@@ -61,22 +70,28 @@ impl Login {
             ("--accept-new", accept_new),
         ];
         if depth < Depth::Login {
-            return match named.iter().find(|(_, given)| *given) {
+            let for_hops = |option: &str| hops && matches!(option, "-i" | "--agent");
+            let idle = named.iter().find(|(option, given)| *given && !for_hops(option));
+            return match idle {
                 Some((option, _)) => Err(Error::usage(format!(
-                    "{option}: it is for logging in; give --depth login too, or leave it away"
+                    "{option}: it is for logging in; give --depth login, or a jump host with -J, or leave it away"
                 ))),
-                None => Ok(Self::default()),
+                None => {
+                    let given = Given { identities, certificates, agent, ..Given::default() };
+                    Ok(Self { given, accept_new: false })
+                }
             };
         }
         let given = Given {
             identities,
             certificates,
             agent,
+            agent_socket: None,
             password: password_file,
             answers: answers_file,
             query_only: query_keys,
         };
-        if given.is_empty() {
+        if given.is_empty() && !hops {
             return Err(Error::usage(
                 "--depth login: there is nothing to log in with; give -i FILE, --agent, --password-file FILE or --answers-file FILE",
             ));

@@ -10,6 +10,8 @@ pub mod explain;
 mod hosts;
 #[cfg(feature = "iap")]
 pub mod iap;
+#[cfg(feature = "login")]
+mod jumps;
 mod keys;
 #[cfg(feature = "login")]
 pub mod login;

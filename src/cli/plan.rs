@@ -31,10 +31,9 @@ const LISTED: usize = 8;
 /// What would keep the run from starting.
 pub(super) fn tell(config: &Config, targets: Targets) -> Result<Exit, Error> {
     let options = config.engine();
-    let road = config.road(&options)?;
-    let takes_names = road.takes_names();
-    let mut routes = Routes::new(config, &options, road.clone());
-    let engine = Engine::prepare_over(options.clone(), road)?;
+    let mut routes = Routes::new(config, &options)?;
+    let takes_names = routes.usual().takes_names();
+    let engine = Engine::prepare_over(options.clone(), routes.usual().clone())?;
     let (counted, exit) = Census::of(targets, &mut routes);
     let mut page = Page::to_stdout(config.output.color);
     render(&mut page, config, &options, engine.concurrency(), takes_names, &counted);
@@ -59,6 +58,7 @@ struct Census {
     /// Those that ssh_config sends elsewhere, through a program of its own, or nowhere.
     elsewhere: u64,
     by_program: u64,
+    by_jump: u64,
     nowhere: u64,
 }
 
@@ -68,6 +68,7 @@ impl Census {
 
     fn of(targets: Targets, routes: &mut Routes) -> (Self, Exit) {
         let mut census = Self::default();
+        let usual_jumps = routes.usual().jumps();
         let mut subnets = BTreeMap::new();
         let mut exit = Exit::Clean;
         for target in targets {
@@ -79,6 +80,7 @@ impl Census {
                         By::Usual => {}
                         By::Own(route) => {
                             census.by_program += u64::from(matches!(route.transport, Road::Command(_)));
+                            census.by_jump += u64::from(route.transport.jumps() && !usual_jumps);
                         }
                         By::Nothing(_) => census.nowhere += 1,
                     }
@@ -149,6 +151,7 @@ fn configured(census: &Census) -> Option<String> {
     let parts = [
         (census.elsewhere, "at another name or address than they are called"),
         (census.by_program, "through a ProxyCommand of their own"),
+        (census.by_jump, "through jump hosts of their own"),
         (census.nowhere, "in no way that can be taken, and not probed"),
     ];
     let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, how)| format!("{} {how}", count(*n))).collect();
@@ -167,6 +170,11 @@ fn way(way: &Way) -> Option<String> {
             let who =
                 if credentials.is_some() { "with the credentials of the environment" } else { "without credentials" };
             Some(format!("through the proxy {url}, {who}"))
+        }
+        #[cfg(feature = "login")]
+        Way::Jump(chain) => {
+            let hosts: Vec<_> = chain.iter().map(|jump| escape::escape(jump.to_string())).collect();
+            Some(format!("through {}, each logged in to once for the whole run", hosts.join(", then ")))
         }
         #[cfg(feature = "iap")]
         Way::Iap(iap) => Some(iap.told()),
@@ -317,6 +325,8 @@ fn penalties(options: &Options, way: &Way) -> String {
         Way::Direct => "this machine's address",
         Way::Command(..) => "the address that the program's connections come from",
         Way::Proxy(..) => "the proxy's address",
+        #[cfg(feature = "login")]
+        Way::Jump(_) => "the last jump host's address",
         #[cfg(feature = "iap")]
         Way::Iap(_) => "the relay's addresses, which all who come by it have in common,",
     };
@@ -349,9 +359,9 @@ mod tests {
         let mut config = Config::new(Cli::of_words(words).expect("parses").sweep, 1).expect("valid");
         let targets = std::mem::take(&mut config.sources).open().expect("targets");
         let options = config.engine();
-        let road = config.road(&options).expect("a way");
-        let takes_names = road.takes_names();
-        let (census, exit) = Census::of(targets, &mut Routes::new(&config, &options, road));
+        let mut routes = Routes::new(&config, &options).expect("a way");
+        let takes_names = routes.usual().takes_names();
+        let (census, exit) = Census::of(targets, &mut routes);
         assert_eq!(exit, Exit::Clean);
         let mut page = Page::new(10_000, false);
         render(&mut page, &config, &options, config.concurrency, takes_names, &census);

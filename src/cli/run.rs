@@ -74,12 +74,14 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
     let mut config = Config::new(args, order)?;
     config.load_hosts()?;
     config.load_trust()?;
+    #[cfg(feature = "login")]
+    if !only_plan {
+        config.load_credentials()?;
+    }
     let targets = std::mem::take(&mut config.sources).open()?;
     if only_plan {
         return plan::tell(&config, targets);
     }
-    #[cfg(feature = "login")]
-    config.load_credentials()?;
     let mut worst = Exit::Clean;
     let finished = execute(&runtime()?, &config, targets, |record| {
         worst = worst.max(Exit::of_record(record.code, record.from_range, &config.fail_on));
@@ -127,14 +129,15 @@ pub(super) fn carry_out(
 ) -> Result<Ending, Error> {
     let mut options = config.engine();
     options.exclusions = targets.exclusions();
-    let road = config.road(&options)?;
+    let routes = Routes::new(config, &options)?;
     #[cfg(feature = "iap")]
-    if let Road::Iap(iap) = &road {
+    if let Road::Iap(iap) = routes.usual() {
         // Without a token nothing is sent. gcloud may take seconds over it, before anything is timed.
         runtime.block_on(iap.check()).map_err(|error| config.no_token(&error))?;
     }
-    let routes = Routes::new(config, &options, road.clone());
-    let engine = Engine::prepare_over(options, road)?;
+    #[cfg(feature = "login")]
+    let farewells = routes.farewells();
+    let engine = Engine::prepare_over(options, routes.usual().clone())?;
     let resolver = Resolver::new(config.resolver());
     let stop = Stop::watched_by(runtime)?;
     let views = views()?;
@@ -161,10 +164,13 @@ pub(super) fn carry_out(
         let outcome = runtime.block_on(async {
             let shown = tick(&progress, &stats, total);
             let run = engine.run(targets, resolver, sender, stop.cancel.clone(), Arc::clone(&stats));
-            tokio::select! {
+            let outcome = tokio::select! {
                 outcome = run => outcome,
                 never = shown => match never {},
-            }
+            };
+            #[cfg(feature = "login")]
+            farewells.say().await;
+            outcome
         });
         Ok::<_, Error>((outcome, sink.join()))
     })?;

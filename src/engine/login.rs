@@ -3,10 +3,11 @@
 use sshprobe_probes::case::{Connect, LoginOrder};
 use sshprobe_probes::evidence::{Auth, Errno, Evidence, Fault, Identification, PreambleLine, Stage};
 use sshprobe_probes::probe::Leave;
+use sshprobe_probes::time::Moment;
 
 use crate::login::Credentials;
-use crate::login::fence::{Fence, Seen};
-use crate::login::session::{Terms, login};
+use crate::login::fence::{Fence, Key, Seen};
+use crate::login::session::{Session, Terms, Told, login};
 use crate::sys::clock::Clock;
 use crate::transport::{PathEnd, Stream};
 
@@ -19,17 +20,7 @@ pub(super) async fn log_in<S: Stream>(
     credentials: &Credentials,
     clock: Clock,
 ) -> (Evidence, PathEnd) {
-    let (fence, key) = Fence::around(stream, |stream: &S, error| stream.outlived(error).is_some());
-    let ident = String::from_utf8_lossy(&connect.plan.ident).into_owned();
-    let terms = Terms {
-        user: &connect.plan.user,
-        ident: &ident,
-        order,
-        speak_after: connect.plan.speak_after,
-        deadline: clock.instant(evidence.started + connect.plan.timeout),
-        inactivity: Some(connect.plan.timeout),
-    };
-    let (told, session) = login(fence, &key, terms, credentials).await;
+    let (told, session, key) = begin(stream, &evidence, connect, order, credentials, clock, true).await;
     let left = clock.now();
     if let Some(session) = session {
         session.leave().await;
@@ -38,6 +29,53 @@ pub(super) async fn log_in<S: Stream>(
         Some(stream) => stream.leave(Leave::Close).await,
         None => PathEnd::default(),
     };
+    (seen(told, evidence, connect, left), end)
+}
+
+/// Logs in, and stays there if that succeeds.
+pub(super) async fn stay<S: Stream>(
+    stream: S,
+    evidence: Evidence,
+    connect: &Connect,
+    order: &LoginOrder,
+    credentials: &Credentials,
+    clock: Clock,
+) -> (Evidence, PathEnd, Option<Session>) {
+    let (told, session, key) = begin(stream, &evidence, connect, order, credentials, clock, false).await;
+    let left = clock.now();
+    let end = match if session.is_none() { key.take() } else { None } {
+        Some(stream) => stream.leave(Leave::Close).await,
+        None => PathEnd::default(),
+    };
+    (seen(told, evidence, connect, left), end, session)
+}
+
+async fn begin<S: Stream>(
+    stream: S,
+    evidence: &Evidence,
+    connect: &Connect,
+    order: &LoginOrder,
+    credentials: &Credentials,
+    clock: Clock,
+    briefly: bool,
+) -> (Told, Option<Session>, Key<S>) {
+    let (fence, key) = Fence::around(stream, |stream: &S, error| stream.outlived(error).is_some());
+    let ident = String::from_utf8_lossy(&connect.plan.ident).into_owned();
+    let terms = Terms {
+        user: &connect.plan.user,
+        ident: &ident,
+        order,
+        speak_after: connect.plan.speak_after,
+        deadline: clock.instant(evidence.started + connect.plan.timeout),
+        // A session that is kept is silent for as long as nobody needs it.
+        inactivity: briefly.then_some(connect.plan.timeout),
+    };
+    let (told, session) = login(fence, &key, terms, credentials).await;
+    (told, session, key)
+}
+
+/// What a login comes to as evidence.
+fn seen(told: Told, evidence: Evidence, connect: &Connect, left: Moment) -> Evidence {
     let Seen { received, head, error, .. } = told.seen;
     let mut evidence = Evidence { ended: left, received, login: Some(Box::new(told.login)), ..evidence };
     (evidence.stage, evidence.fault, evidence.disconnect) = (told.stage, told.fault, told.disconnect);
@@ -55,7 +93,7 @@ pub(super) async fn log_in<S: Stream>(
         });
     }
     greeting(&head, &mut evidence);
-    (evidence, end)
+    evidence
 }
 
 /// What the server said in clear text: its identification, or why there is none.

@@ -155,7 +155,13 @@ impl<T: Transport> Engine<T> {
         );
         let works = Arc::new(Works {
             gate: Arc::new(Gate::new(admission, clock, Arc::clone(&stats))),
-            usual: Arc::new(Route { transport, settings: options.settings, connect_timeout: options.connect_timeout }),
+            usual: Arc::new(Route {
+                transport,
+                settings: options.settings,
+                connect_timeout: options.connect_timeout,
+                #[cfg(feature = "login")]
+                credentials: None,
+            }),
             resolver,
             all_addresses: options.all_addresses,
             sshfp: options.sshfp,
@@ -494,7 +500,14 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 if let Some(order) = &connect.login {
                     log::connected(&evidence);
                     self.gate.recovered();
-                    let logged_in = log_in(stream, evidence, connect, order, &self.credentials, self.clock);
+                    let logged_in = log_in(
+                        stream,
+                        evidence,
+                        connect,
+                        order,
+                        route.credentials.as_ref().unwrap_or(&self.credentials),
+                        self.clock,
+                    );
                     let (evidence, end) = Box::pin(logged_in).await;
                     return ended(connect, evidence, end);
                 }
@@ -540,7 +553,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 }
 
 /// A connection that is over, with what the way to the target knows of its end.
-fn ended(connect: &Connect, mut evidence: Evidence, end: PathEnd) -> Result<Evidence, Shortage> {
+pub(super) fn ended(connect: &Connect, mut evidence: Evidence, end: PathEnd) -> Result<Evidence, Shortage> {
     if evidence.fault.is_some() && evidence.path.icmp.is_none() {
         evidence.path.icmp = end.icmp;
     }
@@ -561,9 +574,9 @@ fn overslept(evidence: &Evidence, limit: Duration) -> bool {
 /// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
 /// has want of CPU.
 #[derive(Debug)]
-struct Shortage(Option<Errno>);
+pub(super) struct Shortage(pub(super) Option<Errno>);
 
-fn socket_addr(addr: IpAddr, scope: u32, port: u16) -> SocketAddr {
+pub(super) fn socket_addr(addr: IpAddr, scope: u32, port: u16) -> SocketAddr {
     match addr {
         IpAddr::V4(addr) => (addr, port).into(),
         IpAddr::V6(addr) => SocketAddrV6::new(addr, port, 0, scope).into(),

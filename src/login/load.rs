@@ -32,6 +32,8 @@ pub struct Given {
     pub certificates: Vec<PathBuf>,
     /// The keys of the agent behind SSH_AUTH_SOCK.
     pub agent: bool,
+    /// The keys of the agent behind this socket.
+    pub agent_socket: Option<PathBuf>,
     /// A file whose first line is the password.
     pub password: Option<PathBuf>,
     /// A file of answers.
@@ -44,7 +46,11 @@ impl Given {
     /// Nothing was named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.identities.is_empty() && !self.agent && self.password.is_none() && self.answers.is_none()
+        self.identities.is_empty()
+            && !self.agent
+            && self.agent_socket.is_none()
+            && self.password.is_none()
+            && self.answers.is_none()
     }
 
     /// Reads all of it; asks for the passphrases of keys that have one. What is not used is told in `warnings`.
@@ -70,7 +76,12 @@ impl Given {
             keys.push(certified(path.display().to_string(), certificate, Holder::Here(Arc::clone(key))));
         }
         if self.agent {
-            keys.extend(agent().map_err(|why| format!("--agent: {why}"))?);
+            let socket = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
+            let socket = socket.ok_or("--agent: SSH_AUTH_SOCK is not set: no agent runs here")?;
+            keys.extend(agent(&socket).map_err(|why| format!("--agent: {why}"))?);
+        }
+        if let Some(socket) = &self.agent_socket {
+            keys.extend(agent(socket)?);
         }
         for (path, key) in held {
             let beside = PathBuf::from(format!("{}-cert.pub", path.display()));
@@ -266,9 +277,8 @@ fn answers(path: &Path, warnings: &mut Vec<String>) -> Result<(Named, Answers), 
 }
 
 /// The keys of the agent.
-fn agent() -> Result<Vec<Identity>, String> {
-    let socket = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty());
-    let socket: Arc<Path> = PathBuf::from(socket.ok_or("SSH_AUTH_SOCK is not set: no agent runs here")?).into();
+fn agent(socket: &Path) -> Result<Vec<Identity>, String> {
+    let socket: Arc<Path> = socket.into();
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let identities = runtime.block_on(async {

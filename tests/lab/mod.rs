@@ -2,6 +2,7 @@
 
 mod ground;
 mod interrupt;
+mod jump;
 mod keys;
 mod limits;
 #[cfg(feature = "login")]

@@ -1089,7 +1089,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::ProxyRefused,
         "The proxy refused to connect to the target",
-        "The proxy is there and answered the request with a refusal (the parameter has its code).",
+        "The proxy is there and answered the request with a refusal (the parameter has its code). A jump host that forwards, and could not connect to the target, says `connect-failed`, with the system's words.",
         &["its rules forbid the target or the port", "the target refused the proxy's connection"],
         &[
             "another target gets through: a rule for this one; the target answers from the proxy's own host: the proxy's rules",
@@ -1129,7 +1129,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::JumpFailed,
         "The jump host could not be used",
-        "The connection to the jump host itself failed with the code that the parameter names; the target was not tried.",
+        "The connection to the jump host, or the login there, failed with the code that the parameter names; the target was not tried.",
         &["see the jump host's own code"],
         &["the jump host's own code says; look it up in the same way"],
         &["probe the jump host by itself"],
@@ -1137,9 +1137,13 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::JumpForbidden,
         "The jump host does not forward to the target",
-        "The jump host answered the request for a direct-tcpip channel with a refusal.",
-        &["AllowTcpForwarding no or PermitOpen on the jump host", "the jump host cannot reach or resolve the target"],
-        &["`administratively prohibited` is the jump host's configuration, `connect failed` its way to the target"],
+        "The jump host let us in and refused the direct-tcpip channel (the parameter has RFC 4254's reason).",
+        &[
+            "AllowTcpForwarding no, DisableForwarding or PermitOpen on the jump host",
+            "`restrict`, no-port-forwarding or permitopen in front of the key in authorized_keys",
+            "a server that does no forwarding at all",
+        ],
+        &["another target gets through: PermitOpen or permitopen; none does: AllowTcpForwarding or the key's options"],
         &["on the jump host: sshd -T -C user=USER | grep -i -e allowtcpforwarding -e permitopen; nc -vz HOST PORT"],
     ),
     // dns-failure
