@@ -10,9 +10,9 @@ mod iap;
 mod keys;
 mod known_hosts;
 mod lab;
-mod named;
 #[cfg(feature = "login")]
 mod login;
+mod named;
 mod outcomes;
 mod papers;
 mod readers;

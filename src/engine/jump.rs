@@ -24,7 +24,7 @@ use super::names::Resolve;
 use super::route::Route;
 use super::run::{ended, socket_addr};
 use crate::login::Credentials;
-use crate::login::session::Session;
+use crate::login::channel::Session;
 use crate::sys::clock::Clock;
 use crate::sys::entropy;
 use crate::transport::jump::JumpHost;

@@ -6,8 +6,9 @@ use sshprobe_probes::probe::Leave;
 use sshprobe_probes::time::Moment;
 
 use crate::login::Credentials;
+use crate::login::channel::Session;
 use crate::login::fence::{Fence, Key, Seen};
-use crate::login::session::{Session, Terms, Told, login};
+use crate::login::session::{Terms, Told, login};
 use crate::sys::clock::Clock;
 use crate::transport::{PathEnd, Stream};
 

@@ -7,7 +7,7 @@ mod algorithms;
 pub mod answers;
 mod ask;
 mod attempts;
-mod channel;
+pub(crate) mod channel;
 mod client;
 pub mod credentials;
 pub(crate) mod fence;

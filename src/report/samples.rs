@@ -53,8 +53,6 @@ pub(super) fn healthy(host: &str) -> Record {
         sshfp: None,
     });
     record.auth = Some(Auth {
-        attempts: None,
-        withheld: Vec::new(),
         user: String::from("root"),
         methods: Some(vec![String::from("publickey"), String::from("password")]),
         methods_b64: Vec::new(),

@@ -14,11 +14,12 @@ use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::{escape, quote};
 use sshprobe_probes::evidence::{Evidence, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
+use sshprobe_probes::proxy::connect_failed;
 use sshprobe_probes::record::Via;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-use crate::login::session::{ChannelStream, OpenFailure, OpenReason, Session};
+use crate::login::channel::{ChannelStream, OpenFailure, OpenReason, Session};
 use crate::sys::clock::Clock;
 use crate::transport::seam::{LATE, Opening, PathEnd, SoftError, Stream, Transport};
 
@@ -96,7 +97,7 @@ impl Jump {
             OpenReason::Prohibited => (Code::JumpForbidden, "administratively-prohibited", "does not forward to"),
             OpenReason::UnknownType => (Code::JumpForbidden, "unknown-channel-type", "forwards nothing, so not to"),
             OpenReason::Shortage => (Code::JumpForbidden, "resource-shortage", "lacks what it takes to forward to"),
-            OpenReason::ConnectFailed => (Code::ProxyRefused, "connect-failed", "could not connect to"),
+            OpenReason::ConnectFailed => (Code::ProxyRefused, connect_failed(&failure.text), "could not connect to"),
             OpenReason::Other(_) | OpenReason::SessionOver => (Code::JumpForbidden, "other", "does not connect us to"),
         };
         let place = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };

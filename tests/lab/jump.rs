@@ -117,7 +117,7 @@ fn a_jump_host_is_logged_in_to_once_and_leads_to_all() {
     let run = ground.probe(&[&base[..], &["-p", ports, "--per-host", "0", TARGET]].concat());
     assert_eq!(run.records.len(), 201, "{}", run.stderr);
     for record in &run.records {
-        let expected = if record["target"]["port"] == 22 { "ok - auth" } else { "proxy-refused connect-failed tunnel" };
+        let expected = if record["target"]["port"] == 22 { "ok - auth" } else { "proxy-refused refused tunnel" };
         assert_eq!(outcome(record), expected, "{record}");
     }
     let detail =
@@ -205,4 +205,33 @@ fn what_is_wrong_with_a_jump_host_is_its_own_code() {
     // Nothing to log in with.
     let (record, _) = ground.one(&["--known-hosts", &known, "-J", "root@10.0.0.2", TARGET]);
     assert_eq!(outcome(&record), "jump-failed auth-no-common-method tunnel", "{record}");
+}
+
+/// What ssh itself does as a ProxyCommand, and what its words come to.
+#[test]
+fn ssh_w_carries_the_probe_too() {
+    let Some(_lab) = lab() else { return };
+    let ground = Ground::new();
+    let _bastion = ground.sshd("10.0.0.2", "");
+    let _forbids = ground.sshd("10.0.0.4", "AllowTcpForwarding no");
+    let _target = ground.sshd(TARGET, "");
+    let known = ground.known("known", "10.0.0.*,127.0.7.*");
+    let other = ground.file("other", &format!("10.0.0.2 {}", fs::read_to_string(ground.path("user.pub")).unwrap()));
+    let command = |files: &str, key: &str, host: &str| {
+        let key = ground.path(key);
+        format!(
+            "ssh -F none -i {key} -o BatchMode=yes -o IdentitiesOnly=yes -o UserKnownHostsFile={files} -o GlobalKnownHostsFile=none -o StrictHostKeyChecking=yes -W %h:%p root@{host}"
+        )
+    };
+    for (command, port, expected) in [
+        (command(&known, "user", "10.0.0.2"), "22", "ok - auth"),
+        (command(&known, "user", "10.0.0.2"), "9000", "proxy-refused refused tunnel"),
+        (command(&known, "user", "10.0.0.4"), "22", "jump-forbidden administratively-prohibited tunnel"),
+        (command(&known, "stranger", "10.0.0.2"), "22", "jump-failed auth-failed tunnel"),
+        (command(&other, "user", "10.0.0.2"), "22", "jump-failed host-key-changed tunnel"),
+        (command(&known, "user", "10.0.0.9"), "22", "jump-failed unreachable-host tunnel"),
+    ] {
+        let (record, stderr) = ground.one(&["--known-hosts", &known, "--proxy-command", &command, "-p", port, TARGET]);
+        assert_eq!(outcome(&record), expected, "{command}: {record} {stderr}");
+    }
 }

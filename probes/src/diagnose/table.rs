@@ -1089,7 +1089,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::ProxyRefused,
         "The proxy refused to connect to the target",
-        "The proxy is there and answered the request with a refusal (the parameter has its code). A jump host that forwards, and could not connect to the target, says `connect-failed`, with the system's words.",
+        "The proxy is there and answered the request with a refusal (the parameter has its code). Of a jump host that forwards, and could not connect, it is the code that a probe from there would have (`refused`, `unreachable-host` …), else `connect-failed`.",
         &["its rules forbid the target or the port", "the target refused the proxy's connection"],
         &[
             "another target gets through: a rule for this one; the target answers from the proxy's own host: the proxy's rules",
