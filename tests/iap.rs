@@ -885,3 +885,75 @@ fn the_relays_verdict_decides_whether_to_try_again() {
         }
     }
 }
+
+/// A direct probe beside the tunnel: one record, the tunnel's, with what the other way came to and what both mean.
+#[test]
+fn a_direct_probe_beside_the_tunnel_says_where_the_fault_is() {
+    let runtime = Runtime::new().expect("a runtime");
+    let server = |seed: u8| {
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let addr = listener.local_addr().expect("an address");
+        runtime.spawn(serve(listener, Arc::new(Script::healthy(&[seed; 32]))));
+        addr
+    };
+    let (own, other) = (server(1), server(2));
+    // Bound, so that nobody else gets the port, and not listened on.
+    let refusing = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    refusing.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let closed = refusing.local_addr().ok().and_then(|addr| addr.as_socket()).expect("bound");
+    let relay = Relay::start(None, move |instance| match instance {
+        "vm-here" => vec![Act::Upgrade(GOOD), Act::Backend(own, 16_384)],
+        "127.0.0.1" => vec![Act::Upgrade(GOOD), Act::Close(4033, Vec::new())],
+        _ => vec![Act::Upgrade(GOOD), Act::Close(4003, Vec::new())],
+    });
+    let (_names, resolver) = NameServer::here();
+    let (url, resolver, token) = (format!("ws://{}", relay.addr), resolver.to_string(), token_file());
+    let probe = |target: &str| {
+        let args = ["--compare-direct", "--resolver", &resolver, "--depth=auth", target];
+        let records = records(through(&url, token.path(), &args));
+        assert_eq!(records.len(), 1, "one record for the target");
+        records.into_values().next().expect("a record")
+    };
+    let outcome = |record: &Value| {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let ids =
+            |id: &&str| record["findings"].as_array().expect("findings").iter().any(|finding| finding["id"] == *id);
+        let of_pairs = [
+            "iap-only",
+            "open-without-iap",
+            "iap-range-not-allowed",
+            "sshd-not-listening",
+            "iap-rights-missing",
+            "direct-other-host",
+        ];
+        let found = of_pairs.iter().copied().filter(ids).collect::<Vec<_>>().join(",");
+        (text(&record["code"]), text(&record["direct"]["code"]), found)
+    };
+    let of = |code: &str, direct: &str, found: &str| (code.to_owned(), direct.to_owned(), found.to_owned());
+    let record = probe(&format!("vm-here:{}", own.port()));
+    assert_eq!(outcome(&record), of("ok", "ok", "open-without-iap"), "{record}");
+    assert_eq!(
+        (&record["direct"]["addr"], &record["direct"]["same_host_key"], &record["direct"]["stage"]),
+        (&"127.0.0.1".into(), &true.into(), &"kex".into())
+    );
+    assert_eq!(
+        (&record["stage"], &record["connections"], &record["target"]["addr"]),
+        (&"auth".into(), &1.into(), &Value::Null)
+    );
+    let record = probe(&format!("vm-here:{}", other.port()));
+    assert_eq!(outcome(&record), of("ok", "ok", "direct-other-host"), "{record}");
+    // The relay's simulator knows no other name that leads here: of the tunnel, 4003; the name is looked up all the same.
+    let group = |host: &str, port: u16| format!("iap://my-proj/us-central1/net/group/{host}:{port}");
+    let record = probe(&group("tunnel.lab", closed.port()));
+    assert_eq!(outcome(&record), of("iap-backend-unreachable", "refused", "sshd-not-listening"), "{record}");
+    let record = probe(&group("tunnel.lab", own.port()));
+    assert_eq!(outcome(&record), of("iap-backend-unreachable", "ok", "iap-range-not-allowed"), "{record}");
+    let record = probe(&group("127.0.0.1", own.port()));
+    assert_eq!(outcome(&record), of("iap-not-authorized", "ok", "iap-rights-missing"), "{record}");
+    let record = probe("gone");
+    assert_eq!(outcome(&record), of("iap-backend-unreachable", "dns-nxdomain", ""), "{record}");
+    // Not asked for, nothing is done.
+    let record =
+        records(through(&url, token.path(), &["--resolver", &resolver, "gone"])).remove("gone").expect("a record");
+    assert_eq!(record["direct"], Value::Null);
+}

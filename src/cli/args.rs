@@ -442,6 +442,9 @@ pub struct IapArgs {
     /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else by the credentials in GOOGLE_APPLICATION_CREDENTIALS, else of `gcloud auth print-access-token`, of Application Default Credentials, of the metadata server]
     #[arg(long, value_name = "FILE")]
     pub access_token_file: Option<PathBuf>,
+    /// Probe each host directly too, as deep as its host key, and say what both together mean: a firewall that keeps the relay out, nothing that listens, a hung machine
+    #[arg(long)]
+    pub compare_direct: bool,
 }
 
 /// What is read of hosts by their names, out of the options it is spread over.

@@ -30,12 +30,14 @@ pub struct IapWay {
     place: Option<(String, String)>,
     relay: RelayUrl,
     tokens: TokenSource,
+    /// `--compare-direct`.
+    compares: bool,
 }
 
 impl IapWay {
     /// Validates the options; `None` if the way is another one. `targets` are those of the command line.
     pub(super) fn new(args: IapArgs, targets: &[String]) -> Result<Option<Self>, Error> {
-        let IapArgs { iap: asked, project, zone, iap_url, access_token_file } = args;
+        let IapArgs { iap: asked, project, zone, iap_url, access_token_file, compare_direct } = args;
         let written_out = |target: &str| target.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("iap://"));
         let (theirs, others): (Vec<&String>, Vec<_>) = targets.iter().partition(|target| written_out(target));
         if !asked {
@@ -48,6 +50,7 @@ impl IapWay {
             }
             if theirs.is_empty() {
                 let option = iap_url.map(|_| "--iap-url").or(access_token_file.map(|_| "--access-token-file"));
+                let option = option.or(compare_direct.then_some("--compare-direct"));
                 return option.map_or(Ok(None), |option| {
                     Err(Error::usage(format!("{option}: it is for instances behind the Identity-Aware Proxy; give --iap, or targets like iap://PROJECT/ZONE/INSTANCE")))
                 });
@@ -88,7 +91,7 @@ impl IapWay {
             Some(path) => TokenSource::File(path),
             None => of_google(&relay)?,
         };
-        Ok(Some(Self { place, relay, tokens }))
+        Ok(Some(Self { place, relay, tokens, compares: compare_direct }))
     }
 
     /// The options as they would be typed again. The token is not among them.
@@ -99,6 +102,9 @@ impl IapWay {
         }
         if self.relay != RelayUrl::default() {
             out += &format!("--iap-url {} ", quote(&self.relay.to_string()));
+        }
+        if self.compares {
+            out += "--compare-direct ";
         }
         if let TokenSource::File(path) = &self.tokens {
             out += &format!("--access-token-file {} ", quote(&path.to_string_lossy()));
@@ -120,7 +126,12 @@ impl IapWay {
                 format!("is asked of gcloud{}{}", well_known.unwrap_or_default(), metadata.unwrap_or_default())
             }
         };
-        format!("tunnels of the Identity-Aware Proxy, by {}; the access token {token}", self.relay)
+        let besides = if self.compares {
+            "; each host is probed directly too, as deep as the host key, where INSTANCE.ZONE.c.PROJECT.internal or its name leads"
+        } else {
+            ""
+        };
+        format!("tunnels of the Identity-Aware Proxy, by {}; the access token {token}{besides}", self.relay)
     }
 
     /// The way itself.
@@ -131,6 +142,7 @@ impl IapWay {
         };
         let tokens = Arc::new(Tokens::new(clock, self.tokens.clone(), Arc::clone(&resolver)));
         Iap::new(clock, tcp, resolver, self.relay.clone(), instances, tokens)
+            .map(|iap| iap.comparing(self.compares))
             .map_err(|error| Error::usage(format!("--iap: {error}")))
     }
 
@@ -202,6 +214,10 @@ mod tests {
                 "--access-token-file: it is for instances behind the Identity-Aware Proxy; give --iap, or targets like iap://PROJECT/ZONE/INSTANCE",
             ),
             (&["--iap", "vm1"], "--iap: the relay asks where an instance is; give --project and --zone"),
+            (
+                &["--compare-direct", "vm1"],
+                "--compare-direct: it is for instances behind the Identity-Aware Proxy; give --iap, or targets like iap://PROJECT/ZONE/INSTANCE",
+            ),
             (
                 &["--iap", "--project=p", "--zone=europe-west1", "--access-token-file=t", "vm1"],
                 "--project, --zone: europe-west1 is a region: write one of its zones, such as europe-west1-a",

@@ -1,5 +1,7 @@
 //! A run: from the first target to the last record.
 
+mod compare;
+
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::panic::AssertUnwindSafe;
@@ -360,7 +362,12 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// Sees a case to its end, and hands its record on. Holds its place until that is taken: records that nobody wants keep
     /// new targets out.
     async fn see(&self, target: &Target, route: &Route<T>, mut case: Case, place: OwnedSemaphorePermit) {
-        let record = self.guarded(target, pin!(self.connections(route, &mut case))).await;
+        let work = async {
+            let mut record = self.connections(route, &mut case).await;
+            self.compare(target, route, &mut record).await;
+            record
+        };
+        let record = self.guarded(target, pin!(work)).await;
         // While it waits, the record is all that is needed.
         drop(case);
         if let Some(record) = record {

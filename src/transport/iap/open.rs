@@ -59,8 +59,11 @@ pub enum Instances {
 impl Instances {
     /// What the relay is asked for.
     fn target(&self, connect: &Connect) -> Result<IapTarget, String> {
-        let port = connect.addr.port();
-        match (&connect.host, self) {
+        self.of(&connect.host, connect.addr.port())
+    }
+
+    fn of(&self, host: &Host, port: u16) -> Result<IapTarget, String> {
+        match (host, self) {
             (Host::Iap(target), _) => Ok(IapTarget::clone(target).with_port(port)),
             (host, Self::Of { project, zone }) => {
                 IapTarget::instance(project, zone, &host.to_string(), Some(port)).map_err(|error| error.to_string())
@@ -83,6 +86,8 @@ pub struct Iap {
     tls: Option<TlsConnector>,
     instances: Instances,
     tokens: Arc<Tokens>,
+    /// Hosts are to be probed directly too.
+    compares: bool,
 }
 
 impl fmt::Debug for Iap {
@@ -120,7 +125,19 @@ impl Iap {
     ) -> Result<Self, NoTls> {
         let tls = if relay.tls() { Some(tls::connector()?) } else { None };
         let authority = format!("{}:{}", relay.host(), relay.port()).into();
-        Ok(Self { clock, tcp, resolver, relay, authority, tls, instances, tokens })
+        Ok(Self { clock, tcp, resolver, relay, authority, tls, instances, tokens, compares: false })
+    }
+
+    /// Has hosts probed directly too, to compare.
+    #[must_use]
+    pub fn comparing(self, compares: bool) -> Self {
+        Self { compares, ..self }
+    }
+
+    /// The way without the relay, and what the host may be called there; `None` unless a comparison was asked for.
+    pub(crate) fn directly(&self, host: &Host) -> Option<(Tcp, Vec<String>)> {
+        let target = self.instances.of(host, IapTarget::DEFAULT_PORT).ok().filter(|_| self.compares)?;
+        Some((self.tcp.clone(), target.direct_names()))
     }
 
     /// Sees whether there is a token at all, so that its lack is known before anything is sent.
