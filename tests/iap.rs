@@ -191,7 +191,18 @@ fn rows(sshd: SocketAddr) -> Vec<Row> {
         row("http-429", http("429 Too Many Requests"), ("iap-http", Some("429"), "tunnel"), None),
         row("http-503", http("503 Service Unavailable"), ("iap-http", Some("503"), "tunnel"), None),
         row("http-200", http("200 OK"), ("iap-http", Some("200"), "tunnel"), None),
-        row("no-answer", vec![Hang], ("iap-protocol", Some("no-answer"), "tunnel"), None),
+        row("no-answer", vec![Hang], ("proxy-unreachable", Some("silent"), "tunnel"), None),
+        row("http-odd-words", http("403 No\x1b {token}"), ("iap-http", Some("403"), "tunnel"), None),
+        // A code that no endpoint may send is told as it came.
+        row("close-5", vec![up(), close(5, "five")], ("iap-relay-error", Some("5"), "tunnel"), Some(5)),
+        // What was shown to the relay alone does not come out as the server's words.
+        row("token-as-ident", vec![up(), Message(sid("a")), Act::Data("SSH-2.0-{token}\r\n"), Hang], frame, None),
+        row(
+            "token-as-banner",
+            vec![up(), Message(sid("a")), Act::Data("Welcome\r\n"), Act::Data("{token}\r\n"), Hang],
+            frame,
+            None,
+        ),
         row("hangs-up", vec![], early(None), None),
         row(
             "no-subprotocol",
@@ -956,4 +967,17 @@ fn a_direct_probe_beside_the_tunnel_says_where_the_fault_is() {
     let record =
         records(through(&url, token.path(), &["--resolver", &resolver, "gone"])).remove("gone").expect("a record");
     assert_eq!(record["direct"], Value::Null);
+}
+
+/// What is told of single connections names who they are for, and not the address that stands in for an unknown one.
+#[test]
+fn what_is_told_of_a_tunnel_names_the_host() {
+    let relay = Relay::start(None, |_| vec![Act::Upgrade(GOOD), Act::Close(4003, Vec::new())]);
+    let token = token_file();
+    let output = output(through(&format!("ws://{}", relay.addr), token.path(), &["-vv", "vm1:2222"]));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    for words in ["vm1:2222 admitted", "vm1:2222 ended in "] {
+        assert!(stderr.contains(words), "{words}: {stderr}");
+    }
+    assert!(!stderr.contains("[fd"), "{stderr}");
 }

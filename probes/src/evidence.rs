@@ -173,6 +173,17 @@ pub struct Tunnel {
     pub reason: Vec<u8>,
     /// Why it did not lead to the target, or what ended it.
     pub trouble: Option<TunnelTrouble>,
+    /// The silence that this was, if it was one: whether it was somebody else's is for whoever knows this machine.
+    pub silence: Option<Silence>,
+}
+
+/// Nothing came for so long that it was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// When it began.
+    pub since: Moment,
+    /// When it was to be given up. Noticed much later, it may be this machine's own.
+    pub due: Moment,
 }
 
 impl Tunnel {
@@ -182,7 +193,14 @@ impl Tunnel {
     /// A way of this kind of which nothing is known yet.
     #[must_use]
     pub fn new(via: Via) -> Self {
-        Self { via, timing: TunnelTiming::default(), close_code: None, reason: Vec::new(), trouble: None }
+        Self {
+            via,
+            timing: TunnelTiming::default(),
+            close_code: None,
+            reason: Vec::new(),
+            trouble: None,
+            silence: None,
+        }
     }
 }
 
@@ -211,6 +229,9 @@ impl TunnelTiming {
         [dns, connect, proxy, tls, upgrade, sid].into_iter().flatten().sum()
     }
 }
+
+/// What [`Fault::IdentMalformed`] says of an identification whose line the end of the connection cut.
+pub(crate) const CUT_SHORT: &str = "cut short";
 
 /// What is wrong with a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use sshprobe_probes::case::{Case, Connect, Next, ResolveFault};
 use sshprobe_probes::escape::escape;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
 use sshprobe_probes::govern::host::HostGate;
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::subnet::Subnet;
@@ -367,7 +367,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             self.compare(target, route, &mut record).await;
             record
         };
-        let record = self.guarded(target, pin!(work)).await;
+        let record = self.guarded(target, pin!(log::naming(target, pin!(work)))).await;
         // While it waits, the record is all that is needed.
         drop(case);
         if let Some(record) = record {
@@ -499,8 +499,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             evidence.path.icmp = end.icmp;
         }
         evidence.tunnel = end.tunnel.or(evidence.tunnel);
-        let silent = matches!(evidence.fault, Some(Fault::Timeout | Fault::Lost));
-        if silent && overslept(&evidence, connect.plan.timeout) {
+        if silence(&evidence, route, connect).is_some_and(|silence| overslept(&evidence, silence)) {
             return Err(Shortage(None));
         }
         Ok(evidence)
@@ -516,13 +515,13 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// A connection that did not come up: the target's answer, or this machine's own silence.
     fn down(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
-        if evidence.fault == Some(Fault::ConnectTimeout) {
-            if overslept(&evidence, route.connect_timeout.min(connect.plan.timeout)) {
+        if let Some(silence) = silence(&evidence, route, connect) {
+            if overslept(&evidence, silence) {
                 return Err(Shortage(None));
             }
             let mut conntrack = self.conntrack();
             conntrack.look(self.clock.now());
-            if conntrack.full_since(evidence.started) {
+            if conntrack.full_since(silence.since) {
                 return Err(Shortage(None));
             }
         }
@@ -535,10 +534,23 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 }
 
-/// Whether the end of `limit` was noticed much too late. The answer may have lain in the socket all the while, so that the
-/// silence is not the target's.
-fn overslept(evidence: &Evidence, limit: Duration) -> bool {
-    evidence.ended.since(evidence.started) > limit + LATE
+/// The silence that a connection ended by, if it did: of the target, or of whatever is on the way to it.
+fn silence<T>(evidence: &Evidence, route: &Route<T>, connect: &Connect) -> Option<Silence> {
+    let since = evidence.started;
+    match evidence.fault {
+        Some(Fault::Timeout | Fault::Lost) => Some(Silence { since, due: since + connect.plan.timeout }),
+        Some(Fault::ConnectTimeout) => {
+            Some(Silence { since, due: since + route.connect_timeout.min(connect.plan.timeout) })
+        }
+        Some(Fault::Tunnel) => evidence.tunnel.as_ref()?.silence,
+        _ => None,
+    }
+}
+
+/// Whether the end of a silence was noticed much too late. The answer may have lain in the socket all the while, so that it is
+/// nobody else's.
+fn overslept(evidence: &Evidence, silence: Silence) -> bool {
+    evidence.ended.since(silence.due) > LATE
 }
 
 /// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::quote;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, Tunnel, TunnelTrouble};
-use sshprobe_probes::iap::{BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, Silence, Tunnel, TunnelTrouble};
+use sshprobe_probes::iap::{
+    BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL, status_at_start,
+};
 use sshprobe_probes::record::Via;
 use sshprobe_probes::target::Host;
 use sshprobe_probes::time::Moment;
@@ -30,7 +32,7 @@ use crate::transport::iap::source::Tokens;
 use crate::transport::iap::tls::{self, NoTls};
 use crate::transport::iap::token::{Token, TokenError};
 use crate::transport::iap::words::{self, Journey};
-use crate::transport::seam::{LATE, Opening, Transport};
+use crate::transport::seam::{Opening, Transport};
 use crate::transport::tcp::{Tcp, TcpPath};
 
 /// The longest a TLS handshake may take.
@@ -168,21 +170,22 @@ impl Iap {
         }
         let mut path = opened?;
         let begun = self.clock.now();
-        match self.in_time(until, SID, announced(&mut path)).await? {
-            Some(None) => {
+        match self.in_time(until, SID, announced(&mut path)).await {
+            Ok(None) => {
                 path.tunnel_mut().timing.sid = path.session().sid_after();
                 Ok(path)
             }
-            Some(Some(end)) => {
+            Ok(Some(end)) => {
                 if end.refuses_the_token() {
                     self.tokens.refused(&token).await;
                 }
                 *tunnel = path.into_tunnel();
                 Err(Failed::Ended(end, None))
             }
-            None => {
+            Err(silence) => {
                 let (end, kept) = path.silent();
                 *tunnel = kept;
+                tunnel.silence = Some(silence);
                 let waited = self.clock.now().since(begun);
                 Err(Failed::Ended(end, Some(format!("waited {:.1}s", waited.as_secs_f64()))))
             }
@@ -234,6 +237,9 @@ impl Iap {
                         _ => How::Unreachable,
                     };
                     let more = errno.map_or_else(|| addr.to_string(), |errno| format!("{addr} says {errno}"));
+                    let silent = seen.fault == Some(Fault::ConnectTimeout);
+                    let due = seen.started + self.tcp.limit(connect);
+                    tunnel.silence = silent.then_some(Silence { since: seen.started, due });
                     evidence.path = seen.path;
                     last = ended(Phase::Connect, how, more);
                 }
@@ -248,17 +254,20 @@ impl Iap {
         let name = ServerName::try_from(self.relay.host().to_owned())
             .map_err(|_| ended(Phase::Tls, How::Tls, String::from("the relay's name cannot stand in a certificate")))?;
         let begun = self.clock.now();
-        match self.in_time(until, TLS, tls.connect(name, path)).await? {
-            Some(Ok(stream)) => {
+        match self.in_time(until, TLS, tls.connect(name, path)).await {
+            Ok(Ok(stream)) => {
                 tunnel.timing.tls = Some(self.clock.now().since(begun));
                 Ok(Wire::tls(stream))
             }
-            Some(Err(error)) => {
+            Ok(Err(error)) => {
                 let how = of_io(&error);
                 let more = (how == How::Tls).then(|| error.to_string());
                 Err(ended(Phase::Tls, how, more))
             }
-            None => Err(ended(Phase::Tls, How::Silence, None)),
+            Err(silence) => {
+                tunnel.silence = Some(silence);
+                Err(ended(Phase::Tls, How::Silence, None))
+            }
         }
     }
 
@@ -280,12 +289,19 @@ impl Iap {
             .max_write_buffer_size(256 * 1024)
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX));
+        let first = wire.first();
         let begun = self.clock.now();
-        let answer = self.in_time(until, UPGRADE, client_async_with_config(request, wire, Some(limits))).await?;
+        let answer = self.in_time(until, UPGRADE, client_async_with_config(request, wire, Some(limits))).await;
         let socket = match answer {
-            Some(Ok((socket, _))) => socket,
-            Some(Err(error)) => return Err(refused(error, &token)),
-            None => return Err(ended(Phase::Upgrade, How::Silence, None)),
+            Ok(Ok((socket, _))) => socket,
+            Ok(Err(error)) => {
+                let first = std::mem::take(&mut *first.lock().unwrap_or_else(PoisonError::into_inner));
+                return Err(refused(error, &token, &first));
+            }
+            Err(silence) => {
+                tunnel.silence = Some(silence);
+                return Err(ended(Phase::Upgrade, How::Silence, None));
+            }
         };
         tunnel.timing.upgrade = Some(self.clock.now().since(begun));
         let journey = self.journey(target.host(), port);
@@ -314,15 +330,11 @@ impl Iap {
         Journey { relay: Arc::clone(&self.authority), target: format!("{}:{port}", quote_bare(host)).into() }
     }
 
-    /// What comes within `most`, and before the whole connection's end; `None` if nothing does. A silence that is noticed much
-    /// too late is this machine's own.
-    async fn in_time<F: Future>(&self, until: Moment, most: Duration, work: F) -> Result<Option<F::Output>, Failed> {
-        let end = until.min(self.clock.now() + most);
-        match timeout_at(self.clock.instant(end), work).await {
-            Ok(done) => Ok(Some(done)),
-            Err(_) if self.clock.now().since(end) > LATE => Err(Failed::Short(Errno::EAGAIN)),
-            Err(_) => Ok(None),
-        }
+    /// What comes within `most`, and before the whole connection's end; else the silence that it was.
+    async fn in_time<F: Future>(&self, until: Moment, most: Duration, work: F) -> Result<F::Output, Silence> {
+        let since = self.clock.now();
+        let due = until.min(since + most);
+        timeout_at(self.clock.instant(due), work).await.map_err(|_| Silence { since, due })
     }
 }
 
@@ -338,8 +350,17 @@ async fn announced(path: &mut IapPath) -> Option<IapEnd> {
 }
 
 /// What an upgrade failed by.
-fn refused(error: WsError, token: &Token) -> Failed {
+/// `first` is how its answer begins.
+fn refused(error: WsError, token: &Token, first: &[u8]) -> Failed {
     let bad = |what| ended(Phase::Upgrade, How::BadUpgrade(what), None);
+    let not_http = || match status_at_start(first) {
+        // A status that the library did not take for what stands behind it.
+        Some(status) if status != 101 => {
+            let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+            Failed::Ended(IapEnd::new(Phase::Upgrade, How::Http(status), &token.struck_from(line)), None)
+        }
+        _ => bad(BadUpgrade::NotHttp),
+    };
     match error {
         WsError::Http(answer) => {
             let body = answer.body().as_deref().unwrap_or_default().trim_ascii();
@@ -359,10 +380,10 @@ fn refused(error: WsError, token: &Token) -> Failed {
                 bad(BadUpgrade::Headers)
             }
             ProtocolError::HandshakeIncomplete => ended(Phase::Upgrade, How::Eof, None),
-            _ => bad(BadUpgrade::NotHttp),
+            _ => not_http(),
         },
         WsError::Io(_) | WsError::ConnectionClosed | WsError::AlreadyClosed => ended(Phase::Upgrade, how(&error), None),
-        _ => bad(BadUpgrade::NotHttp),
+        _ => not_http(),
     }
 }
 
