@@ -428,7 +428,7 @@ pub struct PathArgs {
 #[derive(Debug, Args)]
 pub struct IapArgs {
     /// Reach targets, which are names of instances then, through Google Cloud's Identity-Aware Proxy (IAP); goes without saying where all of them are iap://...
-    #[arg(long, conflicts_with_all = ["proxy", "proxy_command"])]
+    #[arg(long, conflicts_with = "proxy_command")]
     pub iap: bool,
     /// The project of the instances that are not written as iap://PROJECT/ZONE/INSTANCE
     #[arg(long, value_name = "ID", requires = "iap")]

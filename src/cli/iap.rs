@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sshprobe_probes::escape::quote as shown;
 use sshprobe_probes::iap::{IapTarget, RelayUrl};
+use sshprobe_probes::proxy::Credentials;
 
 use crate::cli::args::IapArgs;
 use crate::error::Error;
@@ -13,8 +14,8 @@ use crate::report::next::quote;
 use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::target::expr::{Expression, Hosts};
-use crate::transport::Tcp;
 use crate::transport::iap::{Iap, Instances, MetadataServer, Token, TokenError, TokenSource, Tokens};
+use crate::transport::{Proxy, ProxyUrl, Tcp};
 
 /// gcloud reads its access token from here too.
 const TOKEN: &str = "CLOUDSDK_AUTH_ACCESS_TOKEN";
@@ -30,6 +31,8 @@ pub struct IapWay {
     place: Option<(String, String)>,
     relay: RelayUrl,
     tokens: TokenSource,
+    /// What stands before the relay.
+    proxy: Option<(ProxyUrl, Option<Credentials>)>,
     /// `--compare-direct`.
     compares: bool,
 }
@@ -91,7 +94,17 @@ impl IapWay {
             Some(path) => TokenSource::File(path),
             None => of_google(&relay)?,
         };
-        Ok(Some(Self { place, relay, tokens, compares: compare_direct }))
+        Ok(Some(Self { place, relay, tokens, proxy: None, compares: compare_direct }))
+    }
+
+    /// With a proxy before the relay.
+    pub(super) fn behind(self, proxy: Option<(ProxyUrl, Option<Credentials>)>) -> Result<Self, Error> {
+        if proxy.is_some() && !self.relay.tls() {
+            return Err(Error::usage(
+                "--proxy: by ws:// the relay is this machine's, and a proxy would be shown the token; leave --proxy away",
+            ));
+        }
+        Ok(Self { proxy, ..self })
     }
 
     /// The options as they would be typed again. The token is not among them.
@@ -102,6 +115,9 @@ impl IapWay {
         }
         if self.relay != RelayUrl::default() {
             out += &format!("--iap-url {} ", quote(&self.relay.to_string()));
+        }
+        if let Some((url, _)) = &self.proxy {
+            out += &format!("--proxy {} ", quote(&url.to_string()));
         }
         if self.compares {
             out += "--compare-direct ";
@@ -131,7 +147,12 @@ impl IapWay {
         } else {
             ""
         };
-        format!("tunnels of the Identity-Aware Proxy, by {}; the access token {token}{besides}", self.relay)
+        let before = self.proxy.as_ref().map_or_else(String::new, |(url, credentials)| {
+            let who =
+                if credentials.is_some() { "with the credentials of the environment" } else { "without credentials" };
+            format!(" behind the proxy {url}, {who}")
+        });
+        format!("tunnels of the Identity-Aware Proxy, by {}{before}; the access token {token}{besides}", self.relay)
     }
 
     /// The way itself.
@@ -140,9 +161,12 @@ impl IapWay {
             Some((project, zone)) => Instances::Of { project: project.as_str().into(), zone: zone.as_str().into() },
             None => Instances::WrittenOut,
         };
-        let tokens = Arc::new(Tokens::new(clock, self.tokens.clone(), Arc::clone(&resolver)));
+        let proxy = self.proxy.as_ref().map(|(url, credentials)| {
+            Proxy::new(clock, tcp.clone(), url.clone(), credentials.clone(), Arc::clone(&resolver))
+        });
+        let tokens = Arc::new(Tokens::new(clock, self.tokens.clone(), Arc::clone(&resolver), proxy.clone()));
         Iap::new(clock, tcp, resolver, self.relay.clone(), instances, tokens)
-            .map(|iap| iap.comparing(self.compares))
+            .map(|iap| iap.comparing(self.compares).behind(proxy))
             .map_err(|error| Error::usage(format!("--iap: {error}")))
     }
 
@@ -239,8 +263,17 @@ mod tests {
                 "--iap-url: a relay's URL has no query and no fragment: leave out what follows ? or #",
             ),
             (
-                &["--proxy=socks5://127.0.0.1:9", "--access-token-file=t", "iap://p/europe-west1-b/vm1"],
-                "--proxy: the targets are reached through the Identity-Aware Proxy; leave --proxy away, or the iap://",
+                &["--proxy-command=nc %h %p", "--access-token-file=t", "iap://p/europe-west1-b/vm1"],
+                "--proxy-command: the targets are reached through the Identity-Aware Proxy; leave --proxy-command away, or the iap://",
+            ),
+            (
+                &[
+                    "--proxy=http://127.0.0.1:9",
+                    "--iap-url=ws://127.0.0.1:1",
+                    "--access-token-file=t",
+                    "iap://p/europe-west1-b/vm1",
+                ],
+                "--proxy: by ws:// the relay is this machine's, and a proxy would be shown the token; leave --proxy away",
             ),
             (
                 &["--proxy-command=nc %h %p", "--source=127.0.0.1", "vm1"],

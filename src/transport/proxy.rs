@@ -283,6 +283,14 @@ pub struct ProxyPath {
     given: usize,
 }
 
+impl ProxyPath {
+    /// A connection without a proxy, where there may be one.
+    #[cfg(feature = "iap")]
+    pub(super) const fn without(path: TcpPath) -> Self {
+        Self { path, early: Vec::new(), given: 0 }
+    }
+}
+
 impl Stream for ProxyPath {
     fn outlived(&self, error: &io::Error) -> Option<SoftError> {
         self.path.outlived(error)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use sshprobe_probes::iap::{
     BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL, status_at_start,
 };
 use sshprobe_probes::record::Via;
-use sshprobe_probes::target::Host;
+use sshprobe_probes::target::{Host, stand_in};
 use sshprobe_probes::time::Moment;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
@@ -32,8 +32,9 @@ use crate::transport::iap::source::Tokens;
 use crate::transport::iap::tls::{self, NoTls};
 use crate::transport::iap::token::{Token, TokenError};
 use crate::transport::iap::words::{self, Journey};
+use crate::transport::proxy::{Proxy, ProxyPath};
 use crate::transport::seam::{Opening, Transport};
-use crate::transport::tcp::{Tcp, TcpPath};
+use crate::transport::tcp::Tcp;
 
 /// The longest a TLS handshake may take.
 const TLS: Duration = Duration::from_secs(10);
@@ -88,6 +89,8 @@ pub struct Iap {
     tls: Option<TlsConnector>,
     instances: Instances,
     tokens: Arc<Tokens>,
+    /// What stands before the relay.
+    proxy: Option<Proxy>,
     /// Hosts are to be probed directly too.
     compares: bool,
 }
@@ -104,6 +107,8 @@ enum Failed {
     Short(Errno),
     /// The tunnel ended; what the error said beyond that.
     Ended(IapEnd, Option<String>),
+    /// What is known of it stands in the tunnel already.
+    Told,
     /// Nothing was asked for: a name that cannot be one, no token.
     Never(String),
 }
@@ -127,7 +132,13 @@ impl Iap {
     ) -> Result<Self, NoTls> {
         let tls = if relay.tls() { Some(tls::connector()?) } else { None };
         let authority = format!("{}:{}", relay.host(), relay.port()).into();
-        Ok(Self { clock, tcp, resolver, relay, authority, tls, instances, tokens, compares: false })
+        Ok(Self { clock, tcp, resolver, relay, authority, tls, instances, tokens, proxy: None, compares: false })
+    }
+
+    /// Goes to the relay through this proxy, and neither resolves its name here, where that is the proxy's to do.
+    #[must_use]
+    pub fn behind(self, proxy: Option<Proxy>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Has hosts probed directly too, to compare.
@@ -157,10 +168,14 @@ impl Iap {
         let begun = self.clock.now();
         evidence.started = begun;
         let until = begun + connect.plan.timeout;
-        let addrs = self.addresses(until).await?;
-        let resolved = self.clock.now();
-        tunnel.timing.dns = Some(resolved.since(begun));
-        let path = self.reach(&addrs, connect, evidence, tunnel).await?;
+        let path = match &self.proxy {
+            Some(proxy) => self.by_proxy(proxy, until, connect, evidence, tunnel).await?,
+            None => {
+                let addrs = self.addresses(until).await?;
+                tunnel.timing.dns = Some(self.clock.now().since(begun));
+                self.reach(&addrs, connect, evidence, tunnel).await?
+            }
+        };
         let wire = self.secure(path, until, tunnel).await?;
         let opened = self.upgrade(wire, &target, token.clone(), until, tunnel).await;
         if let Err(Failed::Ended(end, _)) = &opened
@@ -204,7 +219,7 @@ impl Iap {
         };
         let mut addrs = found.map_err(|fault| unknown(format!("{fault:?}")))?;
         if self.tls.is_none() {
-            addrs.retain(std::net::IpAddr::is_loopback);
+            addrs.retain(IpAddr::is_loopback);
         }
         if addrs.is_empty() {
             return Err(unknown(String::from("none of this machine, and ws:// is for no other")));
@@ -219,7 +234,7 @@ impl Iap {
         connect: &Connect,
         evidence: &mut Evidence,
         tunnel: &mut Tunnel,
-    ) -> Result<TcpPath, Failed> {
+    ) -> Result<ProxyPath, Failed> {
         let mut last = ended(Phase::Connect, How::NameUnknown, None);
         for addr in addrs {
             let to_relay = Connect { addr: *addr, known: None, mss: None, ..connect.clone() };
@@ -227,7 +242,7 @@ impl Iap {
                 Opening::Up(path, seen) => {
                     evidence.path = seen.path;
                     tunnel.timing.connect = seen.timing.connect;
-                    return Ok(path);
+                    return Ok(ProxyPath::without(path));
                 }
                 Opening::Down(seen) => {
                     let errno = seen.path.errno;
@@ -249,7 +264,40 @@ impl Iap {
         Err(last)
     }
 
-    async fn secure(&self, path: TcpPath, until: Moment, tunnel: &mut Tunnel) -> Result<Wire, Failed> {
+    /// Through the proxy before the relay: what that says of a refusal stands.
+    async fn by_proxy(
+        &self,
+        proxy: &Proxy,
+        until: Moment,
+        connect: &Connect,
+        evidence: &mut Evidence,
+        tunnel: &mut Tunnel,
+    ) -> Result<ProxyPath, Failed> {
+        let port = self.relay.port();
+        let (host, addr) = match self.relay.host().parse::<IpAddr>() {
+            Ok(addr) => (Host::Addr(addr, 0), SocketAddr::new(addr, port)),
+            Err(_) => {
+                let host = Host::Name(self.relay.host().into());
+                // One that takes names resolves this one, as the network here may not know it.
+                let known = if proxy.takes_names() { None } else { self.addresses(until).await?.first().copied() };
+                let addr = known.unwrap_or_else(|| stand_in(&host, port));
+                (host, addr)
+            }
+        };
+        let to_relay = Connect { host, addr, known: None, mss: None, ..connect.clone() };
+        let (path, seen) = match Box::pin(proxy.open(&to_relay)).await {
+            Opening::Up(path, seen) => (Some(path), seen),
+            Opening::Down(seen) => (None, seen),
+            Opening::Short(errno) => return Err(Failed::Short(errno)),
+        };
+        evidence.path = seen.path;
+        if let Some(way) = seen.tunnel {
+            *tunnel = Tunnel { via: Via::Iap, ..*way };
+        }
+        path.ok_or(Failed::Told)
+    }
+
+    async fn secure(&self, path: ProxyPath, until: Moment, tunnel: &mut Tunnel) -> Result<Wire, Failed> {
         let Some(tls) = &self.tls else { return Ok(Wire::clear(path)) };
         let name = ServerName::try_from(self.relay.host().to_owned())
             .map_err(|_| ended(Phase::Tls, How::Tls, String::from("the relay's name cannot stand in a certificate")))?;
@@ -416,6 +464,7 @@ impl Transport for Iap {
                 return Opening::Up(path, evidence);
             }
             Err(Failed::Short(errno)) => return Opening::Short(errno),
+            Err(Failed::Told) => {}
             Err(Failed::Ended(end, more)) => {
                 let journey = self.journey(&connect.host.to_string(), connect.addr.port());
                 words::note(&mut tunnel, &end, &journey, more.as_deref());

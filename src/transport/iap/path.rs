@@ -22,8 +22,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 use crate::sys::clock::Clock;
 use crate::transport::iap::token::Token;
 use crate::transport::iap::words::{self, Journey};
+use crate::transport::proxy::ProxyPath;
 use crate::transport::seam::{PathEnd, SoftError, Stream};
-use crate::transport::tcp::TcpPath;
 
 /// How long the words of parting may take.
 const FAREWELL: Duration = Duration::from_millis(50);
@@ -44,17 +44,17 @@ const FIRST_MAX: usize = 512;
 #[derive(Debug)]
 enum Over {
     /// `ws://`, to this machine alone.
-    Tcp(TcpPath),
+    Tcp(ProxyPath),
     /// `wss://`.
-    Tls(Box<TlsStream<TcpPath>>),
+    Tls(Box<TlsStream<ProxyPath>>),
 }
 
 impl Wire {
-    pub(super) fn clear(path: TcpPath) -> Self {
+    pub(super) fn clear(path: ProxyPath) -> Self {
         Self { over: Over::Tcp(path), last: Vec::new(), first: Arc::default() }
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpPath>) -> Self {
+    pub(super) fn tls(stream: TlsStream<ProxyPath>) -> Self {
         Self { over: Over::Tls(Box::new(stream)), last: Vec::new(), first: Arc::default() }
     }
 
@@ -63,14 +63,14 @@ impl Wire {
         Arc::clone(&self.first)
     }
 
-    fn tcp(&self) -> &TcpPath {
+    fn tcp(&self) -> &ProxyPath {
         match &self.over {
             Over::Tcp(path) => path,
             Over::Tls(stream) => stream.get_ref().0,
         }
     }
 
-    fn tcp_mut(&mut self) -> &mut TcpPath {
+    fn tcp_mut(&mut self) -> &mut ProxyPath {
         match &mut self.over {
             Over::Tcp(path) => path,
             Over::Tls(stream) => stream.get_mut().0,
