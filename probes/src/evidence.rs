@@ -5,7 +5,7 @@ pub mod login;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::diagnose::Code;
+use crate::diagnose::{Code, Confidence};
 use crate::govern::retry::Transient;
 use crate::record::Via;
 use crate::time::Moment;
@@ -244,13 +244,21 @@ pub struct TunnelTrouble {
     pub detail: String,
     /// It may pass by itself, as whoever is on the way says or as is known of it.
     pub transient: Option<Transient>,
+    /// How specific that is: a program's words are read by rules, some of which are loose.
+    pub confidence: Confidence,
 }
 
 impl TunnelTrouble {
     /// Trouble that would be met again.
     #[must_use]
     pub const fn lasting(code: Code, arg: Option<String>, detail: String) -> Self {
-        Self { code, arg, detail, transient: None }
+        Self { code, arg, detail, transient: None, confidence: Confidence::High }
+    }
+
+    /// As sure as this.
+    #[must_use]
+    pub fn believed(self, confidence: Confidence) -> Self {
+        Self { confidence, ..self }
     }
 }
 

@@ -10,6 +10,7 @@ pub(super) fn broke(evidence: &Evidence) -> Verdict {
         return Verdict::new(Code::Internal, Stage::Tunnel, "a tunnel broke and nothing says how");
     };
     let verdict = Verdict::new(trouble.code, Stage::Tunnel, trouble.detail.clone());
+    let verdict = Verdict { confidence: trouble.confidence, ..verdict };
     match &trouble.arg {
         Some(arg) => verdict.with_arg(arg.clone()),
         None => verdict,
