@@ -25,6 +25,7 @@ use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::transport::iap::exchange::{Exchange, MetadataServer};
 use crate::transport::iap::token::{TOKEN_MAX, Token, TokenError};
+use crate::transport::proxy::Proxy;
 
 /// How long a token is used before it is looked for again, where nobody said how long it holds. Google's live an hour, and
 /// gcloud hands out none that ends within minutes.
@@ -111,10 +112,11 @@ struct Kept {
 }
 
 impl Tokens {
-    /// Nothing is asked for yet. `resolver` is for the names of those who give tokens.
+    /// Nothing is asked for yet. `resolver` is for the names of those who give tokens, and
+    /// `proxy` stands before Google's.
     #[must_use]
-    pub const fn new(clock: Clock, source: TokenSource, resolver: Arc<Resolver>) -> Self {
-        Self { source, clock, exchange: Exchange::new(resolver), kept: Mutex::const_new(None) }
+    pub const fn new(clock: Clock, source: TokenSource, resolver: Arc<Resolver>, proxy: Option<Proxy>) -> Self {
+        Self { source, clock, exchange: Exchange::new(resolver, proxy), kept: Mutex::const_new(None) }
     }
 
     /// The token, asked for anew if the last one is old. One that cannot be renewed is used on: the relay will say so when it
