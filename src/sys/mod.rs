@@ -5,4 +5,6 @@ pub mod conntrack;
 pub mod descriptors;
 pub mod entropy;
 pub mod error_queue;
+#[cfg(target_os = "linux")]
+pub mod orphan;
 pub mod user;

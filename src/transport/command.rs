@@ -122,6 +122,9 @@ fn shell(command: &str) -> Command {
     shell.arg("-c").arg(format!("exec {command}"));
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     shell.process_group(0).kill_on_drop(true);
+    // If this process is killed, nothing of it is dropped.
+    #[cfg(target_os = "linux")]
+    crate::sys::orphan::ends_with_us(&mut shell);
     shell
 }
 

@@ -55,7 +55,7 @@ pub enum TokenSource {
     Environment(Token),
     /// Application Default Credentials in the file that `GOOGLE_APPLICATION_CREDENTIALS` names.
     Credentials(PathBuf),
-    /// Whatever this machine has, in the order of [`Found`].
+    /// Whatever this machine has: gcloud, the well-known file of credentials, the metadata server, in this order.
     Machine {
         /// Where `gcloud auth application-default login` leaves credentials.
         well_known: Option<PathBuf>,
@@ -64,7 +64,7 @@ pub enum TokenSource {
     },
 }
 
-/// What gave the token, of what a machine can have.
+/// What gave the token, of what a machine can have, in the order in which it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     /// `gcloud auth print-access-token`.
