@@ -87,7 +87,12 @@ fn login_with_what_cannot_be_used_is_one_line_and_sends_nothing() {
     }
     let shallow = sshprobe(home.path(), &["-i", "key", &target]);
     assert_eq!(shallow.status.code(), Some(2));
-    assert!(stderr(&shallow).contains("-i: it is for logging in; give --depth login too"), "{}", stderr(&shallow));
+    assert!(
+        stderr(&shallow)
+            .contains("-i: it is for logging in; give --depth login, or a jump host with -J, or leave it away"),
+        "{}",
+        stderr(&shallow)
+    );
     let planned =
         sshprobe(home.path(), &["--depth", "login", "-i", "sealed", "--password-file", "text", "--plan", &target]);
     let plan = String::from_utf8_lossy(&planned.stdout).into_owned() + &stderr(&planned);
