@@ -291,7 +291,7 @@ pub struct ProbeArgs {
     /// How deep one probe goes
     #[arg(long, value_name = "connect|ident|kexinit|kex|auth|login", default_value = "auth", value_parser = values::depth)]
     pub depth: Depth,
-    /// The user named when asking for the methods, and to log in as; no credential is sent but those given for a login [default: as ssh_config says, else the local user]
+    /// The user named when asking for the methods, and logged in as at depth login; no credential is sent that was not given [default: as ssh_config says, else the local user]
     #[arg(short = 'l', long, value_name = "USER", value_parser = values::user)]
     pub user: Option<String>,
     /// How patiently.

@@ -913,7 +913,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &[
             "PermitRootLogin no, AllowUsers, DenyUsers or account rules of PAM",
             "an expired account",
-            "tinyssh says PK_OK to every key",
+            "tinyssh and servers made with russh say PK_OK to every key",
         ],
         &[
             "another user gets in with the same key: rules or account of this user; the identification says tinyssh: the key is simply not known",
