@@ -260,11 +260,15 @@ const PROXY_PASSWORD: &str = "SSHPROBE_PROXY_PASSWORD";
 
 fn way(args: PathArgs, targets: &[String], network: &NetworkArgs, depth: Depth) -> Result<Way, Error> {
     #[cfg(feature = "iap")]
+    let jumps = args.jump_given();
+    #[cfg(feature = "iap")]
     if let Some(iap) = IapWay::new(args.iap, targets)? {
-        if args.proxy_command.is_some() {
-            return Err(Error::usage(
-                "--proxy-command: the targets are reached through the Identity-Aware Proxy; leave --proxy-command away, or the iap://",
-            ));
+        for (option, given) in [("--proxy-command", args.proxy_command.is_some()), ("--jump", jumps)] {
+            if given {
+                return Err(Error::usage(format!(
+                    "{option}: the targets are reached through the Identity-Aware Proxy; leave {option} away, or the iap://"
+                )));
+            }
         }
         return Ok(Way::Iap(Box::new(iap.behind(args.proxy.as_deref().map(proxy).transpose()?)?)));
     }
