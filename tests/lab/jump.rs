@@ -133,6 +133,14 @@ fn a_jump_host_is_logged_in_to_once_and_leads_to_all() {
     let (record, stderr) = ground.one(&["--known-hosts", &known, "-F", &config, "far"]);
     assert_eq!(outcome(&record), "ok - auth", "{record} {stderr}");
     assert_eq!(record["target"]["host"], "far");
+    // The keys that ssh_config names are given, for targets as for hosts on the way.
+    let login = ground.file(
+        "login",
+        &format!("{}Host far gate\n  User root\n  IdentityFile {key}\n", fs::read_to_string(&config).unwrap()),
+    );
+    let (record, stderr) = ground.one(&["--known-hosts", &known, "-F", &login, "--depth", "login", "far"]);
+    assert_eq!(outcome(&record), "ok - login", "{record} {stderr}");
+    assert_eq!(record["auth"]["result"], "accepted", "{record}");
 }
 
 #[test]
