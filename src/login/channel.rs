@@ -107,6 +107,16 @@ impl Session {
         timeout(WORDS, take).await.unwrap_or_default()
     }
 
+    /// Whether the server is still there: it answers within this time.
+    pub(crate) async fn answers(&self, within: Duration) -> bool {
+        matches!(timeout(within, self.handle.send_ping()).await, Ok(Ok(()))) && !self.is_over()
+    }
+
+    /// Ends a session whose server is not there any more.
+    pub(crate) fn give_up(&self) {
+        self.tether.pull();
+    }
+
     /// The session has ended, whoever ended it.
     pub(crate) fn is_over(&self) -> bool {
         self.handle.is_closed()
@@ -128,6 +138,13 @@ impl Tether {
         Self(Some(stream))
     }
 
+    /// Ends what hangs on it now.
+    fn pull(&self) {
+        if let Some(stream) = &self.0 {
+            stream.abort();
+        }
+    }
+
     pub(super) fn release(mut self) {
         self.0 = None;
     }
@@ -135,9 +152,7 @@ impl Tether {
 
 impl Drop for Tether {
     fn drop(&mut self) {
-        if let Some(stream) = &self.0 {
-            stream.abort();
-        }
+        self.pull();
     }
 }
 

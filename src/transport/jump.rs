@@ -16,6 +16,7 @@ use sshprobe_probes::evidence::{Evidence, Silence, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::connect_failed;
 use sshprobe_probes::record::Via;
+use sshprobe_probes::time::Moment;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
@@ -25,6 +26,9 @@ use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 
 /// How often a session that is over is made anew for a channel that is wanted.
 const SESSIONS: usize = 2;
+
+/// A jump host that has nothing else to say answers within this time, or is gone.
+const ALIVE: Duration = Duration::from_secs(3);
 
 /// How much of the jump host's words is shown in a sentence, in characters.
 const SHOWN: usize = 200;
@@ -75,21 +79,39 @@ impl Jump {
     }
 
     /// Has the jump host connect to a target.
-    async fn channel(&self, host: &str, port: u16) -> Result<(ChannelStream, Arc<Session>), TunnelTrouble> {
-        let mut last = String::new();
+    async fn channel(
+        &self,
+        host: &str,
+        port: u16,
+        patience: Duration,
+    ) -> Result<(ChannelStream, Arc<Session>), Failed> {
         for _ in 0..SESSIONS {
+            // The session is nobody's in particular: waiting for it is no time of the target's.
             let session = self.host.session().await?;
-            match session.direct_tcpip(host, port).await {
-                Ok(stream) => return Ok((stream, session)),
+            let since = self.clock.now();
+            match timeout(patience, session.direct_tcpip(host, port)).await {
+                Ok(Ok(stream)) => return Ok((stream, session)),
                 // It ended while nobody looked: the next one is another.
-                Err(OpenFailure { reason: OpenReason::SessionOver, text }) => last = text,
-                Err(failure) => return Err(self.refused(host, port, &failure)),
+                Ok(Err(OpenFailure { reason: OpenReason::SessionOver, .. })) => {}
+                Ok(Err(failure)) => return Err(self.refused(host, port, &failure).into()),
+                Err(_) if session.answers(ALIVE).await => {
+                    let detail = format!(
+                        "the jump host {} was asked to connect to {}, and in {:.1} s neither did so nor refused: most likely the target did not answer it",
+                        self.host.name(),
+                        escape(place(host, port)),
+                        patience.as_secs_f64()
+                    );
+                    let trouble = TunnelTrouble::lasting(Code::TimeoutConnect, None, detail);
+                    return Err(Failed { trouble, silence: Some(Silence { since, due: since + patience }) });
+                }
+                Err(_) => {
+                    session.give_up();
+                    return Err(lost(&*self.host).into());
+                }
             }
         }
-        let words = if last.is_empty() { String::new() } else { format!(": {}", quote(last, SHOWN)) };
-        let detail =
-            format!("the jump host {} ended the session over the request for a channel{words}", self.host.name());
-        Err(TunnelTrouble::lasting(Code::JumpFailed, Some(Code::AuthClosed.name().to_owned()), detail))
+        let detail = format!("the jump host {} ended the session over the request for a channel", self.host.name());
+        Err(TunnelTrouble::lasting(Code::JumpFailed, Some(Code::AuthClosed.name().to_owned()), detail).into())
     }
 
     fn refused(&self, host: &str, port: u16, failure: &OpenFailure) -> TunnelTrouble {
@@ -100,11 +122,33 @@ impl Jump {
             OpenReason::ConnectFailed => (Code::ProxyRefused, connect_failed(&failure.text), "could not connect to"),
             OpenReason::Other(_) | OpenReason::SessionOver => (Code::JumpForbidden, "other", "does not connect us to"),
         };
-        let place = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let words = if failure.text.is_empty() { String::new() } else { format!(": {}", quote(&failure.text, SHOWN)) };
-        let detail = format!("the jump host {} {what} {}{words}", self.host.name(), escape(place));
+        let detail = format!("the jump host {} {what} {}{words}", self.host.name(), escape(place(host, port)));
         TunnelTrouble::lasting(code, Some(arg.to_owned()), detail)
     }
+}
+
+/// Why there is no channel.
+struct Failed {
+    trouble: TunnelTrouble,
+    /// The silence that it ended by.
+    silence: Option<Silence>,
+}
+
+impl From<TunnelTrouble> for Failed {
+    fn from(trouble: TunnelTrouble) -> Self {
+        Self { trouble, silence: None }
+    }
+}
+
+fn place(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// A jump host that was there and is not any more.
+fn lost(host: &dyn JumpHost) -> TunnelTrouble {
+    let detail = format!("the jump host {} does not answer any more", host.name());
+    TunnelTrouble::lasting(Code::JumpFailed, Some(Code::LostMidway.name().to_owned()), detail)
 }
 
 impl Transport for Jump {
@@ -115,44 +159,41 @@ impl Transport for Jump {
     }
 
     async fn open(&self, connect: &Connect) -> Opening<JumpPath> {
-        // The session is nobody's in particular: waiting for it is no time of the target's.
+        let mut tunnel = Tunnel::new(Via::Jump);
         if let Err(trouble) = self.host.session().await {
-            let mut tunnel = Tunnel::new(Via::Jump);
             tunnel.trouble = Some(trouble);
             let now = self.clock.now();
             return Opening::broken(Evidence::new(connect.addr, now), tunnel, now);
         }
         let started = self.clock.now();
         let mut evidence = Evidence::new(connect.addr, started);
-        let mut tunnel = Tunnel::new(Via::Jump);
         let (host, port) = (connect.host.to_string(), connect.addr.port());
-        let patience = self.patience.min(connect.plan.timeout);
-        let opened = timeout(patience, self.channel(&host, port)).await;
+        let opened = self.channel(&host, port, self.patience.min(connect.plan.timeout)).await;
         let now = self.clock.now();
         tunnel.timing.connect = Some(now.since(started));
         let (stream, session) = match opened {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(trouble)) => {
+            Ok(opened) => opened,
+            Err(Failed { trouble, silence }) => {
                 tunnel.reason = trouble.detail.clone().into_bytes();
-                tunnel.trouble = Some(trouble);
-                return Opening::broken(evidence, tunnel, now);
-            }
-            Err(_) => {
-                tunnel.silence = Some(Silence { since: started, due: started + patience });
-                let detail = format!(
-                    "the jump host {} was asked to connect to {}, and in {:.1} s neither did so nor refused: most likely the target did not answer it",
-                    self.host.name(),
-                    escape(host),
-                    patience.as_secs_f64()
-                );
-                tunnel.trouble = Some(TunnelTrouble::lasting(Code::TimeoutConnect, None, detail));
+                (tunnel.trouble, tunnel.silence) = (Some(trouble), silence);
                 return Opening::broken(evidence, tunnel, now);
             }
         };
         evidence.timing.connect = tunnel.timing.connect;
         evidence.ended = now;
         evidence.tunnel = Some(Box::new(tunnel.clone()));
-        Opening::Up(JumpPath { stream, session, host: Arc::clone(&self.host), tunnel }, evidence)
+        Opening::Up(
+            JumpPath {
+                stream,
+                session,
+                host: Arc::clone(&self.host),
+                tunnel,
+                clock: self.clock,
+                heard: now,
+                ended: false,
+            },
+            evidence,
+        )
     }
 }
 
@@ -162,6 +203,11 @@ pub struct JumpPath {
     session: Arc<Session>,
     host: Arc<dyn JumpHost>,
     tunnel: Tunnel,
+    clock: Clock,
+    /// When something came last.
+    heard: Moment,
+    /// The target's end has come.
+    ended: bool,
 }
 
 impl fmt::Debug for JumpPath {
@@ -180,10 +226,15 @@ impl Stream for JumpPath {
     }
 
     async fn leave(self, _: Leave) -> PathEnd {
-        let Self { stream, session, host, mut tunnel } = self;
+        let Self { stream, session, host, mut tunnel, clock, heard, ended } = self;
+        // A target that has fallen silent may have done nothing of the kind.
+        let silent = !ended && clock.now().since(heard) >= ALIVE;
         // The jump host is told by this that the channel is closed.
         drop(stream);
-        if session.is_over() {
+        if silent && !session.is_over() && !session.answers(ALIVE).await {
+            session.give_up();
+            tunnel.trouble = Some(lost(&*host));
+        } else if session.is_over() {
             let detail = format!("the session with the jump host {} ended in the middle", host.name());
             let arg = Some(Code::AuthClosed.name().to_owned());
             tunnel.trouble = Some(TunnelTrouble::lasting(Code::JumpFailed, arg, detail));
@@ -194,7 +245,13 @@ impl Stream for JumpPath {
 
 impl AsyncRead for JumpPath {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, into);
+        if read.is_ready() {
+            self.heard = self.clock.now();
+            self.ended = into.filled().len() == before;
+        }
+        read
     }
 }
 

@@ -2,8 +2,10 @@
 //! not at all.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::Stdio;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -213,6 +215,48 @@ fn what_is_wrong_with_a_jump_host_is_its_own_code() {
     // Nothing to log in with.
     let (record, _) = ground.one(&["--known-hosts", &known, "-J", "root@10.0.0.2", TARGET]);
     assert_eq!(outcome(&record), "jump-failed auth-no-common-method tunnel", "{record}");
+}
+
+/// What becomes of a jump host in the middle of a run is never told as its targets'.
+#[test]
+fn a_jump_host_that_is_gone_is_not_taken_for_a_silent_target() {
+    let Some(_lab) = lab() else { return };
+    let ground = Ground::new();
+    let bastion = ground.sshd("10.0.0.2", "");
+    let _target = ground.sshd(TARGET, "");
+    let (key, known) = (ground.path("user"), ground.known("known", "10.0.0.2,127.0.7.*"));
+    let mut command = sshprobe(&ground.topology.prober, &[]);
+    command.args([
+        "--format",
+        "jsonl",
+        "-q",
+        "--retries",
+        "0",
+        "--per-host",
+        "0",
+        "-l",
+        "root",
+        "--connect-timeout",
+        "4s",
+    ]);
+    command.args(["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.2", "-f", "-"]);
+    let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("timeout(1)");
+    let mut targets = process.stdin.take().unwrap();
+    let mut records = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&records.next().expect("a record").unwrap()).unwrap();
+    writeln!(targets, "{TARGET}").unwrap();
+    let record = next();
+    assert_eq!(outcome(&record), "ok - auth", "{record}");
+    bastion.freeze_children();
+    writeln!(targets, "127.0.7.4:2222").unwrap();
+    let record = next();
+    assert_eq!(outcome(&record), "jump-failed lost-midway tunnel", "{record}");
+    // The host itself takes logins still: the next target goes by a new session.
+    writeln!(targets, "127.0.7.4:2223").unwrap();
+    let record = next();
+    assert_eq!(outcome(&record), "proxy-refused refused tunnel", "{record}");
+    drop(targets);
+    process.wait().unwrap();
 }
 
 /// What ssh itself does as a ProxyCommand, and what its words come to.

@@ -106,6 +106,19 @@ impl Daemon {
         self.log.lock().expect("no panic while locked").clone()
     }
 
+    /// Stops every process that it has started, and those of these, without ending them: sessions stay, and say nothing more.
+    pub(crate) fn freeze_children(&self) {
+        let mut parents = vec![self.child.id()];
+        while let Some(parent) = parents.pop() {
+            let Ok(children) = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")) else { continue };
+            for child in children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()) {
+                parents.push(child);
+                let pid = nix::unistd::Pid::from_raw(child.try_into().expect("a process id"));
+                let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP);
+            }
+        }
+    }
+
     /// Stops the process without ending it: the kernel goes on accepting for it.
     pub(crate) fn freeze(&self) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a process id"));

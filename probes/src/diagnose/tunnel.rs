@@ -24,6 +24,8 @@ pub(super) fn explains(evidence: &Evidence) -> bool {
     let Some(trouble) = evidence.tunnel.as_ref().and_then(|tunnel| tunnel.trouble.as_ref()) else { return false };
     match evidence.fault {
         Some(Fault::Eof | Fault::Reset | Fault::Timeout) if evidence.received == 0 => true,
+        // The session is not there any more that the target was to be heard through.
+        Some(Fault::Timeout) => trouble.code == Code::JumpFailed,
         // A line that the way cut is not malformed by whoever wrote it.
         Some(Fault::Eof | Fault::Reset | Fault::IdentMalformed(CUT_SHORT)) => match trouble.code {
             // 1006: the relay's connection ended and nobody said why. It may be the target's end.
