@@ -12,6 +12,7 @@ use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::exit::FailOn;
 use crate::cli::values;
+use crate::target::Share;
 
 /// Probe SSH servers and say, for every address, whether it is fine or why it is not
 #[derive(Debug, Parser)]
@@ -41,6 +42,7 @@ const RARE: &[&str] = &[
     "max_targets",
     "order",
     "seed",
+    "shard",
     "connect_timeout",
     "retries",
     "prefer_pq",
@@ -265,6 +267,9 @@ pub struct TargetArgs {
     /// Shuffle ranges by this number, to repeat an order [default: another one each run]
     #[arg(long, value_name = "NUMBER", value_parser = values::seed, allow_hyphen_values = true)]
     pub seed: Option<u64>,
+    /// Probe the Ith of N shares of the targets only, to split a sweep over machines: each is given the same targets, and no target falls to two of them
+    #[arg(long, value_name = "I/N", value_parser = values::shard, allow_hyphen_values = true)]
+    pub shard: Option<Share>,
 }
 
 /// How deep one probe goes, and how patiently.

@@ -160,6 +160,7 @@ impl Config {
                 ports,
                 max_targets: targets.max_targets,
                 order,
+                share: targets.shard.unwrap_or_default(),
                 families,
             },
             depth: probe.depth,

@@ -18,7 +18,7 @@ use crate::cli::screen::Page;
 use crate::engine::{Engine, Options};
 use crate::error::Error;
 use crate::report::span::{count, counted, show};
-use crate::target::{Families, Targets};
+use crate::target::{Families, Share, Targets};
 use crate::transport::Transport as _;
 
 /// Ports and users listed one by one; of more only their number is told.
@@ -49,6 +49,7 @@ struct Census {
     targets: u64,
     names: u64,
     from_ranges: u64,
+    share: Share,
     ports: BTreeSet<u16>,
     /// `user@` of expressions.
     users: BTreeSet<String>,
@@ -61,7 +62,7 @@ impl Census {
     const SUBNETS: usize = 1 << 16;
 
     fn of(targets: Targets) -> (Self, Exit) {
-        let mut census = Self::default();
+        let mut census = Self { share: targets.share(), ..Self::default() };
         let mut subnets = BTreeMap::new();
         let mut exit = Exit::Clean;
         for target in targets {
@@ -149,7 +150,8 @@ fn targets(census: &Census) -> String {
         (names, 0) => counted(names, "name"),
         (names, _) => format!("{}, {} out of ranges", counted(names, "name"), count(census.from_ranges)),
     };
-    format!("{} ({kinds}), {}", count(census.targets), listed("port", &census.ports))
+    let share = if census.share.is_part() { format!("share {} of all: ", census.share) } else { String::new() };
+    format!("{share}{} ({kinds}), {}", count(census.targets), listed("port", &census.ports))
 }
 
 fn listed<T: ToString>(noun: &str, all: &BTreeSet<T>) -> String {
@@ -343,6 +345,12 @@ mod tests {
         assert!(text.contains("at most 4 to a host") && text.contains("1s for each connection, 5s where"), "{text}");
         assert!(text.contains("key exchange curve25519-sha256 (first of "), "{text}");
         assert!(!text.contains("Names "), "{text}");
+    }
+
+    #[test]
+    fn a_share_is_told_as_one() {
+        let text = plan(&["10.0.0.0/22", "web1", "--shard", "2/3"]);
+        assert_says(&text, &["Targets      share 2/3 of all: 342 (1 name, 341 out of ranges), port 22"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::lines::{LineFault, Lines};
 use super::ports::PortSet;
 use super::problem::{InputProblem, InputProblems, Quoted};
 use super::set::{Exclusions, Order, Seen, SetBuilder, Walk};
+use super::share::Share;
 
 /// Everything the user gave about targets. Fill it in, then [`Sources::open`] it.
 #[derive(Debug, Clone)]
@@ -35,6 +36,9 @@ pub struct Sources {
     pub max_targets: u64,
     /// `--order`, `--seed`.
     pub order: Order,
+    /// `--shard`: which of the targets are given. [`Sources::max_targets`] bounds all shares together, so that every machine takes
+    /// the same lines of stdin.
+    pub share: Share,
     /// `-4`, `-6`.
     pub families: Families,
 }
@@ -49,6 +53,7 @@ impl Default for Sources {
             ports: PortSet::ssh(),
             max_targets: Self::MAX_TARGETS,
             order: Order::Random { seed: 0 },
+            share: Share::WHOLE,
             families: Families::Any,
         }
     }
@@ -104,7 +109,7 @@ impl Sources {
         }
         problems.or(())?;
         let set = builder
-            .finish(&mut seen, 0, self.max_targets)
+            .finish(&mut seen, 0, self.max_targets, self.share)
             .map_err(|count| InputProblem::new("targets", too_many(count, self.max_targets)))?;
         let total = set.total();
         if total == 0 && !from_stdin {
@@ -116,11 +121,12 @@ impl Sources {
             ports: self.ports,
             limit: self.max_targets,
             order: self.order,
+            share: self.share,
             families: self.families,
             current: None,
             lines_seen: 0,
         });
-        Ok(Targets { fixed: set.walk(self.order), stdin, total, accepted: given, exclusions })
+        Ok(Targets { fixed: set.walk(self.order), stdin, total, share: self.share, accepted: given, exclusions })
     }
 
     fn exclusions(&self, problems: &mut InputProblems) -> Exclusions {
@@ -238,23 +244,30 @@ fn too_many(count: u128, limit: u64) -> String {
 pub struct Targets {
     fixed: Walk,
     stdin: Option<Stdin>,
-    /// Counted so far; grows while stdin is read.
+    /// Counted so far, in all shares together; grows while stdin is read.
     total: u64,
+    share: Share,
     /// Something was given that could be understood.
     accepted: bool,
     exclusions: Arc<Exclusions>,
 }
 
 impl Targets {
-    /// How many targets there are; `None` as long as stdin is open.
+    /// How many targets there are in the share; `None` as long as stdin is open.
     ///
     /// (Not called `count`: [`Iterator::count`] would be called instead, and walk them all.)
     #[must_use]
     pub const fn total(&self) -> Option<u64> {
         match self.stdin {
-            None => Some(self.total),
+            None => Some(self.share.count(0, self.total)),
             Some(_) => None,
         }
+    }
+
+    /// Which of the targets they are.
+    #[must_use]
+    pub const fn share(&self) -> Share {
+        self.share
     }
 
     /// Whether the next target may have to be waited for.
@@ -298,6 +311,7 @@ struct Stdin {
     ports: PortSet,
     limit: u64,
     order: Order,
+    share: Share,
     families: Families,
     /// The targets of the line read last.
     current: Option<Walk>,
@@ -368,8 +382,9 @@ impl Stdin {
         }
         let mut builder = SetBuilder::default();
         builder.add(text, expression, &self.ports, &mut self.seen);
-        let set =
-            builder.finish(&mut self.seen, total, left).map_err(|count| self.problem(too_many(count, self.limit)))?;
+        let set = builder
+            .finish(&mut self.seen, total, left, self.share)
+            .map_err(|count| self.problem(too_many(count, self.limit)))?;
         Ok(set.walk(match self.order {
             Order::Given => Order::Given,
             // Ranges of the same size must not all be walked in the same order.
