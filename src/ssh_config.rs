@@ -5,12 +5,16 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use glob::{MatchOptions, Pattern, glob_with};
-use nix::unistd::{User, gethostname, getuid};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, User, gethostname, getuid};
 use sshprobe_probes::ssh_config::{
     BadQuery, ConcreteHosts, Exec, Fault, Files, HostConfig, Local, Query, World, concrete_hosts, resolve,
 };
@@ -21,13 +25,16 @@ use crate::sys::user;
 /// Group and others may write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
+/// How long a command of `Match exec` may take. ssh waits for ever; here a fleet waits with it.
+const EXEC_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What files held, by path and whether owner and mode were looked at.
 type Contents = HashMap<(String, bool), Result<Vec<u8>, Fault>>;
 
 /// Reads configurations on this machine. Files are read once and kept, so that a fleet of hosts costs one reading and sees
 /// one state of them.
 ///
-/// Everything here blocks, on files and on the commands of `Match exec`, which have no deadline: as with ssh.
+/// Everything here blocks, on files and on the commands of `Match exec`, which have ten seconds each.
 #[derive(Debug)]
 pub struct SshConfig {
     files: Files,
@@ -65,6 +72,13 @@ impl SshConfig {
         concrete_hosts(&self.files, &self.local, self)
     }
 
+    /// Whether any of the files can be read, or stands where it cannot: where none is there, no host is configured.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        let there = |path: String, check| !matches!(self.read(&path, check), Err(Fault::Absent));
+        self.files.paths(&self.local).into_iter().any(|path| there(path, false))
+    }
+
     /// The user and the machine, as tokens are filled in.
     #[must_use]
     pub const fn local(&self) -> &Local {
@@ -98,11 +112,28 @@ impl World for SshConfig {
         let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
         let mut run = Command::new(shell);
         run.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::null());
-        match run.status().map(|status| status.code()) {
-            Ok(Some(code)) => Exec::Ran(code == 0),
-            Ok(None) | Err(_) => Exec::Failed,
+        match within(run, EXEC_TIMEOUT).map(|status| status.code()) {
+            Some(Some(code)) => Exec::Ran(code == 0),
+            Some(None) | None => Exec::Failed,
         }
     }
+}
+
+/// Runs a command, but not for longer than that: then it is ended, with what it has started.
+fn within(mut command: Command, limit: Duration) -> Option<ExitStatus> {
+    let mut child = command.process_group(0).spawn().ok()?;
+    let group = i32::try_from(child.id()).ok().map(Pid::from_raw);
+    let (tell, ended) = mpsc::channel();
+    let waiting = thread::Builder::new().name(String::from("match exec")).spawn(move || {
+        // Nobody listens any more where it took too long.
+        let _ = tell.send(child.wait());
+    });
+    let status = waiting.ok().and_then(|_| ended.recv_timeout(limit).ok());
+    if status.is_none() {
+        // It has not been waited for: the number is still its own.
+        let _ = group.map(|group| killpg(group, Signal::SIGKILL));
+    }
+    status?.ok()
 }
 
 /// Opened first and looked at then, so that both are of the same file.
@@ -245,6 +276,19 @@ mod tests {
         assert!(found.warnings[0].to_string().starts_with(&format!("{main}:1: Match exec")) && !mark.exists());
         let found = at_home(&dir, Files::Named(main), true).lookup(&query("h")).expect("a configuration");
         assert_eq!((found.port.value, found.warnings.len(), mark.exists()), (2222, 0, true));
+    }
+
+    #[test]
+    fn a_command_that_hangs_is_ended_with_its_children() {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg("sleep 300 & echo $!; wait").stdout(Stdio::piped());
+        // Ended from the start: no test waits for a deadline.
+        let begun = std::time::Instant::now();
+        assert!(within(command, Duration::ZERO).is_none());
+        assert!(begun.elapsed() < Duration::from_secs(100));
+        let mut fine = Command::new("/bin/sh");
+        fine.arg("-c").arg("exit 3");
+        assert_eq!(within(fine, Duration::from_secs(60)).and_then(|status| status.code()), Some(3));
     }
 
     #[test]

@@ -6,9 +6,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::unistd::{User, getuid};
 use sshprobe_probes::escape::escape;
+use sshprobe_probes::trust::known_hosts::KnownHostsBuilder;
 use sshprobe_probes::trust::revoked::RevokedKeysBuilder;
 use sshprobe_probes::trust::{BadKeys, Effect, KnownHosts, Policy, Problem, RevokedKeys};
 
@@ -36,6 +38,8 @@ pub enum KnownHostsFiles {
     Default,
     /// These, in this order.
     Named(Vec<PathBuf>),
+    /// These in place of ssh's own, as ssh_config names them: one that is not there is empty, as for ssh.
+    Configured(Vec<PathBuf>),
     /// Nowhere: keys are not judged.
     None,
 }
@@ -71,7 +75,9 @@ impl TrustFiles {
             }
             tell(problems, path, &mut warnings);
         }
-        Ok(Loaded { policy: Policy { known_hosts, revoked, bad_keys, ..Policy::default() }, warnings })
+        let (revoked, bad_keys) = (Arc::new(revoked), Arc::new(bad_keys));
+        let policy = Policy { known_hosts: known_hosts.map(Arc::new), revoked, bad_keys, ..Policy::default() };
+        Ok(Loaded { policy, warnings })
     }
 
     fn load_known_hosts(&self, warnings: &mut Vec<String>) -> Result<Option<KnownHosts>, Error> {
@@ -84,19 +90,8 @@ impl TrustFiles {
                     tell(files.file(&path.to_string_lossy(), &content), path, warnings);
                 }
             }
-            KnownHostsFiles::Default => {
-                for path in default_files() {
-                    match fs::read(&path) {
-                        Ok(content) => tell(files.file(&path.to_string_lossy(), &content), &path, warnings),
-                        Err(error) if absent(&error) => {}
-                        Err(error) => warnings.push(format!(
-                            "{} cannot be read ({}): the keys in it count as unknown; name other files with --known-hosts",
-                            shown(&path),
-                            reason(&error)
-                        )),
-                    }
-                }
-            }
+            KnownHostsFiles::Default => read_those_there(&default_files(), &mut files, warnings),
+            KnownHostsFiles::Configured(paths) => read_those_there(paths, &mut files, warnings),
         }
         Ok(Some(files.build()))
     }
@@ -113,6 +108,21 @@ impl TrustFiles {
             tell(problems, path, warnings);
         }
         Ok(revoked.build())
+    }
+}
+
+/// Reads files of which one that is not there is empty.
+fn read_those_there(paths: &[PathBuf], files: &mut KnownHostsBuilder, warnings: &mut Vec<String>) {
+    for path in paths {
+        match fs::read(path) {
+            Ok(content) => tell(files.file(&path.to_string_lossy(), &content), path, warnings),
+            Err(error) if absent(&error) => {}
+            Err(error) => warnings.push(format!(
+                "{} cannot be read ({}): the keys in it count as unknown; name other files with --known-hosts",
+                shown(path),
+                reason(&error)
+            )),
+        }
     }
 }
 

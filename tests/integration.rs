@@ -10,6 +10,7 @@ mod iap;
 mod keys;
 mod known_hosts;
 mod lab;
+mod named;
 mod outcomes;
 mod papers;
 mod readers;

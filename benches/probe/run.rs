@@ -156,7 +156,7 @@ fn trust(runtime: &Runtime, responder: &Responder) {
     }
     let mut files = KnownHosts::builder();
     files.file("known_hosts", lines.as_bytes());
-    let judged = Arc::new(Policy { known_hosts: Some(files.build()), ..Policy::default() });
+    let judged = Arc::new(Policy { known_hosts: Some(files.build().into()), ..Policy::default() });
     let unjudged = Arc::new(Policy::default());
     let mut each = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {

@@ -14,6 +14,8 @@
 //!
 //! The name's first address that answers is kept to the end: an address is only ever left because nothing connected.
 
+mod login;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,8 @@ use crate::record::{Record, Run, Trust};
 use crate::target::{Host, Target};
 use crate::time::Moment;
 use crate::trust::{Answer, JudgedKey, KeyTypes, KnownHost, Policy, SshfpSaid, judge_keys};
+
+pub use login::LoginOrder;
 
 /// What is the same for every case of a run.
 #[derive(Debug, Clone)]
@@ -258,7 +262,7 @@ impl Case {
                 let (plan, not_before) = (self.plan(), *not_before);
                 Next::Connect(Connect {
                     addr: *addr,
-                    host: self.target.host.clone(),
+                    host: self.target.place().clone(),
                     plan,
                     not_before,
                     mss: self.mss,

@@ -1,5 +1,7 @@
 //! What one connection saw: facts and timings, stage by stage, and how it ended. Nothing here is a judgement.
 
+pub mod login;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use crate::time::Moment;
 use crate::wire::kexinit::KexInit;
 
 pub use crate::errno::Errno;
+pub use login::Login;
 
 /// A stage of a probe, in the order in which they are entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -89,6 +92,8 @@ pub struct Evidence {
     pub ext_info: Vec<(Vec<u8>, Vec<u8>)>,
     /// What userauth showed.
     pub auth: Option<Auth>,
+    /// What a login showed, if the connection was made for one.
+    pub login: Option<Box<Login>>,
     /// The DISCONNECT the server sent (RFC 4253 section 11.1).
     pub disconnect: Option<Disconnect>,
     /// Bytes that came where a packet should have been, at most [`Evidence::FIRST_BYTES`]: after its identification a
@@ -126,6 +131,7 @@ impl Evidence {
             host_key: None,
             ext_info: Vec::new(),
             auth: None,
+            login: None,
             disconnect: None,
             unparsed: Vec::new(),
             received: 0,
@@ -447,6 +453,8 @@ pub enum Fault {
     Echo,
     /// The two KEXINITs have nothing in common here.
     NoCommon(Slot),
+    /// The host key is not the one that this connection was to be made to. Nothing was sent to whoever holds it.
+    OtherHostKey,
     /// The host key's signature over the exchange hash is wrong, or of another algorithm than agreed.
     BadSignature(&'static str),
     /// The peer broke the protocol. The text is ours and says how.

@@ -116,6 +116,30 @@ impl Offer {
         Ok(self)
     }
 
+    /// The key exchange methods offered, in order, without what asks for extensions.
+    #[must_use]
+    pub fn kex_names(&self) -> Vec<&'static str> {
+        self.kex.iter().map(|kex| kex.name).collect()
+    }
+
+    /// The host-key algorithms offered, in order.
+    #[must_use]
+    pub fn host_key_names(&self) -> Vec<&'static str> {
+        self.host_key.iter().map(|host_key| host_key.name).collect()
+    }
+
+    /// The ciphers offered, in order.
+    #[must_use]
+    pub fn cipher_names(&self) -> Vec<&'static str> {
+        self.cipher.iter().map(|cipher| cipher.name).collect()
+    }
+
+    /// The MACs offered, in order.
+    #[must_use]
+    pub fn mac_names(&self) -> Vec<&'static str> {
+        self.mac.iter().map(|mac| mac.name).collect()
+    }
+
     /// Post-quantum key exchange methods before all others, each kind in the order it has now.
     #[must_use]
     pub fn prefer_pq(mut self) -> Self {

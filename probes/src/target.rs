@@ -14,12 +14,22 @@ pub struct Target {
     pub index: u64,
     /// The name or address it goes by.
     pub host: Host,
+    /// Where it is, if that is not where its name says: ssh_config's HostName, or what an inventory has.
+    pub place: Option<Box<Host>>,
     /// TCP port.
     pub port: u16,
     /// `user@` of the expression, if it had one.
     pub user: Option<Arc<str>>,
     /// It came out of a range: nobody named this very address, so silence of it is no fault.
     pub from_range: bool,
+}
+
+impl Target {
+    /// Where it is looked for: what is resolved, connected to, and looked up in known_hosts.
+    #[must_use]
+    pub fn place(&self) -> &Host {
+        self.place.as_deref().unwrap_or(&self.host)
+    }
 }
 
 /// What a target is called.

@@ -59,6 +59,7 @@ const RARE: &[&str] = &[
     "proxy_command_max",
     "iap_url",
     "access_token_file",
+    "allow_exec",
     "source",
     "interface",
     "ipv4",
@@ -249,9 +250,15 @@ pub struct TargetArgs {
     /// Read targets from FILE, one expression a line, # for comments; - is standard input; may be repeated
     #[arg(short, long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Ports for targets that name none, like 22,2222
-    #[arg(short, long, value_name = "LIST", default_value = "22", allow_hyphen_values = true)]
-    pub port: String,
+    /// Probe every host that a Host line of ssh_config names without a wildcard
+    #[arg(long)]
+    pub from_ssh_config: bool,
+    /// Probe every host of FILE, an inventory of Ansible in INI or YAML, where and as whom its variables say; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Vec<PathBuf>,
+    /// Ports for targets that name none, like 22,2222 [default: as ssh_config says, else 22]
+    #[arg(short, long, value_name = "LIST", allow_hyphen_values = true)]
+    pub port: Option<String>,
     /// Leave out what this expression covers; may be repeated
     #[arg(long, value_name = "TARGET")]
     pub exclude: Vec<String>,
@@ -398,11 +405,17 @@ pub struct NetworkArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Path")]
 pub struct PathArgs {
-    /// Reach targets through this program, as by ssh's ProxyCommand; %h, %p, %r, %n and %% mean what they do there
+    /// Read FILE instead of ~/.ssh/config and /etc/ssh/ssh_config for how named hosts are reached; none: no such file
+    #[arg(short = 'F', long, value_name = "FILE|none")]
+    pub ssh_config: Option<String>,
+    /// Let `Match exec` of ssh_config run its commands; else such a Match does not hold
+    #[arg(long)]
+    pub allow_exec: bool,
+    /// Reach targets through this program, as by ssh's ProxyCommand; %h, %p, %r, %n and %% mean what they do there; none: whatever ssh_config says, directly
     #[arg(long, value_name = "COMMAND", conflicts_with = "proxy")]
     pub proxy_command: Option<String>,
-    /// Programs of --proxy-command that run at a time
-    #[arg(long, value_name = "N", default_value = "8", value_parser = values::at_least_one_nonzero, requires = "proxy_command", allow_hyphen_values = true)]
+    /// Programs of --proxy-command and ProxyCommand that run at a time
+    #[arg(long, value_name = "N", default_value = "8", value_parser = values::at_least_one_nonzero, allow_hyphen_values = true)]
     pub proxy_command_max: NonZeroUsize,
     // The help shows the brackets, which are no link.
     #[allow(rustdoc::broken_intra_doc_links)]
@@ -434,6 +447,19 @@ pub struct IapArgs {
     /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else what `gcloud auth print-access-token` says]
     #[arg(long, value_name = "FILE")]
     pub access_token_file: Option<PathBuf>,
+}
+
+/// What is read of hosts by their names, out of the options it is spread over.
+#[derive(Debug, Clone, Default)]
+pub struct HostArgs {
+    /// `-F`.
+    pub ssh_config: Option<String>,
+    /// `--allow-exec`.
+    pub allow_exec: bool,
+    /// `--from-ssh-config`.
+    pub from_ssh_config: bool,
+    /// `--inventory`.
+    pub inventory: Vec<PathBuf>,
 }
 
 /// How results are shown.

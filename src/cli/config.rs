@@ -14,11 +14,13 @@ use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::proxy::{Credentials, expand};
 use sshprobe_probes::trust::{KeyTypes, Policy};
 
-use crate::cli::args::{HashArg, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
+use crate::cli::args::{HashArg, HostArgs, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
 use crate::cli::exit::FailOn;
+use crate::cli::hosts::NamedHosts;
 #[cfg(feature = "iap")]
 use crate::cli::iap::IapWay;
 use crate::cli::output::Output;
+use crate::cli::routes::Given;
 use crate::engine::{Options, Unfit};
 use crate::error::Error;
 use crate::report::next::quote;
@@ -75,6 +77,12 @@ pub struct Config {
     pub trust_anchor: Option<PathBuf>,
     /// Through what targets are reached.
     pub way: Way,
+    /// Where hosts are looked up by their names.
+    pub host_args: HostArgs,
+    /// What is said there, once it was read ([`Self::load_hosts`]).
+    pub hosts: Arc<NamedHosts>,
+    /// What the command line says itself.
+    pub given: Given,
     /// Name servers asked; the system's where there are none.
     pub resolvers: Vec<SocketAddr>,
     /// Where connections come from.
@@ -105,7 +113,7 @@ impl Config {
         let patience = probe.patience;
         let mut warnings = Vec::new();
         let connect_timeout = connect_timeout(patience.connect_timeout, patience.timeout, &mut warnings)?;
-        let user = match probe.user {
+        let user = match probe.user.clone() {
             Some(user) => user,
             None => user::name(user::local().as_ref())
                 .ok_or_else(|| Error::usage("--user: this machine has no name for the local user; give one"))?,
@@ -124,7 +132,8 @@ impl Config {
                 "--source: {source} is not of the family that {option} allows; leave one of them away"
             )));
         }
-        let ports = PortSet::parse(&targets.port).map_err(|fault| Error::usage(format!("--port: {fault}")))?;
+        let ports = targets.port.as_deref().map_or(Ok(PortSet::ssh()), PortSet::parse);
+        let ports = ports.map_err(|fault| Error::usage(format!("--port: {fault}")))?;
         let order = match (targets.order, targets.seed) {
             (OrderArg::Given, Some(_)) => {
                 return Err(Error::usage(
@@ -136,9 +145,24 @@ impl Config {
         };
         let lists =
             trust.known_hosts.iter().chain(&trust.revoked_host_keys).chain(&trust.bad_keys).chain(&trust.trust_anchor);
-        let inputs = targets.files.iter().chain(&targets.exclude_files).chain(lists);
+        let inputs = targets.files.iter().chain(&targets.inventory).chain(&targets.exclude_files).chain(lists);
         let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
+        let given = Given {
+            user: probe.user,
+            port: targets.port.is_some(),
+            connect_timeout: patience.connect_timeout.is_some(),
+            known_hosts: !trust.known_hosts.is_empty(),
+            alias: trust.host_key_alias.is_some(),
+            way: path.proxy_command.is_some() || path.proxy.is_some(),
+            programs: path.proxy_command_max.get(),
+        };
+        let host_args = HostArgs {
+            ssh_config: path.ssh_config.clone(),
+            allow_exec: path.allow_exec,
+            from_ssh_config: targets.from_ssh_config,
+            inventory: targets.inventory,
+        };
         let way = way(path, &targets.targets)?;
         let begun_here = [("--source", network.source.is_some()), ("--interface", network.interface.is_some())];
         if let (Way::Command(..), Some((option, _))) = (&way, begun_here.into_iter().find(|(_, given)| *given)) {
@@ -155,6 +179,7 @@ impl Config {
             sources: Sources {
                 targets: targets.targets,
                 files: targets.files,
+                listed: Vec::new(),
                 exclude: targets.exclude,
                 exclude_files: targets.exclude_files,
                 ports,
@@ -188,6 +213,9 @@ impl Config {
             },
             trust: None,
             way,
+            host_args,
+            hosts: Arc::default(),
+            given,
             resolvers: network.resolver,
             source: network.source,
             interface: network.interface,
@@ -235,6 +263,9 @@ fn way(args: PathArgs, targets: &[String]) -> Result<Way, Error> {
     #[cfg(not(feature = "iap"))]
     let _ = targets;
     if let Some(command) = args.proxy_command {
+        if command.eq_ignore_ascii_case("none") {
+            return Ok(Way::Direct);
+        }
         // Its tokens and its length do not depend on the target; a name that is not safe in a shell is that target's matter.
         expand(&command, "host", 22, "user", "host").map_err(|why| Error::usage(format!("--proxy-command: {why}")))?;
         return Ok(Way::Command(command, args.proxy_command_max.get()));
@@ -273,6 +304,16 @@ pub struct TrustRules {
 }
 
 impl Config {
+    /// Reads what is said of hosts by their names, and adds those listed there to the targets.
+    ///
+    /// # Errors
+    /// A file that was named cannot be read, or has a fault.
+    pub fn load_hosts(&mut self) -> Result<(), Error> {
+        self.hosts = Arc::new(NamedHosts::load(&self.host_args, &mut self.sources, &mut self.warnings)?);
+        self.targets_vanish |= self.hosts.of_inventory();
+        Ok(())
+    }
+
     /// Reads the files that host keys are held against. What cannot be used of them becomes a warning.
     ///
     /// # Errors
@@ -331,6 +372,7 @@ impl Config {
     #[must_use]
     pub fn reach_options(&self) -> String {
         let mut out = String::new();
+        out += self.hosts.options();
         self.resolvers.iter().for_each(|server| out += &format!("--resolver {} ", quote(&server.to_string())));
         match &self.way {
             Way::Direct => {}
@@ -342,7 +384,7 @@ impl Config {
         self.source.iter().for_each(|addr| out += &format!("--source {addr} "));
         self.interface.iter().for_each(|name| out += &format!("--interface {} ", quote(name)));
         match &self.trust_files.known_hosts {
-            KnownHostsFiles::Default => {}
+            KnownHostsFiles::Default | KnownHostsFiles::Configured(_) => {}
             KnownHostsFiles::None => out += "--known-hosts none ",
             KnownHostsFiles::Named(paths) => {
                 paths.iter().for_each(|path| out += &format!("--known-hosts {} ", quote(&path.to_string_lossy())));

@@ -37,7 +37,7 @@ pub(super) fn run(args: DemoArgs) -> Result<Exit, Error> {
     config.targets_vanish = true;
     let mut known_hosts = KnownHosts::builder();
     known_hosts.file("demo/known_hosts", fleet.known_hosts.as_bytes());
-    config.judge_by(Policy { known_hosts: Some(known_hosts.build()), ..Policy::default() });
+    config.judge_by(Policy { known_hosts: Some(known_hosts.build().into()), ..Policy::default() });
     let targets = std::mem::take(&mut config.sources).open()?;
 
     let staged = fleet.targets.iter().map(|(target, host)| (target.clone(), Staged { code: host.code, arg: host.arg }));
@@ -138,6 +138,7 @@ mod tests {
             index: 0,
             host: Host::Name(input.into()),
             port: 22,
+            place: None,
             user: None,
             from_range: false,
         };

@@ -37,6 +37,7 @@ const OPTIONS: [&str; 4] = ["sshprobe", "--depth=kex", "--user=nobody", "--known
 pub(super) fn run(args: KeysArgs) -> Result<Exit, Error> {
     let only_plan = args.plan;
     let (mut config, asked) = understand(args)?;
+    config.load_hosts()?;
     config.load_trust()?;
     let targets = std::mem::take(&mut config.sources).open()?;
     if only_plan {

@@ -7,6 +7,7 @@ mod demo;
 pub mod duration;
 pub mod exit;
 pub mod explain;
+mod hosts;
 #[cfg(feature = "iap")]
 pub mod iap;
 mod keys;
@@ -14,6 +15,7 @@ pub mod output;
 mod papers;
 mod plan;
 mod replacement;
+mod routes;
 pub mod run;
 mod screen;
 mod values;

@@ -14,12 +14,13 @@ use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::config::{Config, Way};
 use crate::cli::exit::Exit;
+use crate::cli::routes::Routes;
 use crate::cli::screen::Page;
-use crate::engine::{Engine, Options};
+use crate::engine::{Assigned, By, Engine, Options};
 use crate::error::Error;
 use crate::report::span::{count, counted, show};
 use crate::target::{Families, Share, Targets};
-use crate::transport::Transport as _;
+use crate::transport::{Road, Transport as _};
 
 /// Ports and users listed one by one; of more only their number is told.
 const LISTED: usize = 8;
@@ -32,8 +33,9 @@ pub(super) fn tell(config: &Config, targets: Targets) -> Result<Exit, Error> {
     let options = config.engine();
     let road = config.road(&options)?;
     let takes_names = road.takes_names();
+    let mut routes = Routes::new(config, &options, road.clone());
     let engine = Engine::prepare_over(options.clone(), road)?;
-    let (counted, exit) = Census::of(targets);
+    let (counted, exit) = Census::of(targets, &mut routes);
     let mut page = Page::to_stdout(config.output.color);
     render(&mut page, config, &options, engine.concurrency(), takes_names, &counted);
     for line in config.warnings.iter().map(String::as_str).chain(engine.warnings().iter().map(String::as_str)) {
@@ -55,19 +57,34 @@ struct Census {
     users: BTreeSet<String>,
     /// Targets of the fullest subnet.
     fullest: u64,
+    /// Those that ssh_config sends elsewhere, through a program of its own, or nowhere.
+    elsewhere: u64,
+    by_program: u64,
+    nowhere: u64,
 }
 
 impl Census {
     /// Past so many subnets no new ones are counted: the fullest is among the first, or all are small.
     const SUBNETS: usize = 1 << 16;
 
-    fn of(targets: Targets) -> (Self, Exit) {
+    fn of(targets: Targets, routes: &mut Routes) -> (Self, Exit) {
         let mut census = Self { share: targets.share(), ..Self::default() };
         let mut subnets = BTreeMap::new();
         let mut exit = Exit::Clean;
         for target in targets {
             match target {
-                Ok(target) => census.add(&target, &mut subnets),
+                Ok(target) => {
+                    let Assigned { target, by } = routes.assign(target);
+                    census.elsewhere += u64::from(target.place.is_some());
+                    match by {
+                        By::Usual => {}
+                        By::Own(route) => {
+                            census.by_program += u64::from(matches!(route.transport, Road::Command(_)));
+                        }
+                        By::Nothing(_) => census.nowhere += 1,
+                    }
+                    census.add(&target, &mut subnets);
+                }
                 Err(problem) => {
                     eprintln!("sshprobe: error: {problem}");
                     exit = Exit::Program;
@@ -85,7 +102,7 @@ impl Census {
         if let Some(user) = target.user.as_deref().filter(|user| !self.users.contains(*user)) {
             self.users.insert(user.to_owned());
         }
-        let subnet = match &target.host {
+        let subnet = match target.place() {
             Host::Name(_) | Host::Iap(_) => {
                 self.names += 1;
                 return;
@@ -113,6 +130,9 @@ fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usiz
     if let Some(way) = way(&config.way) {
         line("Way", &way);
     }
+    if let Some(hosts) = configured(census) {
+        line("ssh_config", &hosts);
+    }
     if census.names > 0 {
         line("Names", &if takes_names { String::from("handed over to the way as they are") } else { names(config) });
     }
@@ -123,6 +143,17 @@ fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usiz
     line("Pace", &pace(config, concurrency));
     line("Time", &time(config, concurrency, census));
     line("Penalties", &penalties(options, &config.way));
+}
+
+/// What ssh_config and inventories change.
+fn configured(census: &Census) -> Option<String> {
+    let parts = [
+        (census.elsewhere, "at another name or address than they are called"),
+        (census.by_program, "through a ProxyCommand of their own"),
+        (census.nowhere, "in no way that can be taken, and not probed"),
+    ];
+    let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, how)| format!("{} {how}", count(*n))).collect();
+    (!parts.is_empty()).then(|| format!("of the targets {}", parts.join(", ")))
 }
 
 /// What stands between this machine and the targets.
@@ -314,11 +345,12 @@ mod tests {
         let words = ["sshprobe", "--plan"].iter().chain(args).map(|word| (*word).into());
         let mut config = Config::new(Cli::of_words(words).expect("parses").sweep, 1).expect("valid");
         let targets = std::mem::take(&mut config.sources).open().expect("targets");
-        let (census, exit) = Census::of(targets);
+        let options = config.engine();
+        let road = config.road(&options).expect("a way");
+        let takes_names = road.takes_names();
+        let (census, exit) = Census::of(targets, &mut Routes::new(&config, &options, road));
         assert_eq!(exit, Exit::Clean);
         let mut page = Page::new(10_000, false);
-        let options = config.engine();
-        let takes_names = config.road(&options).expect("a way").takes_names();
         render(&mut page, &config, &options, config.concurrency, takes_names, &census);
         page.as_ref().to_owned()
     }

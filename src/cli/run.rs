@@ -15,14 +15,14 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{Cli, Command, SweepArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
+use crate::cli::routes::Routes;
 use crate::cli::{complaint, demo, explain, keys, papers, plan, verbose};
-use crate::engine::{Engine, Outcome, Stats};
+use crate::engine::{Assigned, Engine, Outcome, Stats};
 use crate::error::Error;
 use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot, View};
 use crate::resolve::Resolver;
 use crate::sys::entropy;
 use crate::target::Targets;
-#[cfg(feature = "iap")]
 use crate::transport::Road;
 
 /// Records between the engine and the sink: enough that neither waits for the other's scheduling, little enough that
@@ -72,6 +72,7 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
     let only_plan = args.plan;
     let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
     let mut config = Config::new(args, order)?;
+    config.load_hosts()?;
     config.load_trust()?;
     let targets = std::mem::take(&mut config.sources).open()?;
     if only_plan {
@@ -130,6 +131,7 @@ pub(super) fn carry_out(
         // Without a token nothing is sent. gcloud may take seconds over it, before anything is timed.
         runtime.block_on(iap.check()).map_err(|error| config.no_token(&error))?;
     }
+    let routes = Routes::new(config, &options, road.clone());
     let engine = Engine::prepare_over(options, road)?;
     let resolver = Resolver::new(config.resolver());
     let stop = Stop::watched_by(runtime)?;
@@ -146,6 +148,7 @@ pub(super) fn carry_out(
     let total = targets.total();
     let bad_lines = Arc::new(AtomicBool::new(false));
     let targets = good_ones(targets, Arc::clone(&progress), Arc::clone(&bad_lines));
+    let targets = assigned(targets, routes, Arc::clone(&progress), config.output.quiet);
     let (sender, records) = mpsc::channel(CHANNEL);
     let (outcome, delivered) = std::thread::scope(|scope| {
         let sink = std::thread::Builder::new().name(String::from("records")).spawn_scoped(scope, || {
@@ -249,6 +252,24 @@ fn good_ones(
             progress.say(&format!("sshprobe: error: {problem}"));
             None
         }
+    })
+}
+
+/// The targets with the way that each goes; what there is to tell of one is told as it comes up.
+fn assigned(
+    targets: impl Iterator<Item = Target> + Send + 'static,
+    mut routes: Routes,
+    progress: Arc<Progress>,
+    quiet: bool,
+) -> impl Iterator<Item = Assigned<Road>> + Send + 'static {
+    targets.map(move |target| {
+        let assigned = routes.assign(target);
+        for line in routes.warnings() {
+            if !quiet {
+                progress.say(&format!("sshprobe: warning: {line}"));
+            }
+        }
+        assigned
     })
 }
 

@@ -3,17 +3,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use sshprobe_probes::target::Target;
 use tokio::sync::mpsc;
+
+use super::route::Assigned;
 
 /// Targets read ahead. Few: they are made faster than probed, and whoever interrupts stdin wants no backlog.
 const AHEAD: usize = 64;
 
 /// What the thread hands over.
 #[derive(Debug)]
-pub(super) enum Fed {
+pub(super) enum Fed<T> {
     /// The next target.
-    Target(Target),
+    Target(Assigned<T>),
     /// The source panicked: our bug, and there is no next target.
     Broken,
 }
@@ -22,12 +23,14 @@ pub(super) enum Fed {
 ///
 /// # Errors
 /// When the machine has no thread left.
-pub(super) fn start(targets: impl Iterator<Item = Target> + Send + 'static) -> std::io::Result<mpsc::Receiver<Fed>> {
+pub(super) fn start<T: Send + Sync + 'static>(
+    targets: impl Iterator<Item: Into<Assigned<T>>> + Send + 'static,
+) -> std::io::Result<mpsc::Receiver<Fed<T>>> {
     let (ahead, fed) = mpsc::channel(AHEAD);
     thread::Builder::new().name(String::from("targets")).spawn(move || {
         let walk = AssertUnwindSafe(|| {
             for target in targets {
-                if ahead.blocking_send(Fed::Target(target)).is_err() {
+                if ahead.blocking_send(Fed::Target(target.into())).is_err() {
                     return;
                 }
             }

@@ -10,11 +10,13 @@ mod gate;
 mod log;
 mod names;
 mod options;
+mod route;
 mod run;
 mod stats;
 
 pub use crate::sys::clock::Clock;
 pub use names::Resolve;
 pub use options::{Options, Unfit};
+pub use route::{Assigned, By, Route};
 pub use run::{Engine, Outcome, run};
 pub use stats::Stats;

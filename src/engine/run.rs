@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use sshprobe_probes::case::{Case, Connect, Next, ResolveFault, Settings};
+use sshprobe_probes::case::{Case, Connect, Next, ResolveFault};
+use sshprobe_probes::escape::escape;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
 use sshprobe_probes::govern::host::HostGate;
 use sshprobe_probes::govern::rate::Rate;
@@ -31,6 +32,7 @@ use super::gate::Gate;
 use super::log;
 use super::names::Resolve;
 use super::options::{Options, Shares, Unfit};
+use super::route::{Assigned, By, Route};
 use super::stats::Stats;
 use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
@@ -75,7 +77,7 @@ pub struct Outcome {
 /// What keeps the run from starting; nothing has been sent then.
 pub async fn run<R: Resolve>(
     options: Options,
-    targets: impl Iterator<Item = Target> + Send + 'static,
+    targets: impl Iterator<Item: Into<Assigned<Tcp>>> + Send + 'static,
     resolver: R,
     sink: mpsc::Sender<Box<Record>>,
     cancel: CancellationToken,
@@ -130,7 +132,7 @@ impl<T: Transport> Engine<T> {
     /// When the machine has not even a thread for it.
     pub async fn run<R: Resolve>(
         self,
-        targets: impl Iterator<Item = Target> + Send + 'static,
+        targets: impl Iterator<Item: Into<Assigned<T>>> + Send + 'static,
         resolver: R,
         sink: mpsc::Sender<Box<Record>>,
         cancel: CancellationToken,
@@ -147,10 +149,8 @@ impl<T: Transport> Engine<T> {
         );
         let works = Arc::new(Works {
             gate: Arc::new(Gate::new(admission, clock, Arc::clone(&stats))),
-            transport,
+            usual: Arc::new(Route { transport, settings: options.settings, connect_timeout: options.connect_timeout }),
             resolver,
-            settings: options.settings,
-            connect_timeout: options.connect_timeout,
             all_addresses: options.all_addresses,
             sshfp: options.sshfp,
             exclusions: options.exclusions,
@@ -189,10 +189,9 @@ impl<T: Transport> Engine<T> {
 /// What all tasks of a run share.
 struct Works<T, R> {
     gate: Arc<Gate>,
-    transport: T,
+    /// How targets are reached that have no way of their own.
+    usual: Arc<Route<T>>,
     resolver: R,
-    settings: Arc<Settings>,
-    connect_timeout: Duration,
     all_addresses: bool,
     sshfp: bool,
     exclusions: Arc<Exclusions>,
@@ -210,36 +209,45 @@ struct Works<T, R> {
 
 impl<T: Transport, R: Resolve> Works<T, R> {
     /// Starts a task for every target, as there is room.
-    async fn feed(self: &Arc<Self>, mut fed: mpsc::Receiver<Fed>) {
+    async fn feed(self: &Arc<Self>, mut fed: mpsc::Receiver<Fed<T>>) {
         while let Some(Some(fed)) = self.stop.run_until_cancelled(fed.recv()).await {
-            let target = match fed {
+            let Assigned { target, by } = match fed {
                 Fed::Target(target) => target,
                 Fed::Broken => return self.internal.store(true, Ordering::Relaxed),
             };
             self.stats.feed();
-            if !self.transport.leads_to(&target.host) {
-                let (run, now) = (&self.settings.run, self.clock.now());
-                let mut record = Record::local(&target, LocalTrouble::Policy, None, run, now);
-                record.detail =
-                    String::from("not probed: it is reached through the Identity-Aware Proxy only; give --iap");
-                self.hand_on(Box::new(record)).await;
+            let route = match by {
+                By::Usual => Arc::clone(&self.usual),
+                By::Own(route) => route,
+                By::Nothing(why) => {
+                    self.hand_on(self.not_probed(&target, &why)).await;
+                    continue;
+                }
+            };
+            if !route.transport.leads_to(target.place()) {
+                let why = "it is reached through the Identity-Aware Proxy only; give --iap";
+                self.hand_on(self.not_probed(&target, why)).await;
+                continue;
+            }
+            if self.excluded_place(&target) {
+                self.hand_on(self.not_probed(&target, "what it stands for is excluded")).await;
                 continue;
             }
             // Names have room of their own: as long as there is some, a resolver that keeps them waiting keeps no address
             // waiting. Behind more names than that, the targets that follow wait with them.
-            let room = if let Host::Addr(..) = target.host { &self.cases } else { &self.names };
+            let room = if let Host::Addr(..) = target.place() { &self.cases } else { &self.names };
             let Some(room) = self.room(room).await else { return };
             let works = Arc::clone(self);
-            match target.host.clone() {
-                Host::Name(name) => drop(tokio::spawn(async move { works.name(target, &name, room).await })),
+            match target.place().clone() {
+                Host::Name(name) => drop(tokio::spawn(async move { works.name(target, route, &name, room).await })),
                 // The relay knows where it is; its name is none of the DNS.
                 Host::Iap(_) => {
-                    let case = self.case(&target, vec![stand_in(&target.host, target.port)], None);
-                    drop(tokio::spawn(async move { works.see(&target, case, room).await }));
+                    let case = self.case(&target, &route, vec![stand_in(target.place(), target.port)], None);
+                    drop(tokio::spawn(async move { works.see(&target, &route, case, room).await }));
                 }
                 Host::Addr(addr, scope) => {
-                    let case = self.case(&target, vec![socket_addr(addr, scope, target.port)], None);
-                    drop(tokio::spawn(async move { works.see(&target, case, room).await }));
+                    let case = self.case(&target, &route, vec![socket_addr(addr, scope, target.port)], None);
+                    drop(tokio::spawn(async move { works.see(&target, &route, case, room).await }));
                 }
             }
         }
@@ -251,15 +259,17 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 
     /// A target that is a name: from the question to its record, or to those of its addresses.
-    async fn name(self: Arc<Self>, target: Target, name: &str, room: OwnedSemaphorePermit) {
-        let Some((found, took)) = self.guarded(&target, pin!(self.addresses(&target, name))).await else { return };
+    async fn name(self: Arc<Self>, target: Target, route: Arc<Route<T>>, name: &str, room: OwnedSemaphorePermit) {
+        let Some((found, took)) = self.guarded(&target, pin!(self.addresses(&target, &route, name))).await else {
+            return;
+        };
         let said = if self.sshfp && found.is_ok() {
             let Some(said) = self.guarded(&target, pin!(self.fingerprints(name))).await else { return };
             Some(said)
         } else {
             None
         };
-        let mut cases = match self.cases_of(&target, found, took) {
+        let mut cases = match self.cases_of(&target, &route, found, took) {
             Ok(cases) => cases,
             Err(record) => return self.hand_on(record).await,
         };
@@ -271,8 +281,8 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 self.stats.feed();
             }
             let Some(place) = self.room(&self.cases).await else { return };
-            let (works, target) = (Arc::clone(&self), target.clone());
-            tokio::spawn(async move { works.see(&target, case, place).await });
+            let (works, target, route) = (Arc::clone(&self), target.clone(), Arc::clone(&route));
+            tokio::spawn(async move { works.see(&target, &route, case, place).await });
         }
         drop(room);
     }
@@ -281,13 +291,14 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     fn cases_of(
         &self,
         target: &Target,
+        route: &Route<T>,
         found: Result<Vec<IpAddr>, ResolveFault>,
         took: Option<Duration>,
     ) -> Result<Vec<Case>, Box<Record>> {
         let addrs = match found {
             Ok(addrs) => addrs,
             Err(fault) => {
-                let settings = Arc::clone(&self.settings);
+                let settings = Arc::clone(&route.settings);
                 let took = took.unwrap_or_default();
                 return Ok(vec![Case::unresolved(target.clone(), fault, took, settings, self.clock.now())]);
             }
@@ -298,28 +309,30 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         addrs.retain(|addr| is_stand_in(addr.ip()) || !self.exclusions.covers_address(addr.ip(), 0, addr.port()));
         if addrs.is_empty() && !none {
             // Excluded is excluded, by whatever name.
-            let (run, now) = (&self.settings.run, self.clock.now());
-            let mut record = Record::local(target, LocalTrouble::Policy, None, run, now);
-            record.detail = String::from("not probed: every address of the name is excluded");
-            return Err(Box::new(record));
+            return Err(self.not_probed(target, "every address of the name is excluded"));
         }
         if self.all_addresses && addrs.len() > 1 {
-            return Ok(addrs.into_iter().map(|addr| self.case(target, vec![addr], took)).collect());
+            return Ok(addrs.into_iter().map(|addr| self.case(target, route, vec![addr], took)).collect());
         }
-        Ok(vec![self.case(target, addrs, took)])
+        Ok(vec![self.case(target, route, addrs, took)])
     }
 
-    fn case(&self, target: &Target, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Case {
+    fn case(&self, target: &Target, route: &Route<T>, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Case {
         // It decides random delays only: without randomness there is none.
         let entropy = entropy::number().unwrap_or_default();
-        Case::new(target.clone(), addrs, resolve, Arc::clone(&self.settings), self.clock.now(), entropy)
+        Case::new(target.clone(), addrs, resolve, Arc::clone(&route.settings), self.clock.now(), entropy)
     }
 
     /// Where a name leads, and how long it took to find out: its addresses, or, over a way that takes names, what stands in for
     /// them.
-    async fn addresses(&self, target: &Target, name: &str) -> (Result<Vec<IpAddr>, ResolveFault>, Option<Duration>) {
-        if self.transport.takes_names() {
-            return (Ok(vec![stand_in(&target.host, target.port).ip()]), None);
+    async fn addresses(
+        &self,
+        target: &Target,
+        route: &Route<T>,
+        name: &str,
+    ) -> (Result<Vec<IpAddr>, ResolveFault>, Option<Duration>) {
+        if route.transport.takes_names() {
+            return (Ok(vec![stand_in(target.place(), target.port).ip()]), None);
         }
         let (found, took) = self.resolve(name).await;
         (found, Some(took))
@@ -346,8 +359,8 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// Sees a case to its end, and hands its record on. Holds its place until that is taken: records that nobody wants keep
     /// new targets out.
-    async fn see(&self, target: &Target, mut case: Case, place: OwnedSemaphorePermit) {
-        let record = self.guarded(target, pin!(self.connections(&mut case))).await;
+    async fn see(&self, target: &Target, route: &Route<T>, mut case: Case, place: OwnedSemaphorePermit) {
+        let record = self.guarded(target, pin!(self.connections(route, &mut case))).await;
         // While it waits, the record is all that is needed.
         drop(case);
         if let Some(record) = record {
@@ -373,7 +386,24 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// The record of a target whose task panicked.
     fn internal(&self, target: &Target, words: &str) -> Box<Record> {
         self.internal.store(true, Ordering::Relaxed);
-        Box::new(Record::internal(target, words, &self.settings.run, self.clock.now()))
+        Box::new(Record::internal(target, words, &self.usual.settings.run, self.clock.now()))
+    }
+
+    /// The record of a target to which nothing was sent, and why.
+    fn not_probed(&self, target: &Target, why: &str) -> Box<Record> {
+        let (run, now) = (&self.usual.settings.run, self.clock.now());
+        let mut record = Record::local(target, LocalTrouble::Policy, None, run, now);
+        record.detail = format!("not probed: {}", escape(why));
+        Box::new(record)
+    }
+
+    /// Whether a target stands for a host that is excluded: excluded is excluded, by whatever name.
+    fn excluded_place(&self, target: &Target) -> bool {
+        match target.place.as_deref() {
+            Some(Host::Addr(addr, scope)) => self.exclusions.covers_address(*addr, *scope, target.port),
+            Some(Host::Name(name)) => self.exclusions.covers_name(name, target.port),
+            Some(Host::Iap(_)) | None => false,
+        }
     }
 
     async fn hand_on(&self, record: Box<Record>) {
@@ -386,7 +416,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 
     /// Makes the connections a case asks for.
-    async fn connections(&self, case: &mut Case) -> Box<Record> {
+    async fn connections(&self, route: &Route<T>, case: &mut Case) -> Box<Record> {
         let mut before: Option<Connect> = None;
         loop {
             let now = self.clock.now();
@@ -395,7 +425,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                     if let Some(before) = &before {
                         log::again(before, &connect, now);
                     }
-                    let evidence = self.connection(&connect).await;
+                    let evidence = self.connection(route, &connect).await;
                     log::ended(&evidence, connect.plan.depth);
                     case.add(evidence);
                     before = Some(connect);
@@ -409,14 +439,14 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 
     /// Makes one connection, however often this machine is short of something.
-    async fn connection(&self, connect: &Connect) -> Evidence {
+    async fn connection(&self, route: &Route<T>, connect: &Connect) -> Evidence {
         let mut patience = Patience::default();
         let mut not_before = connect.not_before;
         loop {
             let pass = self.gate.pass(connect.addr.ip(), not_before).await;
             log::admitted(connect);
             // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
-            let shortage = match Box::pin(self.attempt(connect)).await {
+            let shortage = match Box::pin(self.attempt(route, connect)).await {
                 Ok(evidence) => return evidence,
                 Err(shortage) => shortage,
             };
@@ -446,11 +476,11 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 
     /// Opens a connection and converses.
-    async fn attempt(&self, connect: &Connect) -> Result<Evidence, Shortage> {
+    async fn attempt(&self, route: &Route<T>, connect: &Connect) -> Result<Evidence, Shortage> {
         self.conntrack().look(self.clock.now());
-        let (mut stream, mut probe) = match self.transport.open(connect).await {
+        let (mut stream, mut probe) = match route.transport.open(connect).await {
             Opening::Up(stream, evidence) => (stream, self.probe(connect, evidence)?),
-            Opening::Down(evidence) => return self.down(connect, evidence),
+            Opening::Down(evidence) => return self.down(route, connect, evidence),
             Opening::Short(errno) => return Err(Shortage(Some(errno))),
         };
         self.gate.recovered();
@@ -478,9 +508,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 
     /// A connection that did not come up: the target's answer, or this machine's own silence.
-    fn down(&self, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
+    fn down(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
         if evidence.fault == Some(Fault::ConnectTimeout) {
-            if overslept(&evidence, self.connect_timeout.min(connect.plan.timeout)) {
+            if overslept(&evidence, route.connect_timeout.min(connect.plan.timeout)) {
                 return Err(Shortage(None));
             }
             let mut conntrack = self.conntrack();

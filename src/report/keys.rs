@@ -74,7 +74,7 @@ impl Asked {
         let Some(name) = name(record) else {
             return Gain::Failed(String::from("its name cannot stand in a line"));
         };
-        if self.form == Form::Sshfp && record.target.host.parse::<IpAddr>().is_ok() {
+        if self.form == Form::Sshfp && place(record).parse::<IpAddr>().is_ok() {
             return Gain::Failed(String::from("an address has no SSHFP records; name the host"));
         }
         let has: Vec<&str> = proven.iter().map(|key| key.kind).collect();
@@ -101,18 +101,22 @@ impl Asked {
     }
 }
 
+/// Where the target is, which is what ssh looks up.
+fn place(record: &Record) -> &str {
+    record.target.hostname.as_deref().unwrap_or(&record.target.host)
+}
+
 /// The name that ssh would look the target up by. A scope is written as the interface's name, as ssh is given it.
 ///
 /// `None` if something in it would make other names of it in the file: a comma, a bar, a pattern. A target's name never has
 /// such a thing, but an interface can be called anything.
 fn name(record: &Record) -> Option<LookupName> {
-    let host = record.target.host.as_str();
-    let host = match host.split_once('%') {
+    let host = match place(record).split_once('%') {
         Some((addr, scope)) => {
             let name = scope.parse().ok().and_then(|index| if_indextoname(index).ok()?.into_string().ok())?;
             format!("{addr}%{name}")
         }
-        None => host.to_owned(),
+        None => place(record).to_owned(),
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '%');
     let fine = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == ':' || c == '_') && host.chars().all(plain);

@@ -14,7 +14,8 @@ pub(super) fn record(host: &str, code: Code, stage: Stage, detail: &str) -> Reco
         Ok(addr) => Host::Addr(addr, 0),
         Err(_) => Host::Name(host.into()),
     };
-    let target = Target { input: Arc::from("input"), index: 0, host, port: 22, user: None, from_range: false };
+    let target =
+        Target { input: Arc::from("input"), index: 0, host, port: 22, place: None, user: None, from_range: false };
     let run = Run { id: String::from("run"), version: "0", epoch: UnixMicros(0) };
     Record::assemble(&target, Verdict::new(code, stage, detail), &[], None, None, 1, &run)
 }

@@ -73,6 +73,20 @@ impl Expression {
         parse(text).map_err(|fault| ExprError { text: text.into(), fault })
     }
 
+    /// The host of an expression that names one, as it was typed: ssh_config tells names apart by their case.
+    #[must_use]
+    pub fn typed_host(text: &str) -> &str {
+        let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+        if let Some((inner, _)) = host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+            return inner;
+        }
+        match host.split_once(':') {
+            // An IPv6 address without brackets has no port behind it.
+            Some((host, rest)) if !rest.contains(':') => host,
+            _ => host,
+        }
+    }
+
     /// Refuses what `-4` or `-6` leaves nothing of.
     ///
     /// # Errors

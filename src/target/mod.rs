@@ -17,4 +17,4 @@ pub use ports::PortSet;
 pub use problem::{ExprError, InputProblem, InputProblems};
 pub use set::{Exclusions, Order};
 pub use share::Share;
-pub use source::{Sources, Targets};
+pub use source::{Listed, Sources, Targets};

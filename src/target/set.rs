@@ -79,6 +79,12 @@ impl Exclusions {
             .any(|region| region.contains(number, port))
     }
 
+    /// Whether a port of a name is excluded.
+    #[must_use]
+    pub fn covers_name(&self, name: &str, port: u16) -> bool {
+        self.names.get(name).is_some_and(|ports| ports.contains(port))
+    }
+
     /// What of a space is not to be given away from the start.
     fn region(&self, space: Space) -> Region {
         let mut region = self.spaces.get(&space).cloned().unwrap_or_default();
@@ -328,6 +334,7 @@ impl Set {
             index: segment.index + offset,
             host: Host::Addr(addr, scope),
             port: segment.ports.nth(u32::try_from(offset % width).ok()?)?,
+            place: None,
             user: input.user.clone(),
             from_range: true,
         })
@@ -408,7 +415,15 @@ fn single(text: &str) -> Result<Target, ExprError> {
             Host::Addr(addr, scope)
         }
     };
-    Ok(Target { input: text.into(), index: 0, host, port: 0, user: expression.user.map(Arc::from), from_range: false })
+    Ok(Target {
+        input: text.into(),
+        index: 0,
+        host,
+        port: 0,
+        place: None,
+        user: expression.user.map(Arc::from),
+        from_range: false,
+    })
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub struct Sources {
     pub targets: Vec<String>,
     /// `-f`: files of targets, one on a line; `-` is stdin.
     pub files: Vec<PathBuf>,
+    /// Hosts that ssh_config or an inventory lists, behind the arguments and before the files.
+    pub listed: Vec<Listed>,
     /// `--exclude`: expressions, several of them with commas between.
     pub exclude: Vec<String>,
     /// `--exclude-file`.
@@ -43,11 +45,21 @@ pub struct Sources {
     pub families: Families,
 }
 
+/// A host that a file lists which is no list of targets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name, as an expression.
+    pub text: String,
+    /// Where it stands.
+    pub place: String,
+}
+
 impl Default for Sources {
     fn default() -> Self {
         Self {
             targets: Vec::new(),
             files: Vec::new(),
+            listed: Vec::new(),
             exclude: Vec::new(),
             exclude_files: Vec::new(),
             ports: PortSet::ssh(),
@@ -94,6 +106,11 @@ impl Sources {
         for (i, text) in self.targets.iter().enumerate() {
             if let Err(error) = add(text) {
                 problems.push(InputProblem::new(format!("argument {}", i + 1), error));
+            }
+        }
+        for Listed { text, place } in &self.listed {
+            if let Err(error) = add(text) {
+                problems.push(InputProblem::new(place.clone(), error));
             }
         }
         let mut from_stdin = false;

@@ -36,8 +36,9 @@ const GRACE: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub struct ProxyCommand {
     clock: Clock,
-    /// As the user wrote it, with its tokens.
     command: Arc<str>,
+    /// The command is as the user wrote it: its tokens stand for what each target is called.
+    tokens: bool,
     /// Programs running at a time.
     places: Arc<Semaphore>,
 }
@@ -46,7 +47,13 @@ impl ProxyCommand {
     /// Runs `command`, at most `most` of it at a time.
     #[must_use]
     pub fn new(clock: Clock, command: &str, most: usize) -> Self {
-        Self { clock, command: command.into(), places: Arc::new(Semaphore::new(most.max(1))) }
+        Self { clock, command: command.into(), tokens: true, places: Arc::new(Semaphore::new(most.max(1))) }
+    }
+
+    /// Runs `command` for one target, whose tokens have been replaced. Counts towards the programs running of this one.
+    #[must_use]
+    pub fn ready(&self, command: &str) -> Self {
+        Self { command: command.into(), tokens: false, ..self.clone() }
     }
 }
 
@@ -68,8 +75,9 @@ impl Transport for ProxyCommand {
             tunnel.trouble = Some(TunnelTrouble { code: Code::ProxyCommandFailed, arg: None, detail });
             Opening::broken(evidence, tunnel, self.clock.now())
         };
-        let command = match expand(&self.command, &host, connect.addr.port(), &connect.plan.user, &host) {
-            Ok(command) => command,
+        let expanded = || expand(&self.command, &host, connect.addr.port(), &connect.plan.user, &host);
+        let command = match self.tokens.then(expanded).transpose() {
+            Ok(expanded) => expanded.unwrap_or_else(|| self.command.to_string()),
             Err(why) => return down(evidence, tunnel, why.to_string()),
         };
         let mut child = match shell(&command).spawn() {

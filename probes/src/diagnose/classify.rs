@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::code::Code;
 use super::finding::Finding;
 use super::verdict::{Answer, Verdict};
-use super::{connect, disconnect, ident, session, tunnel};
+use super::{connect, disconnect, ident, login, session, tunnel};
 use crate::escape::escape;
 use crate::evidence::{Evidence, Fault, Stage};
 use crate::findings::findings;
@@ -49,6 +49,7 @@ fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {
             ident::never_one(evidence, fault)
         }
         Fault::NoCommon(slot) => session::no_common(evidence, *slot),
+        Fault::OtherHostKey => login::other_host_key(evidence),
         Fault::BadSignature(why) => session::bad_signature(evidence, why),
         Fault::Protocol(what) => session::broke_protocol(evidence, what),
         Fault::Mac => session::mac_error(evidence),

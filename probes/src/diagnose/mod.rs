@@ -9,6 +9,7 @@ mod disconnect;
 mod finding;
 mod ident;
 mod judge;
+mod login;
 mod place;
 mod server_log;
 mod session;

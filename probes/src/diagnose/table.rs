@@ -1188,13 +1188,14 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::LocalPolicy,
         "This machine forbids the connection",
-        "The kernel refused at once (EACCES, EPERM, EINVAL), or its own packet filter did; the target had no part in it.",
+        "The kernel refused at once (EACCES, EPERM, EINVAL), or its own packet filter did, or ssh_config has no way to the host that could be taken; the target had no part in it.",
         &[
             "a prohibit or blackhole route",
             "systemd's IPAddressDeny, a cgroup or eBPF hook",
             "an OUTPUT rule that rejects",
             "SELinux, AppArmor or seccomp",
             "a link-local address without its interface",
+            "a line of ssh_config that the sentence names, or what was left out with --exclude: then nothing was sent",
         ],
         &[
             "the same target works for root or from a plain shell: a sandbox or SELinux; it fails everywhere: routes or the packet filter",

@@ -66,7 +66,7 @@ impl Record {
     /// The record of a name that gave no address. `now` is when that was known.
     #[must_use]
     pub fn unresolved(target: &Target, fault: &ResolveFault, resolve: Duration, run: &Run, now: Moment) -> Self {
-        let host = escape(target.host.to_string());
+        let host = escape(target.place().to_string());
         let (code, detail) = match fault {
             ResolveFault::NxDomain => (Code::DnsNxdomain, format!("the name {host} does not exist")),
             ResolveFault::ServFail(what) => {
@@ -202,7 +202,8 @@ fn named(target: &Target) -> Named {
         input: target.input.to_string(),
         index: target.index,
         host: target.host.to_string(),
-        addr: match target.host {
+        hostname: target.place.as_ref().map(ToString::to_string),
+        addr: match *target.place() {
             Host::Addr(addr, _) => Some(addr),
             Host::Name(_) | Host::Iap(_) => None,
         },

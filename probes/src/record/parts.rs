@@ -21,6 +21,9 @@ pub struct Named {
     pub index: u64,
     /// The name or address it goes by.
     pub host: String,
+    /// Where ssh_config (HostName) or an inventory says that it is, if that is another name or address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
     /// The address that the record speaks of; absent where a name has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addr: Option<IpAddr>,

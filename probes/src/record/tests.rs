@@ -24,6 +24,7 @@ fn target() -> Target {
         index: 5,
         host: Host::Addr("10.0.0.5".parse().unwrap(), 0),
         port: 22,
+        place: None,
         user: None,
         from_range: true,
     }

@@ -95,6 +95,8 @@ fn exec(command: &str, world: &dyn World, warnings: &mut Vec<String>) -> Result<
                 .push(String::from("Match exec runs a command, which is not allowed here: the block is passed over"));
             Ok(None)
         }
-        Exec::Failed => Err(format!("the command \"{command}\" of Match exec could not be run")),
+        Exec::Failed => {
+            Err(format!("the command \"{command}\" of Match exec could not be run, or did not end in time"))
+        }
     }
 }

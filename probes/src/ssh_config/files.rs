@@ -25,6 +25,12 @@ impl Files {
         if argument.eq_ignore_ascii_case("none") { Self::None } else { Self::Named(argument.to_owned()) }
     }
 
+    /// The files themselves, in the order in which they are read.
+    #[must_use]
+    pub fn paths(&self, local: &Local) -> Vec<String> {
+        self.in_order(local).into_iter().map(|(path, _)| path).collect()
+    }
+
     pub(super) fn in_order(&self, local: &Local) -> Vec<(String, Standing)> {
         let standing = |users, check| Standing { users, check, never: false, depth: 0 };
         match self {

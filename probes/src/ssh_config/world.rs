@@ -41,7 +41,7 @@ pub enum Exec {
     Ran(bool),
     /// It was not run, as nobody allowed it. The block does not hold, negated or not, and a warning says so.
     NotAllowed,
-    /// It could not be run, or was killed: for ssh the end.
+    /// It could not be run, was killed, or took too long: for ssh, which waits for ever, the end.
     Failed,
 }
 

@@ -31,7 +31,7 @@ impl KnownHost {
     pub fn new(policy: &Arc<Policy>, target: &Target) -> Self {
         Self {
             policy: Arc::clone(policy),
-            host: target.host.clone(),
+            host: target.place().clone(),
             port: target.port,
             name: OnceLock::new(),
             known: OnceLock::new(),

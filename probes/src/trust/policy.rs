@@ -1,17 +1,20 @@
 //! What a run knows of host keys, and by which rules it judges them.
 
+use std::sync::Arc;
+
 use super::{BadKeys, CertRules, KnownHosts, RevokedKeys};
 use crate::hostkey::FingerprintHash;
 
-/// Everything a key is held against. One for a whole run, shared by all its cases.
-#[derive(Debug, Default)]
+/// Everything a key is held against. One for a whole run, shared by all its cases; hosts for which ssh_config names other files
+/// have their own, and share with the others what is the same.
+#[derive(Debug, Clone, Default)]
 pub struct Policy {
     /// The known_hosts files; `None` if they are not to be asked, so that keys are `unchecked`.
-    pub known_hosts: Option<KnownHosts>,
+    pub known_hosts: Option<Arc<KnownHosts>>,
     /// Keys that nobody may use any more. Asked before everything else, as ssh asks RevokedHostKeys.
-    pub revoked: RevokedKeys,
+    pub revoked: Arc<RevokedKeys>,
     /// Keys whose private half the world has.
-    pub bad_keys: BadKeys,
+    pub bad_keys: Arc<BadKeys>,
     /// ssh's HostKeyAlias: every host is looked up by this name, without its port.
     pub alias: Option<Box<str>>,
     /// ssh's CheckHostIP: a name's key is compared with the lines of its address too.

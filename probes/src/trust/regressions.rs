@@ -49,11 +49,19 @@ fn written(blob: &[u8]) -> String {
 fn policy(lines: &[String]) -> Policy {
     let mut files = KnownHosts::builder();
     assert_eq!(files.file("kh", lines.join("\n").as_bytes()), []);
-    Policy { known_hosts: Some(files.build()), ..Policy::default() }
+    Policy { known_hosts: Some(files.build().into()), ..Policy::default() }
 }
 
 fn target(port: u16) -> Target {
-    Target { input: HOST.into(), index: 0, host: Host::Name(HOST.into()), port, user: None, from_range: false }
+    Target {
+        input: HOST.into(),
+        index: 0,
+        host: Host::Name(HOST.into()),
+        port,
+        place: None,
+        user: None,
+        from_range: false,
+    }
 }
 
 fn known(policy: Policy, port: u16) -> KnownHost {
@@ -154,13 +162,13 @@ fn certificates_are_asked_for_where_something_is_revoked() {
     assert_eq!(asked_first(policy(std::slice::from_ref(&line)), 22), "ssh-ed25519");
     let marked = [line.clone(), format!("@revoked * {}", written(&ca))];
     assert_eq!(asked_first(policy(&marked), 22), "ssh-ed25519-cert-v01@openssh.com");
-    let listed = Policy { revoked: list(std::slice::from_ref(&ca)), ..policy(std::slice::from_ref(&line)) };
+    let listed = Policy { revoked: list(std::slice::from_ref(&ca)).into(), ..policy(std::slice::from_ref(&line)) };
     assert_eq!(asked_first(listed, 22), "ssh-ed25519-cert-v01@openssh.com");
-    let unknown = Policy { revoked: list(std::slice::from_ref(&ca)), ..policy(&[]) };
+    let unknown = Policy { revoked: list(std::slice::from_ref(&ca)).into(), ..policy(&[]) };
     assert_eq!(asked_first(unknown, 22), "ssh-ed25519-cert-v01@openssh.com");
     // The certificate of the type that is known, not of any other.
     let other = [format!("{HOST} {}", written(&rsa()))];
-    let other = Policy { revoked: list(&[ca]), ..policy(&other) };
+    let other = Policy { revoked: list(&[ca]).into(), ..policy(&other) };
     assert_eq!(asked_first(other, 22), "rsa-sha2-512-cert-v01@openssh.com");
 }
 
@@ -209,7 +217,7 @@ fn a_certificate_that_holds_leaves_no_doubt_that_other_keys_could_settle() {
     let record = run(policy(&lines), &[certificate("good")]);
     assert_eq!((record.code, record.connections, record.host_keys[0].trust), (Code::Ok, 1, Trust::CaMatch));
     // Neither does what is revoked.
-    let revoked = Policy { revoked: list(&[ed25519(3)]), ..policy(&keys) };
+    let revoked = Policy { revoked: list(&[ed25519(3)]).into(), ..policy(&keys) };
     let record = run(revoked, &[ed25519(3)]);
     assert_eq!((record.code, record.connections), (Code::HostKeyRevoked, 1));
     // A plain key that differs does.

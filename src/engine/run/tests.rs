@@ -9,6 +9,7 @@ use std::task::{self, Poll};
 use std::{env, io};
 
 use nix::sys::resource::{Resource, setrlimit};
+use sshprobe_probes::case::Settings;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::probe::Leave;
@@ -30,7 +31,7 @@ fn host(number: u32) -> IpAddr {
 }
 
 fn target(index: u64, host: Host, port: u16) -> Target {
-    Target { input: "test".into(), index, host, port, user: None, from_range: true }
+    Target { input: "test".into(), index, host, port, place: None, user: None, from_range: true }
 }
 
 fn targets(count: u32, port: u16) -> impl Iterator<Item = Target> + Send + 'static {

@@ -60,12 +60,12 @@ fn policy(known_hosts: &str) -> Policy {
     let mut files = KnownHosts::builder();
     let problems = files.file("kh", file(known_hosts).as_bytes());
     assert_eq!(problems, [], "{known_hosts}");
-    Policy { known_hosts: Some(files.build()), ..Policy::default() }
+    Policy { known_hosts: Some(files.build().into()), ..Policy::default() }
 }
 
 fn target(host: &str, port: u16) -> Target {
     let named = host.parse().map_or_else(|_| Host::Name(host.into()), |addr| Host::Addr(addr, 0));
-    Target { input: host.into(), index: 0, host: named, port, user: None, from_range: false }
+    Target { input: host.into(), index: 0, host: named, port, place: None, user: None, from_range: false }
 }
 
 /// A connection on which the server showed a key, and offered these host-key algorithms.
@@ -339,8 +339,8 @@ fn revocation_lists_and_lists_of_bad_keys_come_before_every_line() {
         assert_eq!(bad_keys.file("bad", file(bad).as_bytes()), []);
         Policy {
             known_hosts: known_hosts.and_then(|lines| policy(lines).known_hosts),
-            revoked: lists.build(),
-            bad_keys,
+            revoked: lists.build().into(),
+            bad_keys: bad_keys.into(),
             ..Policy::default()
         }
     };
@@ -512,7 +512,7 @@ fn nothing_from_a_file_or_server_steers_a_terminal() {
     let mut files = KnownHosts::builder();
     let line = file("h {ed-b}\n\u{1b}[2Jx {ed-a}");
     let _ = files.file("k\u{1b}[2Jh", line.as_bytes());
-    let policy = Policy { known_hosts: Some(files.build()), ..Policy::default() };
+    let policy = Policy { known_hosts: Some(files.build().into()), ..Policy::default() };
     let known = KnownHost::new(&Arc::new(policy), &target("h", 22));
     let evidence = shows("ed-a", ED);
     let keys = judge_keys(&[&evidence], Some(&known), NOW);

@@ -1,0 +1,325 @@
+//! Which way each target goes, by what ssh_config and inventories say of it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sshprobe_probes::algorithm::{CIPHER, HOST_KEY, KEX, MAC};
+use sshprobe_probes::case::Settings;
+use sshprobe_probes::escape::escape;
+use sshprobe_probes::negotiate::Offer;
+use sshprobe_probes::plan::{Depth, Plan};
+use sshprobe_probes::ssh_config::{HostConfig, Located, resolve_algorithms};
+use sshprobe_probes::target::{Host, Target};
+use sshprobe_probes::trust::Policy;
+
+use crate::cli::config::{CONNECT_TIMEOUT_TELLS, Config};
+use crate::cli::hosts::{NamedHosts, Once, paths};
+use crate::engine::{Assigned, By, Options, Route};
+use crate::report::span::show;
+use crate::target::{Expression, Families, Hosts};
+use crate::transport::{ProxyCommand, Road};
+use crate::trust::{KnownHostsFiles, TrustFiles};
+
+/// Gives each target its way. Blocks on files, and on the commands of `Match exec` where they are allowed.
+pub(super) struct Routes {
+    hosts: Arc<NamedHosts>,
+    given: Given,
+    options: Options,
+    /// The way of all targets without one of their own.
+    usual: Road,
+    programs: ProxyCommand,
+    families: Families,
+    trust_files: TrustFiles,
+    user: String,
+    settings: HashMap<Rules, Result<Arc<Settings>, String>>,
+    once: Once,
+    warnings: Vec<String>,
+}
+
+/// What the command line says itself, which outweighs every file.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// `-l`.
+    pub user: Option<String>,
+    /// `-p`.
+    pub port: bool,
+    /// `--connect-timeout`.
+    pub connect_timeout: bool,
+    /// `--known-hosts`.
+    pub known_hosts: bool,
+    /// `--host-key-alias`.
+    pub alias: bool,
+    /// A way to all targets.
+    pub way: bool,
+    /// How many programs run at a time.
+    pub programs: usize,
+}
+
+/// What of a host's configuration decides how it is judged; hosts with the same share their settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct Rules {
+    known_hosts: Option<Vec<PathBuf>>,
+    revoked: Option<PathBuf>,
+    alias: Option<String>,
+    /// Lists of algorithms as written, with the place.
+    lists: Vec<(Slot, (String, String))>,
+}
+
+impl Routes {
+    /// For a run with these options, whose targets go over `usual` where nothing else is said.
+    pub(super) fn new(config: &Config, options: &Options, usual: Road) -> Self {
+        Self {
+            hosts: Arc::clone(&config.hosts),
+            given: config.given.clone(),
+            options: options.clone(),
+            programs: ProxyCommand::new(options.clock, "", config.given.programs),
+            usual,
+            families: config.families,
+            trust_files: config.trust_files.clone(),
+            user: config.user.clone(),
+            settings: HashMap::new(),
+            once: Once::default(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What there was to tell since the last time, one line each.
+    pub(super) fn warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// How a target is reached.
+    pub(super) fn assign(&mut self, mut target: Target) -> Assigned<Road> {
+        if self.hosts.is_empty() || self.usual_is_relay() {
+            return target.into();
+        }
+        let found = self.hosts.lookup(&target, self.given.user.as_deref(), self.given.port);
+        let by = match found {
+            None => By::Usual,
+            Some(Ok(host)) => self.route(&mut target, &host).unwrap_or_else(By::Nothing),
+            Some(Err(why)) => By::Nothing(why),
+        };
+        Assigned { target, by }
+    }
+
+    /// Instances are looked up by Google's relay, and their names are none of ssh's.
+    const fn usual_is_relay(&self) -> bool {
+        #[cfg(feature = "iap")]
+        return matches!(self.usual, Road::Iap(_));
+        #[cfg(not(feature = "iap"))]
+        false
+    }
+
+    fn route(&mut self, target: &mut Target, host: &HostConfig) -> Result<By<Road>, String> {
+        for problem in &host.warnings {
+            self.warnings.extend(self.once.tell(escape(problem.to_string())));
+        }
+        target.port = host.port.value;
+        // What was given stays what it is, also where the configuration could not be asked with it.
+        if target.user.is_none() && self.given.user.is_none() && host.user.value != self.user {
+            target.user = Some(host.user.value.as_str().into());
+        }
+        let place = self.place(&host.hostname)?;
+        target.place = (place != target.host).then(|| Box::new(place));
+        let rules = self.rules(host);
+        let settings = if rules == Rules::default() { None } else { Some(self.settings(&rules)?) };
+        let connect = self.connect_timeout(host);
+        let transport = self.transport(host, connect)?;
+        if settings.is_none() && transport.is_none() {
+            return Ok(By::Usual);
+        }
+        Ok(By::Own(Arc::new(Route {
+            transport: transport.unwrap_or_else(|| self.usual.clone()),
+            settings: settings.unwrap_or_else(|| Arc::clone(&self.options.settings)),
+            connect_timeout: connect.unwrap_or(self.options.connect_timeout),
+        })))
+    }
+
+    /// Where a host is (HostName).
+    fn place(&self, hostname: &Located<String>) -> Result<Host, String> {
+        let text = hostname.value.as_str();
+        let at = hostname.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+        let bracketed = if text.contains(':') { format!("[{text}]") } else { text.to_owned() };
+        let place =
+            Expression::parse(&bracketed).map_err(|why| format!("{at}the host's name cannot be used: {why}"))?;
+        match place {
+            Expression { user: None, hosts: Hosts::Name(name), ports: None } => Ok(Host::Name(name.into())),
+            Expression { user: None, hosts: Hosts::Addresses(range), ports: None } if range.is_single() => {
+                let (addr, scope) = range.space.address(range.first);
+                self.allowed(addr).map_err(|why| format!("{at}{why}"))?;
+                Ok(Host::Addr(addr, scope))
+            }
+            _ => Err(format!("{at}`{}` is no name of a host", escape(text))),
+        }
+    }
+
+    fn allowed(&self, addr: IpAddr) -> Result<(), String> {
+        if self.families.allow(addr) {
+            return Ok(());
+        }
+        let option = if matches!(self.families, Families::V4Only) { "-4" } else { "-6" };
+        Err(format!("{addr} is not of the family that {option} allows"))
+    }
+
+    /// What transport a host needs; `None` where it is the usual one.
+    fn transport(&mut self, host: &HostConfig, connect: Option<Duration>) -> Result<Option<Road>, String> {
+        if self.given.way {
+            return Ok(None);
+        }
+        if let Some(jump) = &host.proxy_jump {
+            let at = jump.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            return Err(format!(
+                "{at}ProxyJump: this version goes through no jump hosts; a ProxyCommand of ssh -W does"
+            ));
+        }
+        if let Some(command) = &host.proxy_command {
+            let at = command.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            let told = |why: &dyn std::fmt::Display| format!("{at}ProxyCommand: {why}");
+            if self.options.settings.plan.depth == Depth::Connect {
+                return Err(told(
+                    &"a program does not say when it is connected; take --depth ident, or --proxy-command none",
+                ));
+            }
+            let ready = command.value.command.as_ref().map_err(|why| told(why))?;
+            return Ok(Some(Road::Command(self.programs.ready(ready))));
+        }
+        let Some(connect) = connect else { return Ok(None) };
+        let mut options = self.options.clone();
+        options.connect_timeout = connect;
+        options.tcp().map(|tcp| Some(Road::Tcp(tcp))).map_err(|why| why.to_string())
+    }
+
+    /// ConnectTimeout, where it is another than the run's.
+    fn connect_timeout(&mut self, host: &HostConfig) -> Option<Duration> {
+        let given = host.connect_timeout.as_ref().filter(|_| !self.given.connect_timeout)?;
+        let connect = given.value.min(self.options.settings.plan.timeout);
+        if connect < CONNECT_TIMEOUT_TELLS {
+            let at = given.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            let line = format!(
+                "{at}ConnectTimeout {} is short: an unreachable host is known as such only after 3.1s and looks silent before",
+                show(connect)
+            );
+            self.warnings.extend(self.once.tell(line));
+        }
+        (connect != self.options.connect_timeout).then_some(connect)
+    }
+
+    fn rules(&self, host: &HostConfig) -> Rules {
+        let judged = self.options.settings.trust.as_ref().is_some_and(|trust| trust.known_hosts.is_some());
+        let set = |keyword: &str| host.settings.first(keyword).is_some();
+        let files = judged && !self.given.known_hosts && (set("userknownhostsfile") || set("globalknownhostsfile"));
+        let alias = host.host_key_alias.as_ref().filter(|_| judged && !self.given.alias);
+        let written = [
+            (Slot::Kex, &host.kex_algorithms),
+            (Slot::HostKey, &host.host_key_algorithms),
+            (Slot::Cipher, &host.ciphers),
+            (Slot::Mac, &host.macs),
+        ];
+        let lists = written.into_iter().filter_map(|(slot, list)| {
+            let list = list.as_ref()?;
+            Some((slot, (list.value.clone(), list.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default())))
+        });
+        Rules {
+            known_hosts: files.then(|| [paths(&host.user_known_hosts), paths(&host.global_known_hosts)].concat()),
+            revoked: host.revoked_host_keys.as_ref().filter(|_| judged).map(|file| PathBuf::from(&file.value)),
+            alias: alias.map(|alias| alias.value.clone()),
+            lists: lists.collect(),
+        }
+    }
+
+    /// The settings of hosts with these rules. Made once: a file that names a fleet's known hosts is read once.
+    fn settings(&mut self, rules: &Rules) -> Result<Arc<Settings>, String> {
+        if let Some(made) = self.settings.get(rules) {
+            return made.clone();
+        }
+        let made = self.make(rules).map(Arc::new);
+        self.settings.insert(rules.clone(), made.clone());
+        made
+    }
+
+    fn make(&mut self, rules: &Rules) -> Result<Settings, String> {
+        let base = Arc::clone(&self.options.settings);
+        let plan = Arc::new(Plan { offer: Arc::new(offer(&base.plan.offer, rules)?), ..Plan::clone(&base.plan) });
+        let trust = match &base.trust {
+            Some(trust) => Some(Arc::new(self.policy(trust, rules)?)),
+            None => None,
+        };
+        Ok(Settings { plan, trust, ..Settings::clone(&base) })
+    }
+
+    fn policy(&mut self, usual: &Policy, rules: &Rules) -> Result<Policy, String> {
+        let mut policy = Policy::clone(usual);
+        if let Some(alias) = &rules.alias {
+            policy.alias = Some(alias.as_str().into());
+        }
+        if let Some(files) = &rules.known_hosts {
+            let files = TrustFiles { known_hosts: KnownHostsFiles::Configured(files.clone()), ..TrustFiles::default() };
+            policy.known_hosts = self.load(&files)?.known_hosts;
+        }
+        if let Some(file) = &rules.revoked {
+            let revoked = self.trust_files.revoked.iter().chain([file]).cloned().collect();
+            let files = TrustFiles { known_hosts: KnownHostsFiles::None, revoked, bad_keys: Vec::new() };
+            policy.revoked = self.load(&files)?.revoked;
+        }
+        Ok(policy)
+    }
+
+    fn load(&mut self, files: &TrustFiles) -> Result<Policy, String> {
+        let loaded = files.load().map_err(|error| error.to_string())?;
+        for line in loaded.warnings {
+            self.warnings.extend(self.once.tell(line));
+        }
+        Ok(loaded.policy)
+    }
+}
+
+/// What is offered where ssh_config says it. Of what its lists name, what cannot be spoken here is left out.
+fn offer(usual: &Offer, rules: &Rules) -> Result<Offer, String> {
+    let mut offer = usual.clone();
+    for (keyword, (written, at)) in &rules.lists {
+        let bad = |why: &dyn std::fmt::Display| format!("{at}{}: {why}", keyword.name());
+        let (defaults, all) = keyword.names(usual);
+        let list = resolve_algorithms(written, &defaults, &all).map_err(|why| bad(&why))?;
+        offer = match keyword {
+            Slot::Kex => offer.with_kex(&list),
+            Slot::HostKey => offer.with_host_key(&list),
+            Slot::Cipher => offer.with_cipher(&list),
+            Slot::Mac => offer.with_mac(&list),
+        }
+        .map_err(|why| bad(&why))?;
+    }
+    Ok(offer)
+}
+
+/// A list of KEXINIT that ssh_config has a keyword for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Slot {
+    Kex,
+    HostKey,
+    Cipher,
+    Mac,
+}
+
+impl Slot {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Kex => "KexAlgorithms",
+            Self::HostKey => "HostKeyAlgorithms",
+            Self::Cipher => "Ciphers",
+            Self::Mac => "MACs",
+        }
+    }
+
+    /// What is offered, and all that can be spoken.
+    fn names(self, usual: &Offer) -> (Vec<&'static str>, Vec<&'static str>) {
+        match self {
+            Self::Kex => (usual.kex_names(), KEX.iter().map(|it| it.name).collect()),
+            Self::HostKey => (usual.host_key_names(), HOST_KEY.iter().map(|it| it.name).collect()),
+            Self::Cipher => (usual.cipher_names(), CIPHER.iter().map(|it| it.name).collect()),
+            Self::Mac => (usual.mac_names(), MAC.iter().map(|it| it.name).collect()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What the user gave to log in with. Read once, before anything is sent.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use russh::keys::{Certificate, PrivateKey, PublicKey};
+use sshprobe_probes::evidence::login::Named;
+use zeroize::Zeroizing;
+
+use super::answers::Answers;
+
+/// A password or an answer: wiped when it is no longer needed, and never shown.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Keeps `secret`.
+    #[must_use]
+    pub fn new(secret: String) -> Self {
+        Self(Zeroizing::new(secret))
+    }
+
+    /// For the one place that sends it.
+    pub(super) fn reveal(&self) -> String {
+        (*self.0).clone()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("(secret)")
+    }
+}
+
+/// Everything there is to log in with, in the order in which it is tried.
+#[derive(Debug, Clone, Default)]
+pub struct Credentials {
+    /// Keys and certificates.
+    pub keys: Vec<Identity>,
+    /// Answers to what keyboard-interactive asks, and the name of the file they came from.
+    pub answers: Option<(Named, Answers)>,
+    /// A password, and the name of the file it came from.
+    pub password: Option<(Named, Secret)>,
+    /// Only ask whether a key would be accepted: nothing is signed.
+    pub query_only: bool,
+}
+
+impl Credentials {
+    /// There is nothing to try.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.answers.is_none() && self.password.is_none()
+    }
+}
+
+/// A key or certificate that can be shown to a server.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// What it goes by.
+    pub named: Named,
+    /// What is shown.
+    pub(super) public: Public,
+    /// What signs.
+    pub(super) holder: Holder,
+}
+
+/// What is shown of an identity.
+#[derive(Debug, Clone)]
+pub(super) enum Public {
+    Key(PublicKey),
+    Certificate(Box<Certificate>),
+}
+
+impl Public {
+    pub(super) fn is_rsa(&self) -> bool {
+        match self {
+            Public::Key(key) => key.algorithm().is_rsa(),
+            Public::Certificate(certificate) => certificate.algorithm().is_rsa(),
+        }
+    }
+}
+
+/// Who has the private half.
+#[derive(Clone)]
+pub(super) enum Holder {
+    /// We.
+    Here(Arc<PrivateKey>),
+    /// The agent behind this socket.
+    Agent(Arc<Path>),
+}
+
+impl fmt::Debug for Holder {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Holder::Here(_) => "(private key)",
+            Holder::Agent(_) => "(agent)",
+        })
+    }
+}

@@ -1,0 +1,346 @@
+//! Hosts as ssh_config and inventories have them, over loopback.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use sshprobe_probes::responder::Script;
+use tempfile::TempDir;
+
+use crate::support::guard::tools;
+use crate::support::loopback::Loopback;
+use crate::support::run::{parse, told};
+
+const SEED: [u8; 32] = [7; 32];
+const NC: (&str, &str) = ("nc", "netcat-openbsd");
+
+/// A folder with files, and servers.
+struct Ground {
+    dir: TempDir,
+    net: Loopback,
+}
+
+impl Ground {
+    fn new() -> Self {
+        Self { dir: TempDir::new().expect("a folder"), net: Loopback::new() }
+    }
+
+    fn server(&self) -> SocketAddr {
+        self.net.server(Script::healthy(&SEED))
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        let path = self.dir.path().join(name);
+        fs::write(&path, content).expect("written");
+        path.display().to_string()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+}
+
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command
+        .args(["--format", "jsonl", "--timeout", "10s", "--retries", "0", "--per-host", "0", "--fail-on", "none"])
+        .args(args);
+    told(&command.stdin(Stdio::null()).output().expect("the program"))
+}
+
+/// The records, in the order of the targets.
+fn sweep(args: &[&str]) -> (Vec<Value>, String) {
+    let (_, stdout, stderr) = run(args);
+    let mut records = parse(stdout.as_bytes(), &stderr);
+    records.sort_by_key(|record| record["target"]["index"].as_u64());
+    (records, stderr)
+}
+
+fn probe(args: &[&str]) -> (Value, String) {
+    let (mut records, stderr) = sweep(args);
+    assert_eq!(records.len(), 1, "{stderr}");
+    (records.remove(0), stderr)
+}
+
+fn place(record: &Value) -> String {
+    let target = &record["target"];
+    let text = |field: &str| target[field].as_str().unwrap_or("-").to_owned();
+    format!("{} {} {}:{} {}", text("host"), text("hostname"), text("addr"), target["port"], text("via"))
+}
+
+fn key() -> String {
+    STANDARD.encode(Script::healthy(&SEED).host_key().blob())
+}
+
+#[test]
+fn a_named_host_is_reached_where_ssh_config_says_and_an_address_of_a_range_where_it_is() {
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let other = ground.server().port();
+    let config = ground.file(
+        "config",
+        &format!("Host Web1\n  HostName 127.0.0.1\n  Port {port}\n  User deploy\nHost 127.0.0.* WEB1 localhost\n  HostName 127.0.0.1\n  Port {other}\n  User wild\n"),
+    );
+    let at = |args: &[&str]| {
+        let (record, stderr) = probe(&[&["-F", &config], args].concat());
+        assert_eq!(record["code"], "ok", "{record} {stderr}");
+        (place(&record), record["auth"]["user"].as_str().unwrap().to_owned())
+    };
+    let here = format!("web1 127.0.0.1 127.0.0.1:{port} tcp");
+    assert_eq!(at(&["Web1"]), (here.clone(), String::from("deploy")));
+    // What the command line says outweighs the file.
+    assert_eq!(at(&["ann@Web1"]), (here.clone(), String::from("ann")));
+    assert_eq!(at(&["-l", "ben", "Web1"]), (here, String::from("ben")));
+    let there = format!("web1 127.0.0.1 127.0.0.1:{other} tcp");
+    assert_eq!(at(&[&format!("Web1:{other}")]).0, there);
+    assert_eq!(at(&["-p", &other.to_string(), "Web1"]).0, there);
+    // An address that was named is a host that was named; out of a range it is not.
+    let addr = format!("127.0.0.1 - 127.0.0.1:{other} tcp");
+    assert_eq!(at(&["127.0.0.1"]), (addr.clone(), String::from("wild")));
+    let (records, _) = sweep(&["-F", &config, "-l", "probe", "-p", &port.to_string(), "127.0.0.1/31"]);
+    assert_eq!(records.len(), 2);
+    let (records, _) = sweep(&["-F", &config, "--depth", "connect", "127.0.0.2-3"]);
+    assert!(records.iter().all(|record| record["target"]["port"] == 22), "{records:?}");
+    // ssh tells names apart by their case, and without any file a name is what it is.
+    assert_eq!(at(&["WEB1"]), (there, String::from("wild")));
+    let (record, _) = probe(&["-F", "none", "--depth", "connect", "-4", "localhost"]);
+    assert_eq!(place(&record), "localhost - 127.0.0.1:22 tcp");
+}
+
+#[test]
+fn a_proxy_command_of_ssh_config_carries_the_probe_of_its_host() {
+    if !tools(&[NC]) {
+        return;
+    }
+    let ground = Ground::new();
+    let server = ground.server();
+    let port = server.port();
+    let config = ground.file(
+        "config",
+        &format!(
+            "Host far\n  HostName inside.example\n  Port {port}\n  ProxyCommand nc 127.0.0.1 %p # %h as %r, called %n\n\
+             Host odd\n  ProxyCommand nc %q %p\n\
+             Host hostile\n  HostName 127.0.0.1\n  User $(reboot)\n  ProxyCommand nc %h %p %r\n\
+             Host near\n  HostName 127.0.0.1\n  Port {port}\n\
+             Host broken\n  HostName 127.0.0.1\n  Port {port}\n  ProxyCommand false\n"
+        ),
+    );
+    let (records, stderr) = sweep(&["-F", &config, "far", "odd", "hostile", "near"]);
+    let codes: Vec<_> = records.iter().map(|record| record["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["ok", "local-policy", "local-policy", "ok"], "{records:#?} {stderr}");
+    assert_eq!(place(&records[0]), format!("far inside.example -:{port} proxy-command"));
+    assert_eq!(place(&records[3]), format!("near 127.0.0.1 127.0.0.1:{port} tcp"));
+    let detail = |record: &Value| record["detail"].as_str().unwrap().to_owned();
+    assert_eq!(
+        detail(&records[1]),
+        format!("not probed: {config}:6: ProxyCommand: %q means nothing here"),
+        "{}",
+        records[1]
+    );
+    assert!(detail(&records[2]).starts_with(&format!("not probed: {config}:10: ")), "{}", records[2]);
+    // A way on the command line is the way of all.
+    let (record, _) = probe(&["-F", &config, "-l", "probe", "broken"]);
+    assert_eq!(record["code"], "proxy-command-failed", "{record}");
+    let (record, _) = probe(&["-F", &config, "-l", "probe", "--proxy-command", "none", "broken"]);
+    assert_eq!((record["code"].as_str(), record["target"]["via"].as_str()), (Some("ok"), Some("tcp")));
+    let command = format!("nc 127.0.0.1 {port} # %n");
+    let (record, _) = probe(&["-F", &config, "--proxy-command", &command, "odd"]);
+    assert_eq!(record["code"], "ok", "{record}");
+    // A program does not say when it is connected.
+    let (record, _) = probe(&["-F", &config, "--depth", "connect", "far"]);
+    assert_eq!(record["code"], "local-policy", "{record}");
+}
+
+#[test]
+fn keys_are_held_against_the_files_that_ssh_config_names_for_their_host() {
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let known = ground.file("known", &format!("[127.0.0.1]:{port} ssh-ed25519 {}\npool ssh-ed25519 {0}\n", key()));
+    let revoked = ground.file("revoked", &format!("ssh-ed25519 {}\n", key()));
+    let config = ground.file(
+        "config",
+        &format!(
+            "Host *\n  HostName 127.0.0.1\n  Port {port}\n  GlobalKnownHostsFile none\n\
+             Host plain\n  UserKnownHostsFile {known} {}\n\
+             Host alias\n  UserKnownHostsFile {known}\n  HostKeyAlias pool\n\
+             Host stranger\n  UserKnownHostsFile {known}\n  HostKeyAlias other\n\
+             Host empty\n  UserKnownHostsFile none\n\
+             Host gone\n  UserKnownHostsFile {known}\n  RevokedHostKeys {revoked}\n\
+             Host lost\n  RevokedHostKeys {}\n",
+            ground.path("missing"),
+            ground.path("missing-too"),
+        ),
+    );
+    let hosts = ["plain", "alias", "stranger", "empty", "gone", "lost"];
+    let (records, stderr) = sweep(&[&["-F", &config, "-l", "probe"], &hosts[..]].concat());
+    let trust = |record: &Value| record["host_keys"][0]["trust"].as_str().unwrap_or("-").to_owned();
+    let seen: Vec<_> =
+        records.iter().map(|record| format!("{} {}", record["code"].as_str().unwrap(), trust(record))).collect();
+    assert_eq!(
+        seen,
+        ["ok match", "ok match", "ok unknown", "ok unknown", "host-key-revoked revoked", "local-policy -"],
+        "{stderr}"
+    );
+    assert_eq!(records[1]["host_keys"][0]["source"], format!("{known}:2"));
+    let detail = records[5]["detail"].as_str().unwrap();
+    assert!(detail.contains(&ground.path("missing-too")) && detail.contains("cannot be read"), "{detail}");
+    // Files named on the command line are those of all hosts.
+    let (record, _) = probe(&["-F", &config, "-l", "probe", "--known-hosts", "none", "plain"]);
+    assert_eq!(trust(&record), "unchecked");
+}
+
+#[test]
+fn lists_of_algorithms_are_those_of_ssh_config() {
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let config = ground.file(
+        "config",
+        &format!(
+            "Host *\n  HostName 127.0.0.1\n  Port {port}\n\
+             Host dh\n  KexAlgorithms diffie-hellman-group14-sha256\n\
+             Host less\n  KexAlgorithms -curve25519-*\n  Ciphers aes256-ctr\n  MACs hmac-sha2-512\n\
+             Host rsa\n  HostKeyAlgorithms rsa-sha2-512\n\
+             Host none\n  KexAlgorithms kexguess2@matt.ucc.asn.au\n"
+        ),
+    );
+    let (records, stderr) =
+        sweep(&["-F", &config, "-l", "probe", "--known-hosts", "none", "dh", "less", "rsa", "none"]);
+    let codes: Vec<_> = records.iter().map(|record| record["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["ok", "ok", "no-common-hostkey", "local-policy"], "{stderr}");
+    assert_eq!(records[0]["negotiated"]["kex"], "diffie-hellman-group14-sha256");
+    let less = &records[1]["negotiated"];
+    assert_eq!((&less["cipher"], &less["mac"]), (&"aes256-ctr".into(), &"hmac-sha2-512".into()));
+    assert!(!less["kex"].as_str().unwrap().starts_with("curve25519"), "{less}");
+    let detail = records[3]["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("{config}:13: KexAlgorithms: ")), "{detail}");
+}
+
+#[test]
+fn every_host_of_ssh_config_or_of_an_inventory_is_a_target() {
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let config = ground.file(
+        "config",
+        &format!("Host a b *.example !c\nHost *\n  HostName 127.0.0.1\n  Port {port}\n  User deploy\n"),
+    );
+    let (records, stderr) = sweep(&["-F", &config, "--from-ssh-config"]);
+    let places: Vec<_> = records.iter().map(place).collect();
+    assert_eq!(places, ["a", "b"].map(|name| format!("{name} 127.0.0.1 127.0.0.1:{port} tcp")), "{stderr}");
+    let ini = ground.file(
+        "hosts.ini",
+        &format!(
+            "[web]\nweb[1:2] ansible_host=127.0.0.1 ansible_port={port} ansible_user=ansible\n\
+             [other]\nhere ansible_connection=local\na\n"
+        ),
+    );
+    let (records, stderr) = sweep(&["-F", &config, "--inventory", &ini]);
+    let places: Vec<_> = records.iter().map(place).collect();
+    assert_eq!(places, ["web1", "web2", "a"].map(|name| format!("{name} 127.0.0.1 127.0.0.1:{port} tcp")), "{stderr}");
+    let users: Vec<_> = records.iter().map(|record| record["auth"]["user"].as_str().unwrap()).collect();
+    // What the inventory leaves open ssh_config says.
+    assert_eq!(users, ["ansible", "ansible", "deploy"]);
+    assert!(stderr.contains(&format!("{ini}:4: here is left out: its ansible_connection is local")), "{stderr}");
+    let yaml = ground.file(
+        "hosts.yml",
+        &format!("all:\n  hosts:\n    x:\n      ansible_host: 127.0.0.1\n      ansible_port: {port}\n"),
+    );
+    let (record, stderr) = probe(&["-F", "none", "-l", "probe", "--inventory", &yaml]);
+    assert_eq!(place(&record), format!("x 127.0.0.1 127.0.0.1:{port} tcp"), "{stderr}");
+    // What the command line says outweighs the inventory.
+    let (records, _) = sweep(&["-F", "none", "-l", "ann", "--inventory", &ini, "--exclude", "a"]);
+    assert!(records.iter().all(|record| record["auth"]["user"] == "ann") && records.len() == 2, "{records:?}");
+}
+
+#[test]
+fn excluded_is_excluded_by_whatever_name() {
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let config = ground.file(
+        "config",
+        &format!("Host a\n  HostName 127.0.0.1\nHost b\n  HostName db.example\nHost *\n  Port {port}\n"),
+    );
+    let (records, _) = sweep(&["-F", &config, "--exclude", "127.0.0.0/8,db.example", "a", "b"]);
+    for record in records {
+        assert_eq!(record["code"], "local-policy", "{record}");
+        assert_eq!(record["detail"], "not probed: what it stands for is excluded");
+    }
+}
+
+#[test]
+fn keys_are_fetched_where_ssh_config_says() {
+    if !tools(&[NC]) {
+        return;
+    }
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let config = ground.file(
+        "config",
+        &format!("Host a\n  HostName 127.0.0.1\n  Port {port}\nHost b\n  ProxyCommand nc 127.0.0.1 {port}\n"),
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command.args(["keys", "-q", "-F", &config, "a", "b"]).stdin(Stdio::null());
+    let (code, lines, stderr) = told(&command.output().expect("the program"));
+    let mut lines: Vec<_> = lines.lines().collect();
+    lines.sort_unstable();
+    // As ssh looks them up: by HostName.
+    let expected = [format!("[127.0.0.1]:{port} ssh-ed25519 {}", key()), format!("b ssh-ed25519 {}", key())];
+    assert_eq!((code, lines, stderr.as_str()), (Some(0), expected.iter().map(String::as_str).collect(), ""));
+}
+
+#[test]
+fn commands_of_match_exec_run_only_where_they_may() {
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let mark = ground.path("mark");
+    let config = ground.file(
+        "config",
+        &format!("Host *\n  HostName 127.0.0.1\nMatch exec \"touch {mark}\"\n  Port {port}\nHost *\n  Port 1\n"),
+    );
+    let (records, stderr) = sweep(&["-F", &config, "-l", "probe", "a", "b"]);
+    assert!(records.iter().all(|record| record["target"]["port"] == 1) && !Path::new(&mark).exists(), "{records:?}");
+    assert_eq!(stderr.matches(&format!("warning: {config}:3: Match exec")).count(), 1, "{stderr}");
+    let (record, stderr) = probe(&["-F", &config, "-l", "probe", "--allow-exec", "a"]);
+    assert_eq!((&record["code"], Path::new(&mark).exists()), (&"ok".into(), true), "{stderr}");
+}
+
+#[test]
+fn a_plan_tells_who_goes_elsewhere() {
+    let ground = Ground::new();
+    let config = ground.file(
+        "config",
+        "Host a\n  HostName b.example\nHost c\n  ProxyCommand nc %h %p\nHost d\n  ProxyCommand nc %q\n",
+    );
+    let (code, text, stderr) = run(&["--plan", "-F", &config, "a", "c", "d", "e"]);
+    let said =
+        "of the targets 1 at another name or address than they are called, 1 through a ProxyCommand of their own";
+    assert!(code == Some(0) && text.split_whitespace().collect::<Vec<_>>().join(" ").contains(said), "{text} {stderr}");
+}
+
+#[test]
+fn bad_configurations_are_told_before_anything_is_sent() {
+    let ground = Ground::new();
+    let server = ground.server();
+    let config = ground.file("config", "Host a\n  Frobnicate yes\n");
+    let empty = ground.file("empty", "Host *\n  Port 22\n");
+    let inventory = ground.file("inventory", "[web\nx\n");
+    let only_local = ground.file("local.ini", "x ansible_connection=local\n");
+    let target = server.to_string();
+    let missing = ground.path("missing");
+    for (args, line) in [
+        (&["-F", &config, &target][..], format!("{config}:2: \"frobnicate\" is no keyword")),
+        (&["-F", &missing, &target], format!("{missing}: cannot be read: there is no such file")),
+        (&["-F", &empty, "--from-ssh-config"], String::from("--from-ssh-config: no Host line names a host")),
+        (&["--inventory", &inventory], format!("--inventory: {inventory}:1: ")),
+        (&["--inventory", &missing], format!("--inventory {missing}: cannot be read: No such file or directory")),
+        (&["--inventory", &only_local], format!("--inventory {only_local}: no host in it that is reached by ssh")),
+    ] {
+        let (code, stdout, stderr) = run(args);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{args:?}: {stderr}");
+        let said = stderr.lines().find(|told| told.starts_with("sshprobe: error: ")).unwrap_or_default();
+        assert!(said.starts_with(&format!("sshprobe: error: {line}")), "{args:?}: {stderr}");
+    }
+}
