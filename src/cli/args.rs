@@ -66,6 +66,7 @@ const RARE: &[&str] = &[
     "ipv6",
     "all_addresses",
     "records",
+    "resume",
     "progress",
     "fail_on",
 ];
@@ -232,6 +233,9 @@ pub struct SweepArgs {
     /// How results are shown.
     #[command(flatten)]
     pub view: ViewArgs,
+    /// Go on with an interrupted run into FILE of -o, JSON lines: what is done is kept and skipped. FILE.state beside it says that there is one; speed may change, targets, depth and trust may not
+    #[arg(long, help_heading = "Output")]
+    pub resume: bool,
     /// What counts as failure: statuses (timeout,refused,...), `none` or `any` [default: every status but ok; timeout, refused and unreachable only for targets not out of a range]
     #[arg(long, value_name = "STATUS,...", value_parser = values::fail_on, help_heading = "Exit code", allow_hyphen_values = true)]
     pub fail_on: Option<FailOn>,
@@ -469,7 +473,7 @@ pub struct ViewArgs {
     /// What standard output gets
     #[arg(long, value_name = "table|jsonl|csv", default_value = "table", value_parser = values::format)]
     pub format: &'static crate::report::Format,
-    /// Write the records to FILE too, as its suffix says (.csv, .txt a table, else JSON lines)
+    /// Write the records to FILE too, as its suffix says (.csv, .txt a table, else JSON lines; .zst behind it: packed)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The columns of table and csv, in this order, like status,host,why; a wrong name lists them all [default: the most useful ones]

@@ -95,6 +95,8 @@ pub struct Config {
     pub all_addresses: bool,
     /// Where results go.
     pub output: Output,
+    /// The run is to go on with the file of `-o`.
+    pub resume: bool,
     /// What counts as failure.
     pub fail_on: FailOn,
     /// What is obeyed although it will mislead; one line each.
@@ -109,7 +111,7 @@ impl Config {
     /// # Errors
     /// The first thing wrong, as one line that names the option and the remedy.
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
-        let SweepArgs { targets, probe, pace, trust, network, path, view, fail_on, plan: _ } = args;
+        let SweepArgs { targets, probe, pace, trust, network, path, view, resume, fail_on, plan: _ } = args;
         let patience = probe.patience;
         let mut warnings = Vec::new();
         let connect_timeout = connect_timeout(patience.connect_timeout, patience.timeout, &mut warnings)?;
@@ -222,6 +224,7 @@ impl Config {
             families,
             all_addresses: network.all_addresses,
             output,
+            resume,
             fail_on: fail_on.unwrap_or_default(),
             warnings,
             targets_vanish: false,

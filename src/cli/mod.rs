@@ -15,6 +15,7 @@ pub mod output;
 mod papers;
 mod plan;
 mod replacement;
+mod resume;
 mod routes;
 pub mod run;
 mod screen;

@@ -316,6 +316,35 @@ impl Set {
         Walk { set: self, shuffle, entry: 0, done: 0, range_rank: 0, single: None }
     }
 
+    /// The target with this index, whichever share it is in; an error as for [`Walk`].
+    pub(crate) fn at(&self, index: u64) -> Option<Result<Target, ExprError>> {
+        // As with ranks: of entries that begin at one place all but the last are empty.
+        let at = self.entries.partition_point(|entry| entry.index <= index).checked_sub(1)?;
+        let entry = self.entries.get(at)?;
+        let What::One(ports) = &entry.what else {
+            let at = self.segments.partition_point(|segment| segment.index <= index).checked_sub(1)?;
+            let segment = self.segments.get(at)?;
+            return (index < self.total).then(|| self.in_segment(segment, index - segment.index))?.map(Ok);
+        };
+        let port = ports.nth(u32::try_from(index - entry.index).ok()?)?;
+        let text = self.text.get(entry.start..entry.start + entry.len as usize)?;
+        Some(single(text).map(|target| Target { index, port, ..target }))
+    }
+
+    /// Gives `take` bytes that no other set has: every expression, what is left of it, the indices and the share.
+    pub(crate) fn spell(&self, mut take: impl FnMut(&[u8])) {
+        for entry in &self.entries {
+            let text = self.text.get(entry.start..entry.start + entry.len as usize).unwrap_or_default();
+            let ports = if let What::One(ports) = &entry.what { ports.to_string() } else { String::new() };
+            take(format!("{} {text:?} {ports}\n", entry.index).as_bytes());
+        }
+        for Segment { range, space, first, ports, index, .. } in &self.segments {
+            let input = self.inputs.get(*range).map(|range| &range.input);
+            take(format!("{index} {input:?} {space:?} {first} {ports}\n").as_bytes());
+        }
+        take(format!("{} {}\n", self.total, self.share).as_bytes());
+    }
+
     /// The target at a place among those out of ranges that are in the share.
     fn out_of_ranges(&self, rank: u64) -> Option<Target> {
         // Of segments that begin at one place all but the last have nothing in the share.
@@ -359,6 +388,11 @@ impl Walk {
     /// How many targets there are, in every share together.
     pub(crate) const fn total(&self) -> u64 {
         self.set.total
+    }
+
+    /// What is walked.
+    pub(crate) const fn set(&self) -> &Set {
+        &self.set
     }
 }
 
@@ -675,9 +709,13 @@ mod tests {
             // Ranges list their addresses first and the ports of each; the model does so too.
             let listed: Vec<_> = in_order.iter().map(got).collect();
             prop_assert_eq!(&listed, &wanted);
+            let set = build(&given, &excluded, u64::MAX).unwrap();
             for (i, target) in in_order.iter().enumerate() {
                 prop_assert_eq!(target.index, i as u64);
+                prop_assert_eq!(set.at(i as u64), Some(Ok(target.clone())));
             }
+            prop_assert_eq!(set.at(set.total()), None);
+            prop_assert_eq!(set.at(u64::MAX), None);
 
             let mut shuffled = walk(&given, &excluded, Order::Random { seed });
             for (a, b) in shuffled.iter().zip(&in_order) {

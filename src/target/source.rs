@@ -9,6 +9,9 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sshprobe_probes::target::Target;
 
 use super::address::Families;
@@ -279,6 +282,22 @@ impl Targets {
             None => Some(self.share.count(0, self.total)),
             Some(_) => None,
         }
+    }
+
+    /// The target with this index, of those that were there from the start, whichever share it is in; `None` behind them, and
+    /// where its text means nothing any more.
+    #[must_use]
+    pub fn at(&self, index: u64) -> Option<Target> {
+        self.fixed.set().at(index)?.ok()
+    }
+
+    /// A digest of the targets that were there from the start, of their indices and the share: two runs with the same one have
+    /// the same to do.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut context = digest::Context::new(&digest::SHA256);
+        self.fixed.set().spell(|bytes| context.update(bytes));
+        STANDARD.encode(context.finish())
     }
 
     /// Which of the targets they are.
@@ -726,6 +745,26 @@ mod tests {
             .map(|item| item.map_or_else(|problem| problem.to_string(), |target| target.host.to_string()))
             .collect();
         assert_eq!(out, ["a", "stdin line 1: cannot be read on from here: gone"]);
+    }
+
+    #[test]
+    fn a_digest_is_that_of_what_is_to_be_done() {
+        let digest = |sources: Sources| sources.open_with(Box::new(std::io::empty())).unwrap().digest();
+        let given = || sources(&["a", "10.0.0.0/28", "b:23"]);
+        let one = digest(given());
+        let list = file(b"10.0.0.0/28 # the same\nb:23\n");
+        assert_eq!(digest(with_files(sources(&["a"]), &[&list])), one);
+        assert_eq!(digest(Sources { order: Order::Random { seed: 5 }, max_targets: 99, ..given() }), one);
+        for other in [
+            sources(&["a", "b:23", "10.0.0.0/28"]),
+            sources(&["a", "10.0.0.0-15", "b:23"]),
+            Sources { ports: "23".parse().unwrap(), ..given() },
+            Sources { exclude: vec!["10.0.0.3".into()], ..given() },
+            Sources { share: Share::new(1, 2).unwrap(), ..given() },
+            sources(&["a", "10.0.0.0/28", "b:23", "c"]),
+        ] {
+            assert_ne!(digest(other), one);
+        }
     }
 
     /// The engine walks targets on a thread of its own.
