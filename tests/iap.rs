@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
 
+use crate::support::dns::NameServer;
 use crate::support::openssh;
 use crate::support::relay::{Act, Authority, GOOD, Relay, count, data, framed, long_close, sid, websocket};
 use crate::support::run::{parse, told};
@@ -65,7 +66,10 @@ fn token_file() -> tempfile::NamedTempFile {
 fn sshprobe(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
     command.args(["--known-hosts=none", "--retries=0", "--user=root", "--format=jsonl", "--records=all"]).args(args);
-    command.env_remove("CLOUDSDK_AUTH_ACCESS_TOKEN").env("PATH", "/nonexistent").stdin(Stdio::null());
+    command.env_remove("CLOUDSDK_AUTH_ACCESS_TOKEN").env_remove("GOOGLE_APPLICATION_CREDENTIALS");
+    // No gcloud, no credentials of whoever runs this, and nothing leaves the machine.
+    command.env("PATH", "/nonexistent").env("CLOUDSDK_CONFIG", "/nonexistent").env("GCE_METADATA_HOST", "127.0.0.1:1");
+    command.stdin(Stdio::null());
     command
 }
 
@@ -699,7 +703,10 @@ fn without_a_token_nothing_is_sent() {
     }
     let google = ["--iap", "--project=p", "--zone=us-central1-a", "vm1"];
     // PATH leads nowhere: there is no gcloud.
-    refused(sshprobe(&google), "give --access-token-file FILE, set CLOUDSDK_AUTH_ACCESS_TOKEN, or install gcloud");
+    refused(
+        sshprobe(&google),
+        "or install gcloud and log in with it (gcloud is not installed; the metadata server 127.0.0.1:1: Connection refused (os error 111))",
+    );
     let mut command = sshprobe(&google);
     command.env("CLOUDSDK_AUTH_ACCESS_TOKEN", format!("{TOKEN}\n{TOKEN}"));
     refused(command, "CLOUDSDK_AUTH_ACCESS_TOKEN: what is in it is no access token");
@@ -737,5 +744,144 @@ fn without_a_token_nothing_is_sent() {
             (&"proxy-unreachable".into(), &"tunnel".into()),
             "{name}: {record}"
         );
+    }
+}
+
+/// The token that a server on loopback gives for credentials, or as the metadata server.
+fn token_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let body = format!("{{\"access_token\":\"{TOKEN}\",\"expires_in\":3600}}");
+            let _ = stream.read(&mut [0; 4096]);
+            let head = format!("HTTP/1.1 200 OK\r\nMetadata-Flavor: Google\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    addr
+}
+
+/// Credentials of a file, named or where gcloud leaves them, and the metadata server: their token reaches Google's relay, which
+/// its certificate proves, and no other host.
+#[test]
+fn tokens_for_googles_credentials_go_to_google_alone() {
+    if !openssh::have(&["openssl"]) {
+        return;
+    }
+    let authority = Authority::new("tunnel.cloudproxy.app");
+    let relay = Relay::start(Some(&authority), |_| vec![Act::Upgrade(GOOD), Act::Close(4003, Vec::new())]);
+    let (_names, resolver) = NameServer::here();
+    let (endpoint, dir) = (token_server(), TempDir::new().expect("a temporary directory"));
+    let file = dir.path().join("application_default_credentials.json");
+    let credentials = |uri: &str| {
+        let text = format!(
+            r#"{{"type":"authorized_user","client_id":"i","client_secret":"s3cret-planted","refresh_token":"r3fresh-planted","token_uri":"{uri}"}}"#
+        );
+        fs::write(&file, text).expect("written");
+    };
+    credentials(&format!("http://{endpoint}/token"));
+    let (url, resolver) = (format!("wss://tunnel.cloudproxy.app:{}", relay.addr.port()), resolver.to_string());
+    let google = ["--iap", "--project=p", "--zone=us-central1-a", "--iap-url", &url, "--resolver", &resolver, "-vv"];
+    let ways = [
+        ("named", "GOOGLE_APPLICATION_CREDENTIALS", file.clone().into_os_string()),
+        ("well-known", "CLOUDSDK_CONFIG", dir.path().as_os_str().to_owned()),
+        ("metadata", "GCE_METADATA_HOST", endpoint.to_string().into()),
+    ];
+    for (instance, name, value) in &ways {
+        let mut command = sshprobe(&[&google[..], &[*instance]].concat());
+        command.env("SSL_CERT_FILE", authority.ca()).env(name, value);
+        let record = records(command).remove(*instance).expect("a record");
+        assert_eq!(record["code"], "iap-backend-unreachable", "{instance}: {record}");
+        assert_eq!(relay.seen(instance).headers.get("authorization"), Some(&format!("Bearer {TOKEN}")), "{instance}");
+    }
+    let refused = |command: Command, words: &str| {
+        let output = output(command);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
+        assert!(stderr.contains(words) && !stderr.contains("planted"), "{words}: {stderr}");
+    };
+    // To another relay goes none of them.
+    for (instance, name, value) in &ways {
+        let mut command =
+            sshprobe(&["--iap", "--project=p", "--zone=us-central1-a", "--iap-url=wss://localhost:1", instance]);
+        command.env("SSL_CERT_FILE", authority.ca()).env(name, value);
+        refused(command, "localhost is not Google's, so it gets no token of Google's credentials");
+    }
+    // And no secret goes where a file leads away from Google.
+    credentials("https://evil.example/token");
+    let mut command = sshprobe(&[&google[..], &["vm1"]].concat());
+    command.env("SSL_CERT_FILE", authority.ca()).env("GOOGLE_APPLICATION_CREDENTIALS", &file);
+    refused(command, "its token_uri is neither https:// of Google's");
+    fs::write(&file, r#"{"type":"external_account","x":"planted"}"#).expect("written");
+    let mut command = sshprobe(&[&google[..], &["vm1"]].concat());
+    command.env("SSL_CERT_FILE", authority.ca()).env("GOOGLE_APPLICATION_CREDENTIALS", &file);
+    refused(command, "credentials of the kind \"external_account\" are not read here");
+    assert_eq!(relay.seen("vm1").request, "");
+}
+
+/// What the relay says decides whether it is asked again: what may pass by itself is, as often as was allowed, and what is
+/// final is not.
+#[test]
+fn the_relays_verdict_decides_whether_to_try_again() {
+    let http = |line: &str, more: &str| {
+        vec![Act::Raw(format!("HTTP/1.1 {line}\r\n{more}Content-Length: 0\r\n\r\n").into_bytes())]
+    };
+    let close = |code| vec![Act::Upgrade(GOOD), Act::Close(code, Vec::new())];
+    let after_sid = |code| vec![Act::Upgrade(GOOD), Act::Message(sid("a")), Act::Close(code, Vec::new())];
+    // What the relay does the first time, and how often it is asked in all. The second answer is final.
+    let first: BTreeMap<&str, (Vec<Act>, u64)> = [
+        ("hangs-up", (vec![], 2)),
+        ("fin-after-101", (vec![Act::Upgrade(GOOD)], 2)),
+        ("http-401", (http("401 Unauthorized", ""), 2)),
+        ("http-429", (http("429 Too Many Requests", "Retry-After: 1\r\n"), 2)),
+        ("http-503", (http("503 Service Unavailable", ""), 2)),
+        ("http-302", (http("302 Found", ""), 1)),
+        ("http-403", (http("403 Forbidden", ""), 1)),
+        ("http-404", (http("404 Not Found", ""), 1)),
+        ("http-407", (http("407 Proxy Authentication Required", ""), 1)),
+        ("close-1001", (close(1001), 2)),
+        ("close-1011", (close(1011), 2)),
+        ("close-4000", (close(4000), 2)),
+        ("close-4001", (close(4001), 2)),
+        ("close-4003", (close(4003), 1)),
+        ("close-4004", (close(4004), 2)),
+        ("close-4005", (close(4005), 1)),
+        ("close-4008", (close(4008), 1)),
+        ("close-4010", (close(4010), 2)),
+        ("close-4033", (close(4033), 1)),
+        ("close-4047", (close(4047), 1)),
+        ("close-4074", (close(4074), 2)),
+        ("sid-4004", (after_sid(4004), 2)),
+        ("sid-4010", (after_sid(4010), 2)),
+        ("sid-1000", (after_sid(1000), 2)),
+        ("data-first", (vec![Act::Upgrade(GOOD), Act::Message(data(b"x")), Act::Hang], 1)),
+    ]
+    .into();
+    let names: Vec<&str> = first.keys().copied().collect();
+    let (plays, asked) = (first.clone(), std::sync::Mutex::new(BTreeMap::<String, u64>::new()));
+    let relay = Relay::start(None, move |instance| {
+        let mut asked = asked.lock().expect("no panic while locked");
+        let count = asked.entry(instance.to_owned()).or_default();
+        *count += 1;
+        if *count == 1 {
+            plays[instance].0.clone()
+        } else {
+            vec![Act::Upgrade(GOOD), Act::Close(4033, b"again".to_vec())]
+        }
+    });
+    let token = token_file();
+    let args = [&["--retries=3", "--per-host=0"][..], &names].concat();
+    let mut command = through(&format!("ws://{}", relay.addr), token.path(), &[]);
+    // The option of the helper is the first, and the last one counts.
+    command.args(args);
+    for (name, record) in records(command) {
+        let attempts = first[name.as_str()].1;
+        assert_eq!(record["attempts"], attempts, "{name}: {}", record["detail"]);
+        assert_eq!(record["tried"].as_array().map(Vec::len), usize::try_from(attempts).ok(), "{name}");
+        // What had reached the server tells more than what did not.
+        if attempts == 2 && name != "sid-1000" {
+            assert_eq!(record["code"], "iap-not-authorized", "{name}: the last answer counts");
+        }
     }
 }

@@ -10,6 +10,8 @@ mod iap;
 mod keys;
 mod known_hosts;
 mod lab;
+#[cfg(feature = "login")]
+mod login;
 mod named;
 mod outcomes;
 mod papers;

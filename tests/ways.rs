@@ -1,6 +1,7 @@
 //! Ways to a target other than plain TCP, over loopback: programs and proxies.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -155,6 +156,76 @@ fn few_programs_run_at_a_time_and_all_targets_have_their_record() {
     let most = fs::read_to_string(log.path()).expect("the log");
     let most = most.lines().filter_map(|line| line.parse::<usize>().ok()).max().expect("a line");
     assert!(most < 3, "{most} beside a new one");
+}
+
+/// Descriptors of a process, and its children: their process ids and states.
+fn holdings(process: &Child) -> (usize, Vec<String>) {
+    let proc = format!("/proc/{}", process.id());
+    let open = fs::read_dir(format!("{proc}/fd")).expect("our own child").count();
+    let tasks = fs::read_dir(format!("{proc}/task")).expect("our own child").flatten();
+    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<String> =
+        children.flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    (open, children)
+}
+
+/// Programs that end, hang, flood and leave children behind, again and again, in one process that goes on.
+#[test]
+fn no_zombie_and_no_descriptor_is_left_of_programs() {
+    let command = "sh -c 'case %h in \
+        end*) exit 3;; \
+        hang*) exec sleep 600;; \
+        flood*) exec yes >&2;; \
+        fork*) sleep 600 & exit 0;; \
+        gone*) exec 0<&- 1>&- 2>&-; sleep 600;; \
+        esac'";
+    let mut sshprobe = Command::new(env!("CARGO_BIN_EXE_sshprobe"))
+        .args(["-F", "none", "-q", "--format", "jsonl", "--known-hosts", "none", "--retries", "0", "--rate", "0"])
+        .args([
+            "--timeout",
+            "1s",
+            "--connect-timeout",
+            "1s",
+            "--proxy-command-max",
+            "16",
+            "--proxy-command",
+            command,
+            "-f",
+            "-",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let mut targets = sshprobe.stdin.take().expect("a pipe");
+    let mut records = BufReader::new(sshprobe.stdout.take().expect("a pipe")).lines();
+    let mut seen = Vec::new();
+    for round in 0..4 {
+        for kind in ["end", "hang", "flood", "fork", "gone"] {
+            for host in 0..4 {
+                writeln!(targets, "{kind}-{round}-{host}.example").expect("it reads");
+            }
+        }
+        targets.flush().expect("it reads");
+        for _ in 0..20 {
+            let record: Value = serde_json::from_str(&records.next().expect("a record").expect("UTF-8")).expect("JSON");
+            assert_ne!(record["code"], "internal", "{record}");
+        }
+        // All have their records, and the program waits for more.
+        let limit = Instant::now() + Duration::from_secs(30);
+        let held = loop {
+            let (open, children) = holdings(&sshprobe);
+            if children.is_empty() || Instant::now() > limit {
+                assert!(children.is_empty(), "children left: {children:?}");
+                break open;
+            }
+            thread::yield_now();
+        };
+        seen.push(held);
+    }
+    assert!(seen.iter().skip(1).all(|held| *held <= seen[0]), "descriptors after each round: {seen:?}");
+    drop(targets);
+    sshprobe.wait().expect("our own child");
 }
 
 #[test]

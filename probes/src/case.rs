@@ -1,15 +1,16 @@
 //! ONE target over as many connections as it takes.
 //!
 //! A case asks for one connection at a time and decides on the evidence whether another is worth its price: the target pays
-//! for each with a process and a log line, and sshd (9.8 and later) bans who makes too many. In all there are five reasons
+//! for each with a process and a log line, and sshd (9.8 and later) bans who makes too many. In all there are six reasons
 //! for another one; each has its own condition, limit and place in the record:
 //!
 //! | reason | when | how often | counts as an attempt |
 //! |---|---|---|---|
 //! | the name's next address | nothing connected so far, as ssh does | [`Case::MAX_ADDRESSES`] | no |
-//! | the same again | the answer was [`Transient`] | [`Settings::retries`] | yes |
+//! | the same again | the answer, or what broke the way, was [`Transient`] | [`Settings::retries`] | yes |
 //! | SERVICE_REQUEST and `none` apart | a server other than OpenSSH died wordlessly of both at once | once | no |
 //! | small segments | silence where the server's first big packet should have come | once | no |
+//! | the login | it was asked for, the rest is well, and the host key is not one to be kept away from | once, and again where the answer was [`Transient`] | no, yes |
 //! | another host key | `--host-key-types` asks for it, or a key that changed leaves a doubt that another known type settles | one a type | no |
 //!
 //! The name's first address that answers is kept to the end: an address is only ever left because nothing connected.
@@ -17,6 +18,7 @@
 mod login;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +61,7 @@ impl Settings {
         let retries =
             if self.plan.depth >= Depth::Ident { usize::try_from(self.retries).unwrap_or(usize::MAX) } else { 0 };
         let others = if self.plan.depth >= Depth::Kex { self.further_keys() } else { 0 };
-        retries.saturating_add(1 + once_more).saturating_add(others).min(Case::MAX_CONNECTIONS)
+        retries.saturating_add(1 + once_more).saturating_add(others).min(Case::MAX_CONNECTIONS) + reached(Depth::Login)
     }
 
     /// The most further connections for other host keys.
@@ -98,6 +100,8 @@ pub struct Connect {
     pub mss: Option<u16>,
     /// What is known of the target, for the order in which host keys are asked for ([`Connect::plan_once_up`]).
     pub known: Option<Arc<KnownHost>>,
+    /// It is to log in, held to this.
+    pub login: Option<Arc<LoginOrder>>,
 }
 
 impl Connect {
@@ -105,7 +109,7 @@ impl Connect {
     #[must_use]
     pub fn new(addr: SocketAddr, plan: Arc<Plan>, not_before: Moment) -> Self {
         let host = Host::Addr(addr.ip(), 0);
-        Self { addr, host, plan, not_before, mss: None, known: None }
+        Self { addr, host, plan, not_before, mss: None, known: None, login: None }
     }
 
     /// The plan to converse by once the connection is up: what is known of the host is only looked up here, so that addresses
@@ -154,10 +158,12 @@ pub struct Case {
     mss: Option<u16>,
     /// What is known of the target's host keys.
     known: Option<Arc<KnownHost>>,
-    /// From this connection on only for another host key.
-    further: Option<usize>,
+    /// From this connection on, which is never the first, only for another host key.
+    further: Option<NonZeroUsize>,
     /// The host keys of these types have been asked for by a connection of their own, the last one by the one wanted now.
     fetched: Vec<&'static str>,
+    /// All was learned, and the connection wanted now is to log in.
+    login: Option<Arc<LoginOrder>>,
     state: State,
 }
 
@@ -228,6 +234,7 @@ impl Case {
             known,
             further: None,
             fetched: Vec::new(),
+            login: None,
             state,
         }
     }
@@ -258,7 +265,7 @@ impl Case {
         match &self.state {
             State::Wanted { addr, not_before } => {
                 // The offer of a connection for one type of key has nothing to be put in order.
-                let known = if self.fetched.is_empty() { self.known.clone() } else { None };
+                let known = if self.fetched.is_empty() && self.login.is_none() { self.known.clone() } else { None };
                 let (plan, not_before) = (self.plan(), *not_before);
                 Next::Connect(Connect {
                     addr: *addr,
@@ -267,6 +274,7 @@ impl Case {
                     not_before,
                     mss: self.mss,
                     known,
+                    login: self.login.clone(),
                 })
             }
             State::Unresolved(fault) => {
@@ -274,7 +282,7 @@ impl Case {
                 Next::Done(Box::new(Record::unresolved(&self.target, fault, resolve, &self.settings.run, now)))
             }
             State::Complete => {
-                let further = self.further.unwrap_or(self.connections.len());
+                let further = self.further.map_or(self.connections.len(), NonZeroUsize::get);
                 let verdict = judge(&self.connections, further, self.settings.plan.depth);
                 Next::Done(Box::new(Record::assemble(
                     &self.target,
@@ -290,25 +298,43 @@ impl Case {
     }
 
     /// The evidence of the connection asked for.
-    pub fn add(&mut self, evidence: Evidence) {
+    pub fn add(&mut self, mut evidence: Evidence) {
         let State::Wanted { addr, not_before } = self.state else { return };
-        let another = if self.further.is_some() { None } else { self.another(&evidence) };
+        if self.login.is_some() {
+            // One that was not even opened was made for a login too.
+            evidence.login.get_or_insert_default();
+        }
+        let another = match &self.login {
+            Some(_) => self.login_again(&evidence),
+            None if self.further.is_some() => None,
+            None => self.another(&evidence),
+        };
         if let Some(class) = Class::of(&evidence) {
             self.budget.spend(class, evidence.ended);
         }
         let ended = evidence.ended;
         self.connections.reserve_exact(1);
         self.connections.push(evidence);
-        let Some(another) = another.or_else(|| self.another_key().map(Another::HostKey)) else {
-            self.state = State::Complete;
+        let per_host = self.settings.per_host;
+        let learned_all = self.login.is_some();
+        let next = another.or_else(|| if learned_all { None } else { self.another_key().map(Another::HostKey) });
+        let Some(another) = next else {
+            if !learned_all {
+                self.login = self.login_order().map(Arc::new);
+            }
+            self.state = if self.login.is_some() && !learned_all {
+                let addr = self.connections.last().map_or(addr, |last| last.addr);
+                State::Wanted { addr, not_before: self.affordable(ended + per_host).max(not_before) }
+            } else {
+                State::Complete
+            };
             return;
         };
-        let per_host = self.settings.per_host;
         let (addr, at) = match another {
             Another::NextAddress(next) => (next, ended),
             Another::Retry(transient) => {
+                let delay = transient.delay(self.attempts, per_host, &mut self.jitter);
                 self.attempts = self.attempts.saturating_add(1);
-                let delay = transient.delay(per_host, &mut self.jitter);
                 (addr, self.affordable(ended + delay))
             }
             Another::StepByStep => {
@@ -320,7 +346,7 @@ impl Case {
                 (addr, self.affordable(ended + per_host))
             }
             Another::HostKey(kind) => {
-                self.further.get_or_insert(self.connections.len());
+                self.further = self.further.or(NonZeroUsize::new(self.connections.len()));
                 self.fetched.push(kind);
                 (addr, self.affordable(ended + per_host))
             }
@@ -334,6 +360,9 @@ impl Case {
             return None;
         }
         // Trouble of our own too, but of one address: no route to it is often no IPv6 here at all, and the name may have IPv4.
+        if let Some(transient) = self.way_may_mend(evidence) {
+            return Some(Another::Retry(transient));
+        }
         if !evidence.connected() {
             return self.next_address().map(Another::NextAddress);
         }
@@ -350,7 +379,17 @@ impl Case {
         if self.attempts > self.settings.retries {
             return None;
         }
-        Transient::of(classify(evidence, self.settings.plan.depth).code).map(Another::Retry)
+        Transient::of(classify(evidence, self.depth()).code).map(Another::Retry)
+    }
+
+    /// The way to the target broke, not the target, and may lead there the next time.
+    fn way_may_mend(&self, evidence: &Evidence) -> Option<Transient> {
+        let trouble = evidence.tunnel.as_ref()?.trouble.as_ref()?;
+        let transient = trouble.transient?;
+        // What SSH saw before the end tells more: then it is no matter of the way.
+        let of_the_way = classify(evidence, self.settings.plan.depth).code == trouble.code;
+        let made = self.connections.len().saturating_add(1);
+        (of_the_way && self.attempts <= self.settings.retries && made < Self::MAX_CONNECTIONS).then_some(transient)
     }
 
     /// The address after the last one tried, if nothing has connected so far.
@@ -373,7 +412,11 @@ impl Case {
     /// How deep the next connection goes.
     fn depth(&self) -> Depth {
         let asked = self.settings.plan.depth;
-        if self.further.is_some() { asked.min(Depth::Kex) } else { asked }
+        match &self.login {
+            Some(_) => asked,
+            None if self.further.is_some() => asked.min(Depth::Kex),
+            None => asked.min(Depth::Auth),
+        }
     }
 
     /// The type of host key that one more connection is worth to, after all that was asked for by others.
@@ -414,17 +457,17 @@ impl Case {
     /// The plan of the next connection: the run's, shared, unless this target needs one of its own.
     fn plan(&self) -> Arc<Plan> {
         let shared = &self.settings.plan;
-        if let Some(kind) = self.fetched.last() {
+        if let Some(kind) = self.fetched.last().filter(|_| self.login.is_none()) {
             let certificates = self.known.as_ref().is_some_and(|known| known.certificates() != Certificates::Behind);
             let offer = Offer::clone(&shared.offer).with_key_type(kind, certificates);
             return Arc::new(Plan { depth: self.depth(), offer: Arc::new(offer), ..Plan::clone(shared) });
         }
         let user = self.target.user.as_deref().filter(|user| *user != shared.user);
-        if user.is_none() && self.step_by_step == shared.step_by_step {
+        if user.is_none() && self.step_by_step == shared.step_by_step && self.depth() == shared.depth {
             return Arc::clone(shared);
         }
         let mut own = Plan::clone(shared);
-        own.step_by_step = self.step_by_step;
+        (own.step_by_step, own.depth) = (self.step_by_step, self.depth());
         if let Some(user) = user {
             own.user = user.into();
         }

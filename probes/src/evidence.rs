@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::diagnose::Code;
+use crate::govern::retry::Transient;
 use crate::record::Via;
 use crate::time::Moment;
 use crate::wire::kexinit::KexInit;
@@ -220,6 +221,16 @@ pub struct TunnelTrouble {
     pub arg: Option<String>,
     /// One sentence with the evidence, escaped.
     pub detail: String,
+    /// It may pass by itself, as whoever is on the way says or as is known of it.
+    pub transient: Option<Transient>,
+}
+
+impl TunnelTrouble {
+    /// Trouble that would be met again.
+    #[must_use]
+    pub const fn lasting(code: Code, arg: Option<String>, detail: String) -> Self {
+        Self { code, arg, detail, transient: None }
+    }
 }
 
 /// What the network, as opposed to the server, said about a connection.

@@ -19,11 +19,14 @@ pub enum Depth {
     Kex,
     /// The authentication methods listed in answer to `none` (RFC 4252 section 5.2).
     Auth,
+    /// A login with the credentials that the user gave, on a connection of its own after the one that goes as deep as
+    /// [`Depth::Auth`].
+    Login,
 }
 
 impl Depth {
     /// Every depth, shallowest first.
-    pub const ALL: [Depth; 5] = [Depth::Connect, Depth::Ident, Depth::Kexinit, Depth::Kex, Depth::Auth];
+    pub const ALL: [Depth; 6] = [Depth::Connect, Depth::Ident, Depth::Kexinit, Depth::Kex, Depth::Auth, Depth::Login];
 
     /// The word the command line knows it by.
     #[must_use]
@@ -34,6 +37,7 @@ impl Depth {
             Depth::Kexinit => "kexinit",
             Depth::Kex => "kex",
             Depth::Auth => "auth",
+            Depth::Login => "login",
         }
     }
 }
@@ -57,6 +61,9 @@ pub struct Plan {
     pub drain: Duration,
     /// Send SERVICE_REQUEST and wait for SERVICE_ACCEPT before `none`, for servers that choke on both in one segment.
     pub step_by_step: bool,
+    /// Passwords and answers may be given to a host whose key nobody knows. To one whose key is another than the one known
+    /// they never are.
+    pub accept_new: bool,
 }
 
 impl Default for Plan {
@@ -70,6 +77,7 @@ impl Default for Plan {
             timeout: Duration::from_secs(20),
             drain: Duration::from_millis(500),
             step_by_step: false,
+            accept_new: false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! its own escapes; bytes that are not UTF-8 come a second time in a field that ends in `_b64`.
 
 mod assemble;
+mod login;
 mod parts;
 mod proven;
 #[cfg(test)]
@@ -12,8 +13,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use parts::{
-    Auth, AuthResult, Cert, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, KnownKey, Named, Negotiated, Net,
-    Sshfp, TimingMicros, Tried, Trust, Tunnel, TunnelMicros, Via,
+    Attempt, Auth, AuthResult, Cert, Credential, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, KnownKey, Named,
+    Negotiated, Net, Sshfp, TimingMicros, Tried, Trust, Tunnel, TunnelMicros, Via, Withheld,
 };
 
 pub use proven::ProvenKey;

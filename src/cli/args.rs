@@ -60,6 +60,8 @@ const RARE: &[&str] = &[
     "iap_url",
     "access_token_file",
     "allow_exec",
+    "certificates",
+    "query_keys",
     "source",
     "interface",
     "ipv4",
@@ -201,6 +203,10 @@ pub struct KeysArgs {
     /// Through what.
     #[command(flatten)]
     pub path: PathArgs,
+    /// What jump hosts are logged in to with.
+    #[cfg(feature = "login")]
+    #[command(flatten, next_help_heading = "Path")]
+    pub identity: crate::cli::login::IdentityArgs,
     /// What standard error shows.
     #[command(flatten, next_help_heading = "Output")]
     pub talk: TalkArgs,
@@ -218,6 +224,10 @@ pub struct SweepArgs {
     /// How deep, and how patiently.
     #[command(flatten)]
     pub probe: ProbeArgs,
+    /// What to log in with.
+    #[cfg(feature = "login")]
+    #[command(flatten)]
+    pub login: crate::cli::login::LoginArgs,
     /// How fast.
     #[command(flatten)]
     pub pace: PaceArgs,
@@ -288,9 +298,9 @@ pub struct TargetArgs {
 #[command(next_help_heading = "Probe")]
 pub struct ProbeArgs {
     /// How deep one probe goes
-    #[arg(long, value_name = "connect|ident|kexinit|kex|auth", default_value = "auth", value_parser = values::depth)]
+    #[arg(long, value_name = "connect|ident|kexinit|kex|auth|login", default_value = "auth", value_parser = values::depth)]
     pub depth: Depth,
-    /// The user named when asking for the methods; no credential is ever sent [default: the local user]
+    /// The user named when asking for the methods, and to log in as; no credential is sent but those given for --depth login [default: the local user]
     #[arg(short = 'l', long, value_name = "USER", value_parser = values::user)]
     pub user: Option<String>,
     /// How patiently.
@@ -310,7 +320,7 @@ pub struct PatienceArgs {
     /// Post-quantum key exchanges before all others; else they are used only where nothing cheaper is offered
     #[arg(long)]
     pub prefer_pq: bool,
-    /// Further tries after a transient answer (throttled, closed or reset before the identification)
+    /// Further tries after a transient answer (throttled, closed or reset before the identification; of a relay, what may pass by itself)
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::retries, allow_hyphen_values = true)]
     pub retries: u32,
 }
@@ -426,10 +436,32 @@ pub struct PathArgs {
     /// Reach targets through this proxy: socks5://HOST[:PORT], or socks5h:// and http://, which leave names to the proxy; credentials from SSHPROBE_PROXY_USER and SSHPROBE_PROXY_PASSWORD
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
+    #[allow(rustdoc::broken_intra_doc_links)]
+    /// Reach targets through these SSH servers, one behind the other: [USER@]HOST[:PORT],...; each is logged in to once, with what -i and --agent give, and its own key is checked; none: whatever ssh_config says, directly
+    #[cfg(feature = "login")]
+    #[arg(short = 'J', long, value_name = "HOST,...|none", conflicts_with_all = ["proxy", "proxy_command"])]
+    pub jump: Option<String>,
     /// Through Google's relay.
     #[cfg(feature = "iap")]
     #[command(flatten)]
     pub iap: IapArgs,
+}
+
+impl PathArgs {
+    /// Whether there may be hosts on the way that are logged in to, or keys of targets that a file names.
+    #[must_use]
+    pub const fn hops(&self, targets: &TargetArgs) -> bool {
+        self.jump_given() || self.ssh_config.is_some() || targets.from_ssh_config || !targets.inventory.is_empty()
+    }
+
+    /// Whether `-J` was given.
+    #[must_use]
+    pub const fn jump_given(&self) -> bool {
+        #[cfg(feature = "login")]
+        return self.jump.is_some();
+        #[cfg(not(feature = "login"))]
+        false
+    }
 }
 
 /// Through the relay of Google Cloud's Identity-Aware Proxy.
@@ -448,7 +480,7 @@ pub struct IapArgs {
     /// Another relay than Google's; it is given the token of --access-token-file only [default: wss://tunnel.cloudproxy.app/v4]
     #[arg(long, value_name = "URL")]
     pub iap_url: Option<String>,
-    /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else what `gcloud auth print-access-token` says]
+    /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else by the credentials in GOOGLE_APPLICATION_CREDENTIALS, else of `gcloud auth print-access-token`, of Application Default Credentials, of the metadata server]
     #[arg(long, value_name = "FILE")]
     pub access_token_file: Option<PathBuf>,
 }

@@ -8,10 +8,14 @@ use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
 use sshprobe_probes::case::Settings;
+#[cfg(feature = "login")]
+use sshprobe_probes::escape::quote as quoted;
 use sshprobe_probes::hostkey::FingerprintHash;
 use sshprobe_probes::negotiate::Offer;
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::proxy::{Credentials, expand};
+#[cfg(feature = "login")]
+use sshprobe_probes::ssh_config::{Jump, jump_chain};
 use sshprobe_probes::trust::{KeyTypes, Policy};
 
 use crate::cli::args::{HashArg, HostArgs, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
@@ -20,7 +24,7 @@ use crate::cli::hosts::NamedHosts;
 #[cfg(feature = "iap")]
 use crate::cli::iap::IapWay;
 use crate::cli::output::Output;
-use crate::cli::routes::Given;
+use crate::cli::routes::Said;
 use crate::engine::{Options, Unfit};
 use crate::error::Error;
 use crate::report::next::quote;
@@ -82,7 +86,13 @@ pub struct Config {
     /// What is said there, once it was read ([`Self::load_hosts`]).
     pub hosts: Arc<NamedHosts>,
     /// What the command line says itself.
-    pub given: Given,
+    pub given: Said,
+    /// What to log in with, by name.
+    #[cfg(feature = "login")]
+    pub login: crate::cli::login::Login,
+    /// The same, once it was read ([`Self::load_credentials`]).
+    #[cfg(feature = "login")]
+    pub credentials: Arc<crate::login::Credentials>,
     /// Name servers asked; the system's where there are none.
     pub resolvers: Vec<SocketAddr>,
     /// Where connections come from.
@@ -111,7 +121,9 @@ impl Config {
     /// # Errors
     /// The first thing wrong, as one line that names the option and the remedy.
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
-        let SweepArgs { targets, probe, pace, trust, network, path, view, resume, fail_on, plan: _ } = args;
+        #[cfg(feature = "login")]
+        let login = crate::cli::login::Login::new(args.login, args.probe.depth, args.path.hops(&args.targets))?;
+        let SweepArgs { targets, probe, pace, trust, network, path, view, resume, fail_on, .. } = args;
         let patience = probe.patience;
         let mut warnings = Vec::new();
         let connect_timeout = connect_timeout(patience.connect_timeout, patience.timeout, &mut warnings)?;
@@ -150,13 +162,13 @@ impl Config {
         let inputs = targets.files.iter().chain(&targets.inventory).chain(&targets.exclude_files).chain(lists);
         let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
-        let given = Given {
+        let given = Said {
             user: probe.user,
             port: targets.port.is_some(),
             connect_timeout: patience.connect_timeout.is_some(),
             known_hosts: !trust.known_hosts.is_empty(),
             alias: trust.host_key_alias.is_some(),
-            way: path.proxy_command.is_some() || path.proxy.is_some(),
+            way: path.proxy_command.is_some() || path.proxy.is_some() || path.jump_given(),
             programs: path.proxy_command_max.get(),
         };
         let host_args = HostArgs {
@@ -218,6 +230,10 @@ impl Config {
             host_args,
             hosts: Arc::default(),
             given,
+            #[cfg(feature = "login")]
+            login,
+            #[cfg(feature = "login")]
+            credentials: Arc::default(),
             resolvers: network.resolver,
             source: network.source,
             interface: network.interface,
@@ -242,6 +258,9 @@ pub enum Way {
     Command(String, usize),
     /// A proxy, with the credentials of the environment.
     Proxy(ProxyUrl, Option<Credentials>),
+    /// SSH servers, the one to reach first in front.
+    #[cfg(feature = "login")]
+    Jump(Vec<Jump>),
     /// The relay of Google Cloud's Identity-Aware Proxy.
     #[cfg(feature = "iap")]
     Iap(Box<IapWay>),
@@ -272,6 +291,16 @@ fn way(args: PathArgs, targets: &[String]) -> Result<Way, Error> {
         // Its tokens and its length do not depend on the target; a name that is not safe in a shell is that target's matter.
         expand(&command, "host", 22, "user", "host").map_err(|why| Error::usage(format!("--proxy-command: {why}")))?;
         return Ok(Way::Command(command, args.proxy_command_max.get()));
+    }
+    #[cfg(feature = "login")]
+    if let Some(jump) = args.jump.filter(|jump| !jump.eq_ignore_ascii_case("none")) {
+        let chain = jump_chain(&jump).ok_or_else(|| {
+            Error::usage(format!(
+                "--jump: {} is no list of jump hosts; write [USER@]HOST[:PORT], with commas between",
+                quoted(&jump, 60)
+            ))
+        })?;
+        return Ok(Way::Jump(chain));
     }
     let Some(url) = args.proxy else { return Ok(Way::Direct) };
     // Not shown: it may hold a password that somebody has put there.
@@ -335,6 +364,18 @@ impl Config {
         Ok(())
     }
 
+    /// Reads what to log in with, and asks for the passphrases of keys that have one.
+    ///
+    /// # Errors
+    /// Something cannot be used.
+    #[cfg(feature = "login")]
+    pub fn load_credentials(&mut self) -> Result<(), Error> {
+        if !self.login.given.is_empty() {
+            self.credentials = Arc::new(self.login.given.load(&mut self.warnings).map_err(Error::usage)?);
+        }
+        Ok(())
+    }
+
     /// Judges host keys by what is in `policy`, and by the rules that the options set.
     pub fn judge_by(&mut self, policy: Policy) {
         let rules = self.trust_rules.clone();
@@ -352,6 +393,10 @@ impl Config {
     #[must_use]
     pub fn engine(&self) -> Options {
         let mut plan = Plan { depth: self.depth, user: self.user.clone(), timeout: self.timeout, ..Plan::default() };
+        #[cfg(feature = "login")]
+        {
+            plan.accept_new = self.login.accept_new;
+        }
         if self.prefer_pq {
             plan.offer = Arc::new(Offer::modern().prefer_pq());
         }
@@ -367,6 +412,10 @@ impl Config {
         options.source = self.source;
         options.interface = self.interface.clone();
         options.all_addresses = self.all_addresses;
+        #[cfg(feature = "login")]
+        {
+            options.credentials = Arc::clone(&self.credentials);
+        }
         options.sshfp = self.sshfp.is_some() && self.depth >= Depth::Kex;
         options
     }
@@ -380,6 +429,11 @@ impl Config {
         match &self.way {
             Way::Direct => {}
             Way::Command(command, _) => out += &format!("--proxy-command {} ", quote(command)),
+            #[cfg(feature = "login")]
+            Way::Jump(chain) => {
+                let chain: Vec<_> = chain.iter().map(ToString::to_string).collect();
+                out += &format!("--jump {} ", quote(&chain.join(",")));
+            }
             Way::Proxy(url, _) => out += &format!("--proxy {} ", quote(&url.to_string())),
             #[cfg(feature = "iap")]
             Way::Iap(iap) => out += &iap.options(),
@@ -416,6 +470,10 @@ impl Config {
             let anchor = |path: &PathBuf| format!("--trust-anchor {} ", quote(&path.to_string_lossy()));
             self.trust_anchor.iter().for_each(|path| out += &anchor(path));
         }
+        #[cfg(feature = "login")]
+        {
+            out += &self.login.options();
+        }
         match self.families {
             Families::V4Only => out += "-4 ",
             Families::V6Only => out += "-6 ",
@@ -431,6 +489,9 @@ impl Config {
     pub fn road(&self, options: &Options) -> Result<Road, Error> {
         Ok(match &self.way {
             Way::Direct => Road::Tcp(options.tcp().map_err(Unfit::from)?),
+            // What they begin with; the routes make the rest of it.
+            #[cfg(feature = "login")]
+            Way::Jump(_) => Road::Tcp(options.tcp().map_err(Unfit::from)?),
             Way::Command(command, most) => Road::Command(ProxyCommand::new(options.clock, command, *most)),
             Way::Proxy(url, credentials) => {
                 let (tcp, resolver) = (options.tcp().map_err(Unfit::from)?, Arc::new(Resolver::new(self.resolver())));

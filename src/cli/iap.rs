@@ -1,7 +1,7 @@
 //! `--iap` and what goes with it: which instances, which relay, whose token.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sshprobe_probes::escape::quote as shown;
@@ -14,10 +14,14 @@ use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::target::expr::{Expression, Hosts};
 use crate::transport::Tcp;
-use crate::transport::iap::{Iap, Instances, Token, TokenError, TokenSource, Tokens};
+use crate::transport::iap::{Iap, Instances, MetadataServer, Token, TokenError, TokenSource, Tokens};
 
 /// gcloud reads its access token from here too.
 const TOKEN: &str = "CLOUDSDK_AUTH_ACCESS_TOKEN";
+/// What Google's libraries read: a file of credentials, the metadata server, and that there is none.
+const CREDENTIALS: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+const METADATA: &str = "GCE_METADATA_HOST";
+const NO_METADATA: &str = "NO_GCE_CHECK";
 
 /// The way through the relay, as it was asked for.
 #[derive(Debug, Clone)]
@@ -107,7 +111,14 @@ impl IapWay {
         let token = match &self.tokens {
             TokenSource::File(path) => format!("is read from {}", path_shown(path)),
             TokenSource::Environment(_) => format!("is that of {TOKEN}"),
-            TokenSource::Gcloud => String::from("is asked of gcloud"),
+            TokenSource::Credentials(path) => format!("is asked for by the credentials in {}", path_shown(path)),
+            TokenSource::Machine { well_known, metadata } => {
+                let well_known =
+                    well_known.as_ref().map(|path| format!(", else by the credentials in {}", path_shown(path)));
+                let metadata =
+                    metadata.as_ref().map(|server| format!(", else of the metadata server {}", server.authority()));
+                format!("is asked of gcloud{}{}", well_known.unwrap_or_default(), metadata.unwrap_or_default())
+            }
         };
         format!("tunnels of the Identity-Aware Proxy, by {}; the access token {token}", self.relay)
     }
@@ -118,7 +129,7 @@ impl IapWay {
             Some((project, zone)) => Instances::Of { project: project.as_str().into(), zone: zone.as_str().into() },
             None => Instances::WrittenOut,
         };
-        let tokens = Arc::new(Tokens::new(clock, self.tokens.clone()));
+        let tokens = Arc::new(Tokens::new(clock, self.tokens.clone(), Arc::clone(&resolver)));
         Iap::new(clock, tcp, resolver, self.relay.clone(), instances, tokens)
             .map_err(|error| Error::usage(format!("--iap: {error}")))
     }
@@ -127,7 +138,7 @@ impl IapWay {
     pub(super) fn no_token(&self, error: &TokenError) -> Error {
         match &self.tokens {
             TokenSource::File(path) => Error::usage(format!("--access-token-file {}: {error}", path_shown(path))),
-            TokenSource::Environment(_) | TokenSource::Gcloud => Error::usage(format!("--iap: {error}")),
+            _ => Error::usage(format!("--iap: {error}")),
         }
     }
 }
@@ -151,8 +162,29 @@ fn of_google(relay: &RelayUrl) -> Result<TokenSource, Error> {
             Ok(TokenSource::Environment(token))
         }
         Err(env::VarError::NotUnicode(_)) => Err(Error::usage(format!("{TOKEN}: {}", TokenError::Bytes))),
-        Ok(_) | Err(env::VarError::NotPresent) => Ok(TokenSource::Gcloud),
+        Ok(_) | Err(env::VarError::NotPresent) => of_machine(),
     }
+}
+
+/// Named credentials, or those that this machine has.
+fn of_machine() -> Result<TokenSource, Error> {
+    let named = |variable: &str| env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(path) = named(CREDENTIALS) {
+        return Ok(TokenSource::Credentials(path));
+    }
+    // Where gcloud keeps them.
+    let config = named("CLOUDSDK_CONFIG").or_else(|| named("HOME").map(|home| home.join(".config/gcloud")));
+    let metadata = match env::var(METADATA) {
+        _ if env::var(NO_METADATA).is_ok_and(|value| value.eq_ignore_ascii_case("true")) => None,
+        Ok(host) if !host.is_empty() => Some(
+            MetadataServer::parse(&host).ok_or_else(|| Error::usage(format!("{METADATA}: it is no HOST[:PORT]")))?,
+        ),
+        _ => Some(MetadataServer::default()),
+    };
+    Ok(TokenSource::Machine {
+        well_known: config.map(|dir| dir.join("application_default_credentials.json")),
+        metadata,
+    })
 }
 
 #[cfg(test)]

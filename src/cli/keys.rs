@@ -41,6 +41,10 @@ pub(super) fn run(args: KeysArgs) -> Result<Exit, Error> {
     let (mut config, asked) = understand(args)?;
     config.load_hosts()?;
     config.load_trust()?;
+    #[cfg(feature = "login")]
+    if !only_plan {
+        config.load_credentials()?;
+    }
     let targets = std::mem::take(&mut config.sources).open()?;
     if only_plan {
         return plan::tell(&config, targets, &Bits::default());
@@ -107,6 +111,10 @@ fn understand(args: KeysArgs) -> Result<(Config, Asked), Error> {
     sweep.pace = args.pace;
     sweep.network = args.network;
     sweep.path = args.path;
+    #[cfg(feature = "login")]
+    {
+        sweep.login.identity = args.identity;
+    }
     sweep.trust.host_key_types = types.clone();
     // What is written to by default may be named as well.
     sweep.view.output = args.output.filter(|path| path != Path::new("-"));

@@ -10,7 +10,11 @@ pub mod explain;
 mod hosts;
 #[cfg(feature = "iap")]
 pub mod iap;
+#[cfg(feature = "login")]
+mod jumps;
 mod keys;
+#[cfg(feature = "login")]
+pub mod login;
 pub mod output;
 mod papers;
 mod plan;

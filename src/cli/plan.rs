@@ -32,10 +32,9 @@ const LISTED: usize = 8;
 /// What would keep the run from starting.
 pub(super) fn tell(config: &Config, targets: Targets, done: &Bits) -> Result<Exit, Error> {
     let options = config.engine();
-    let road = config.road(&options)?;
-    let takes_names = road.takes_names();
-    let mut routes = Routes::new(config, &options, road.clone());
-    let engine = Engine::prepare_over(options.clone(), road)?;
+    let mut routes = Routes::new(config, &options)?;
+    let takes_names = routes.usual().takes_names();
+    let engine = Engine::prepare_over(options.clone(), routes.usual().clone())?;
     let (counted, exit) = Census::of(targets, done, &mut routes);
     let mut page = Page::to_stdout(config.output.color);
     render(&mut page, config, &options, engine.concurrency(), takes_names, &counted);
@@ -63,6 +62,7 @@ struct Census {
     /// Those that ssh_config sends elsewhere, through a program of its own, or nowhere.
     elsewhere: u64,
     by_program: u64,
+    by_jump: u64,
     nowhere: u64,
 }
 
@@ -72,6 +72,7 @@ impl Census {
 
     fn of(targets: Targets, done: &Bits, routes: &mut Routes) -> (Self, Exit) {
         let mut census = Self { share: targets.share(), done: done.len(), ..Self::default() };
+        let usual_jumps = routes.usual().jumps();
         let mut subnets = BTreeMap::new();
         let mut exit = Exit::Clean;
         for target in targets {
@@ -84,6 +85,7 @@ impl Census {
                         By::Usual => {}
                         By::Own(route) => {
                             census.by_program += u64::from(matches!(route.transport, Road::Command(_)));
+                            census.by_jump += u64::from(route.transport.jumps() && !usual_jumps);
                         }
                         By::Nothing(_) => census.nowhere += 1,
                     }
@@ -154,6 +156,7 @@ fn configured(census: &Census) -> Option<String> {
     let parts = [
         (census.elsewhere, "at another name or address than they are called"),
         (census.by_program, "through a ProxyCommand of their own"),
+        (census.by_jump, "through jump hosts of their own"),
         (census.nowhere, "in no way that can be taken, and not probed"),
     ];
     let parts: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, how)| format!("{} {how}", count(*n))).collect();
@@ -172,6 +175,11 @@ fn way(way: &Way) -> Option<String> {
             let who =
                 if credentials.is_some() { "with the credentials of the environment" } else { "without credentials" };
             Some(format!("through the proxy {url}, {who}"))
+        }
+        #[cfg(feature = "login")]
+        Way::Jump(chain) => {
+            let hosts: Vec<_> = chain.iter().map(|jump| escape::escape(jump.to_string())).collect();
+            Some(format!("through {}, each logged in to once for the whole run", hosts.join(", then ")))
         }
         #[cfg(feature = "iap")]
         Way::Iap(iap) => Some(iap.told()),
@@ -223,6 +231,7 @@ const fn depth(depth: Depth) -> &'static str {
         Depth::Kexinit => "kexinit: the server's lists of algorithms",
         Depth::Kex => "kex: a key exchange with the host key's signature verified",
         Depth::Auth => "auth: a key exchange with the host key's signature verified, and the methods listed for `none`",
+        Depth::Login => "login: what auth learns, then a real login on a connection of its own",
         // A depth that this text does not know yet still has its name.
         other => other.name(),
     }
@@ -250,6 +259,10 @@ fn user(config: &Config, census: &Census) -> String {
         return String::from("none is named at this depth; no credential is sent");
     }
     let mut text = format!("{} is named with the method `none`; no credential is sent", config.user);
+    #[cfg(feature = "login")]
+    if config.depth >= Depth::Login {
+        text = format!("{} is named with the method `none`, and logged in: {}", config.user, config.login.plan());
+    }
     if !census.users.is_empty() {
         text += &format!(" (targets name their own: {})", listed("user", &census.users));
     }
@@ -319,6 +332,8 @@ fn penalties(options: &Options, way: &Way) -> String {
         Way::Direct => "this machine's address",
         Way::Command(..) => "the address that the program's connections come from",
         Way::Proxy(..) => "the proxy's address",
+        #[cfg(feature = "login")]
+        Way::Jump(_) => "the last jump host's address",
         #[cfg(feature = "iap")]
         Way::Iap(_) => "the relay's addresses, which all who come by it have in common,",
     };
@@ -351,9 +366,9 @@ mod tests {
         let mut config = Config::new(Cli::of_words(words).expect("parses").sweep, 1).expect("valid");
         let targets = std::mem::take(&mut config.sources).open().expect("targets");
         let options = config.engine();
-        let road = config.road(&options).expect("a way");
-        let takes_names = road.takes_names();
-        let (census, exit) = Census::of(targets, &Bits::default(), &mut Routes::new(&config, &options, road));
+        let mut routes = Routes::new(&config, &options).expect("a way");
+        let takes_names = routes.usual().takes_names();
+        let (census, exit) = Census::of(targets, &Bits::default(), &mut routes);
         assert_eq!(exit, Exit::Clean);
         let mut page = Page::new(10_000, false);
         render(&mut page, &config, &options, config.concurrency, takes_names, &census);

@@ -15,33 +15,42 @@ use sshprobe_probes::ssh_config::{HostConfig, Located, resolve_algorithms};
 use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::trust::Policy;
 
+#[cfg(feature = "login")]
+use crate::cli::config::Way;
 use crate::cli::config::{CONNECT_TIMEOUT_TELLS, Config};
 use crate::cli::hosts::{NamedHosts, Once, paths};
+#[cfg(feature = "login")]
+use crate::cli::jumps::Jumps;
 use crate::engine::{Assigned, By, Options, Route};
+use crate::error::Error;
 use crate::report::span::show;
 use crate::target::{Expression, Families, Hosts};
+#[cfg(feature = "login")]
+use crate::transport::jump::Farewells;
 use crate::transport::{ProxyCommand, Road};
 use crate::trust::{KnownHostsFiles, TrustFiles};
 
 /// Gives each target its way. Blocks on files, and on the commands of `Match exec` where they are allowed.
 pub(super) struct Routes {
-    hosts: Arc<NamedHosts>,
-    given: Given,
-    options: Options,
+    pub(super) hosts: Arc<NamedHosts>,
+    given: Said,
+    pub(super) options: Options,
     /// The way of all targets without one of their own.
     usual: Road,
     programs: ProxyCommand,
+    #[cfg(feature = "login")]
+    pub(super) jumps: Jumps,
     families: Families,
     trust_files: TrustFiles,
     user: String,
     settings: HashMap<Rules, Result<Arc<Settings>, String>>,
-    once: Once,
-    warnings: Vec<String>,
+    pub(super) once: Once,
+    pub(super) warnings: Vec<String>,
 }
 
 /// What the command line says itself, which outweighs every file.
 #[derive(Debug, Clone, Default)]
-pub struct Given {
+pub struct Said {
     /// `-l`.
     pub user: Option<String>,
     /// `-p`.
@@ -60,7 +69,7 @@ pub struct Given {
 
 /// What of a host's configuration decides how it is judged; hosts with the same share their settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-struct Rules {
+pub(super) struct Rules {
     known_hosts: Option<Vec<PathBuf>>,
     revoked: Option<PathBuf>,
     alias: Option<String>,
@@ -69,21 +78,44 @@ struct Rules {
 }
 
 impl Routes {
-    /// For a run with these options, whose targets go over `usual` where nothing else is said.
-    pub(super) fn new(config: &Config, options: &Options, usual: Road) -> Self {
-        Self {
+    /// For a run with these options.
+    ///
+    /// # Errors
+    /// The way that was asked for cannot be gone from here.
+    pub(super) fn new(config: &Config, options: &Options) -> Result<Self, Error> {
+        #[cfg_attr(not(feature = "login"), expect(unused_mut, reason = "only a jump host changes it"))]
+        let mut routes = Self {
             hosts: Arc::clone(&config.hosts),
             given: config.given.clone(),
             options: options.clone(),
             programs: ProxyCommand::new(options.clock, "", config.given.programs),
-            usual,
+            usual: config.road(options)?,
+            #[cfg(feature = "login")]
+            jumps: Jumps::new(config, options)?,
             families: config.families,
             trust_files: config.trust_files.clone(),
             user: config.user.clone(),
             settings: HashMap::new(),
             once: Once::default(),
             warnings: Vec::new(),
+        };
+        #[cfg(feature = "login")]
+        if let Way::Jump(chain) = &config.way {
+            let road = routes.chain(chain, 0).map_err(|why| Error::usage(format!("--jump: {why}")))?;
+            routes.usual = road;
         }
+        Ok(routes)
+    }
+
+    /// The jump hosts that there are, or come to be, to be left in the end.
+    #[cfg(feature = "login")]
+    pub(super) fn farewells(&self) -> Farewells {
+        self.jumps.farewells.clone()
+    }
+
+    /// The way of all targets without one of their own.
+    pub(super) const fn usual(&self) -> &Road {
+        &self.usual
     }
 
     /// What there was to tell since the last time, one line each.
@@ -114,32 +146,46 @@ impl Routes {
     }
 
     fn route(&mut self, target: &mut Target, host: &HostConfig) -> Result<By<Road>, String> {
-        for problem in &host.warnings {
-            self.warnings.extend(self.once.tell(escape(problem.to_string())));
-        }
-        target.port = host.port.value;
         // What was given stays what it is, also where the configuration could not be asked with it.
         if target.user.is_none() && self.given.user.is_none() && host.user.value != self.user {
             target.user = Some(host.user.value.as_str().into());
         }
-        let place = self.place(&host.hostname)?;
-        target.place = (place != target.host).then(|| Box::new(place));
+        self.locate(target, host)?;
         let rules = self.rules(host);
         let settings = if rules == Rules::default() { None } else { Some(self.settings(&rules)?) };
         let connect = self.connect_timeout(host);
-        let transport = self.transport(host, connect)?;
-        if settings.is_none() && transport.is_none() {
+        let transport = if self.given.way { None } else { self.transport(host, connect, 0)? };
+        #[cfg(feature = "login")]
+        let credentials = self.login_with(host)?;
+        #[cfg(feature = "login")]
+        let as_usual = credentials.is_none();
+        #[cfg(not(feature = "login"))]
+        let as_usual = true;
+        if settings.is_none() && transport.is_none() && as_usual {
             return Ok(By::Usual);
         }
         Ok(By::Own(Arc::new(Route {
             transport: transport.unwrap_or_else(|| self.usual.clone()),
             settings: settings.unwrap_or_else(|| Arc::clone(&self.options.settings)),
             connect_timeout: connect.unwrap_or(self.options.connect_timeout),
+            #[cfg(feature = "login")]
+            credentials,
         })))
     }
 
+    /// Moves a target to where its configuration says it is.
+    pub(super) fn locate(&mut self, target: &mut Target, host: &HostConfig) -> Result<(), String> {
+        for problem in &host.warnings {
+            self.warnings.extend(self.once.tell(escape(problem.to_string())));
+        }
+        target.port = host.port.value;
+        let place = self.place(&host.hostname)?;
+        target.place = (place != target.host).then(|| Box::new(place));
+        Ok(())
+    }
+
     /// Where a host is (HostName).
-    fn place(&self, hostname: &Located<String>) -> Result<Host, String> {
+    pub(super) fn place(&self, hostname: &Located<String>) -> Result<Host, String> {
         let text = hostname.value.as_str();
         let at = hostname.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
         let bracketed = if text.contains(':') { format!("[{text}]") } else { text.to_owned() };
@@ -164,16 +210,20 @@ impl Routes {
         Err(format!("{addr} is not of the family that {option} allows"))
     }
 
-    /// What transport a host needs; `None` where it is the usual one.
-    fn transport(&mut self, host: &HostConfig, connect: Option<Duration>) -> Result<Option<Road>, String> {
-        if self.given.way {
-            return Ok(None);
-        }
+    /// What transport a host needs by its configuration; `None` where that has nothing to say. `depth` counts the hosts behind
+    /// this one that are reached through it.
+    pub(super) fn transport(
+        &mut self,
+        host: &HostConfig,
+        connect: Option<Duration>,
+        depth: usize,
+    ) -> Result<Option<Road>, String> {
         if let Some(jump) = &host.proxy_jump {
             let at = jump.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-            return Err(format!(
-                "{at}ProxyJump: this version goes through no jump hosts; a ProxyCommand of ssh -W does"
-            ));
+            #[cfg(feature = "login")]
+            return self.chain(&jump.value, depth).map(Some).map_err(|why| format!("{at}ProxyJump: {why}"));
+            #[cfg(not(feature = "login"))]
+            return Err(format!("{at}ProxyJump: this build has no jump hosts ({depth})"));
         }
         if let Some(command) = &host.proxy_command {
             let at = command.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
@@ -193,7 +243,7 @@ impl Routes {
     }
 
     /// ConnectTimeout, where it is another than the run's.
-    fn connect_timeout(&mut self, host: &HostConfig) -> Option<Duration> {
+    pub(super) fn connect_timeout(&mut self, host: &HostConfig) -> Option<Duration> {
         let given = host.connect_timeout.as_ref().filter(|_| !self.given.connect_timeout)?;
         let connect = given.value.min(self.options.settings.plan.timeout);
         if connect < CONNECT_TIMEOUT_TELLS {
@@ -208,7 +258,12 @@ impl Routes {
     }
 
     fn rules(&self, host: &HostConfig) -> Rules {
-        let judged = self.options.settings.trust.as_ref().is_some_and(|trust| trust.known_hosts.is_some());
+        self.rules_under(host, &self.options.settings)
+    }
+
+    /// What of a host's configuration counts where its like are judged by `usual`.
+    pub(super) fn rules_under(&self, host: &HostConfig, usual: &Settings) -> Rules {
+        let judged = usual.trust.as_ref().is_some_and(|trust| trust.known_hosts.is_some());
         let set = |keyword: &str| host.settings.first(keyword).is_some();
         let files = judged && !self.given.known_hosts && (set("userknownhostsfile") || set("globalknownhostsfile"));
         let alias = host.host_key_alias.as_ref().filter(|_| judged && !self.given.alias);
@@ -235,19 +290,19 @@ impl Routes {
         if let Some(made) = self.settings.get(rules) {
             return made.clone();
         }
-        let made = self.make(rules).map(Arc::new);
+        let base = Arc::clone(&self.options.settings);
+        let made = self.make(rules, &base).map(Arc::new);
         self.settings.insert(rules.clone(), made.clone());
         made
     }
 
-    fn make(&mut self, rules: &Rules) -> Result<Settings, String> {
-        let base = Arc::clone(&self.options.settings);
+    pub(super) fn make(&mut self, rules: &Rules, base: &Settings) -> Result<Settings, String> {
         let plan = Arc::new(Plan { offer: Arc::new(offer(&base.plan.offer, rules)?), ..Plan::clone(&base.plan) });
         let trust = match &base.trust {
             Some(trust) => Some(Arc::new(self.policy(trust, rules)?)),
             None => None,
         };
-        Ok(Settings { plan, trust, ..Settings::clone(&base) })
+        Ok(Settings { plan, trust, ..Settings::clone(base) })
     }
 
     fn policy(&mut self, usual: &Policy, rules: &Rules) -> Result<Policy, String> {
@@ -296,7 +351,7 @@ fn offer(usual: &Offer, rules: &Rules) -> Result<Offer, String> {
 
 /// A list of KEXINIT that ssh_config has a keyword for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Slot {
+pub(super) enum Slot {
     Kex,
     HostKey,
     Cipher,

@@ -75,6 +75,10 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
     let mut config = Config::new(args, order)?;
     config.load_hosts()?;
     config.load_trust()?;
+    #[cfg(feature = "login")]
+    if !only_plan {
+        config.load_credentials()?;
+    }
     let targets = std::mem::take(&mut config.sources).open()?;
     let (mut before, journal) = resume::prepare(&config, &targets)?;
     config.warnings.append(&mut before.warnings);
@@ -148,14 +152,15 @@ pub(super) fn carry_out(
     if let Some(run) = before.run {
         options.name_run(run);
     }
-    let road = config.road(&options)?;
+    let routes = Routes::new(config, &options)?;
     #[cfg(feature = "iap")]
-    if let Road::Iap(iap) = &road {
+    if let Road::Iap(iap) = routes.usual() {
         // Without a token nothing is sent. gcloud may take seconds over it, before anything is timed.
         runtime.block_on(iap.check()).map_err(|error| config.no_token(&error))?;
     }
-    let routes = Routes::new(config, &options, road.clone());
-    let engine = Engine::prepare_over(options, road)?;
+    #[cfg(feature = "login")]
+    let farewells = routes.farewells();
+    let engine = Engine::prepare_over(options, routes.usual().clone())?;
     let resolver = Resolver::new(config.resolver());
     let stop = Stop::watched_by(runtime)?;
     let views = views()?;
@@ -185,10 +190,13 @@ pub(super) fn carry_out(
         let outcome = runtime.block_on(async {
             let shown = tick(&progress, &stats, total, at_start);
             let run = engine.run(targets, resolver, sender, stop.cancel.clone(), Arc::clone(&stats));
-            tokio::select! {
+            let outcome = tokio::select! {
                 outcome = run => outcome,
                 never = shown => match never {},
-            }
+            };
+            #[cfg(feature = "login")]
+            farewells.say().await;
+            outcome
         });
         Ok::<_, Error>((outcome, sink.join()))
     })?;

@@ -88,7 +88,9 @@ pub(super) fn done(record: &Record) {
 /// There is to be another connection to the same target.
 pub(super) fn again(before: &Connect, next: &Connect, now: Moment) {
     // The case says what differs; a retry is the same again.
-    let why = if next.addr != before.addr {
+    let why = if next.login.is_some() && before.login.is_none() {
+        "to log in, as all else was learned"
+    } else if next.addr != before.addr {
         "the name's next address"
     } else if next.mss != before.mss {
         "again with small segments, as big packets may be lost"

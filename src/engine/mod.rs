@@ -7,7 +7,11 @@ mod admission;
 mod drive;
 mod feed;
 mod gate;
+#[cfg(feature = "login")]
+mod jump;
 mod log;
+#[cfg(feature = "login")]
+mod login;
 mod names;
 mod options;
 mod route;
@@ -15,6 +19,8 @@ mod run;
 mod stats;
 
 pub use crate::sys::clock::Clock;
+#[cfg(feature = "login")]
+pub use jump::JumpSession;
 pub use names::Resolve;
 pub use options::{Options, Unfit};
 pub use route::{Assigned, By, Route};

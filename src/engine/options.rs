@@ -40,6 +40,9 @@ pub struct Options {
     pub all_addresses: bool,
     /// The DNS is asked what it says about the host keys of names; what it says counts only where keys are judged at all.
     pub sshfp: bool,
+    /// What to log in with at [`Depth::Login`](sshprobe_probes::plan::Depth::Login).
+    #[cfg(feature = "login")]
+    pub credentials: Arc<crate::login::Credentials>,
     /// Addresses not to be probed even if a name leads to them. (Targets that are addresses were excluded at their source.)
     pub exclusions: Arc<Exclusions>,
 }
@@ -61,6 +64,9 @@ pub enum Unfit {
         /// How many are in use.
         open: u64,
     },
+    /// This build of the library has no russh in it.
+    #[error("--depth login: this build cannot log in; build it with the cargo feature `login`")]
+    NoLogin,
     /// Something else that the kernel refused.
     #[error("{what}: {source}")]
     System {
@@ -100,6 +106,8 @@ impl Options {
             interface: None,
             all_addresses: false,
             sshfp: false,
+            #[cfg(feature = "login")]
+            credentials: Arc::default(),
             exclusions: Arc::default(),
         }
     }

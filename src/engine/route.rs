@@ -15,6 +15,9 @@ pub struct Route<T> {
     pub settings: Arc<Settings>,
     /// How long one connect may take.
     pub connect_timeout: Duration,
+    /// What to log in with, if that is not what the run's options have.
+    #[cfg(feature = "login")]
+    pub credentials: Option<Arc<crate::login::Credentials>>,
 }
 
 /// A target together with how it is reached. A [`Target`] alone is reached as the run's options say.

@@ -16,6 +16,7 @@ use sshprobe_probes::govern::host::HostGate;
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::subnet::Subnet;
 use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
+use sshprobe_probes::plan::Depth;
 use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::{Host, Target, is_stand_in, stand_in};
@@ -30,6 +31,8 @@ use super::drive::drive;
 use super::feed::{self, Fed};
 use super::gate::Gate;
 use super::log;
+#[cfg(feature = "login")]
+use super::login::log_in;
 use super::names::Resolve;
 use super::options::{Options, Shares, Unfit};
 use super::route::{Assigned, By, Route};
@@ -39,7 +42,7 @@ use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
 use crate::target::Exclusions;
 use crate::transport::seam::LATE;
-use crate::transport::{Opening, Stream, Tcp, Transport};
+use crate::transport::{Opening, PathEnd, Stream, Tcp, Transport};
 
 /// A resolver keeps its own time; this is for one that does not.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -103,6 +106,9 @@ impl<T: Transport> Engine<T> {
     /// # Errors
     /// What keeps the run from starting.
     pub fn prepare_over(options: Options, transport: T) -> Result<Self, Unfit> {
+        if cfg!(not(feature = "login")) && options.settings.plan.depth == Depth::Login {
+            return Err(Unfit::NoLogin);
+        }
         let shares = Shares::of_this_process(options.concurrency)?;
         let mut warnings = Vec::new();
         if shares.connections < options.concurrency {
@@ -149,10 +155,18 @@ impl<T: Transport> Engine<T> {
         );
         let works = Arc::new(Works {
             gate: Arc::new(Gate::new(admission, clock, Arc::clone(&stats))),
-            usual: Arc::new(Route { transport, settings: options.settings, connect_timeout: options.connect_timeout }),
+            usual: Arc::new(Route {
+                transport,
+                settings: options.settings,
+                connect_timeout: options.connect_timeout,
+                #[cfg(feature = "login")]
+                credentials: None,
+            }),
             resolver,
             all_addresses: options.all_addresses,
             sshfp: options.sshfp,
+            #[cfg(feature = "login")]
+            credentials: options.credentials,
             exclusions: options.exclusions,
             clock,
             conntrack: Mutex::new(conntrack),
@@ -194,6 +208,8 @@ struct Works<T, R> {
     resolver: R,
     all_addresses: bool,
     sshfp: bool,
+    #[cfg(feature = "login")]
+    credentials: Arc<crate::login::Credentials>,
     exclusions: Arc<Exclusions>,
     clock: Clock,
     conntrack: Mutex<Conntrack>,
@@ -479,7 +495,24 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     async fn attempt(&self, route: &Route<T>, connect: &Connect) -> Result<Evidence, Shortage> {
         self.conntrack().look(self.clock.now());
         let (mut stream, mut probe) = match route.transport.open(connect).await {
-            Opening::Up(stream, evidence) => (stream, self.probe(connect, evidence)?),
+            Opening::Up(stream, evidence) => {
+                #[cfg(feature = "login")]
+                if let Some(order) = &connect.login {
+                    log::connected(&evidence);
+                    self.gate.recovered();
+                    let logged_in = log_in(
+                        stream,
+                        evidence,
+                        connect,
+                        order,
+                        route.credentials.as_ref().unwrap_or(&self.credentials),
+                        self.clock,
+                    );
+                    let (evidence, end) = Box::pin(logged_in).await;
+                    return ended(connect, evidence, end);
+                }
+                (stream, self.probe(connect, evidence)?)
+            }
             Opening::Down(evidence) => return self.down(route, connect, evidence),
             Opening::Short(errno) => return Err(Shortage(Some(errno))),
         };
@@ -487,16 +520,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let leave = drive(&mut stream, &mut probe, self.clock).await;
         let left = self.clock.now();
         let end = stream.leave(leave).await;
-        let mut evidence = probe.into_evidence(left);
-        if evidence.fault.is_some() && evidence.path.icmp.is_none() {
-            evidence.path.icmp = end.icmp;
-        }
-        evidence.tunnel = end.tunnel.or(evidence.tunnel);
-        let silent = matches!(evidence.fault, Some(Fault::Timeout | Fault::Lost));
-        if silent && overslept(&evidence, connect.plan.timeout) {
-            return Err(Shortage(None));
-        }
-        Ok(evidence)
+        ended(connect, probe.into_evidence(left), end)
     }
 
     /// A probe for a connection that is up.
@@ -528,6 +552,19 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 }
 
+/// A connection that is over, with what the way to the target knows of its end.
+pub(super) fn ended(connect: &Connect, mut evidence: Evidence, end: PathEnd) -> Result<Evidence, Shortage> {
+    if evidence.fault.is_some() && evidence.path.icmp.is_none() {
+        evidence.path.icmp = end.icmp;
+    }
+    evidence.tunnel = end.tunnel.or(evidence.tunnel);
+    let silent = matches!(evidence.fault, Some(Fault::Timeout | Fault::Lost));
+    if silent && overslept(&evidence, connect.plan.timeout) {
+        return Err(Shortage(None));
+    }
+    Ok(evidence)
+}
+
 /// Whether the end of `limit` was noticed much too late. The answer may have lain in the socket all the while, so that the
 /// silence is not the target's.
 fn overslept(evidence: &Evidence, limit: Duration) -> bool {
@@ -537,9 +574,9 @@ fn overslept(evidence: &Evidence, limit: Duration) -> bool {
 /// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
 /// has want of CPU.
 #[derive(Debug)]
-struct Shortage(Option<Errno>);
+pub(super) struct Shortage(pub(super) Option<Errno>);
 
-fn socket_addr(addr: IpAddr, scope: u32, port: u16) -> SocketAddr {
+pub(super) fn socket_addr(addr: IpAddr, scope: u32, port: u16) -> SocketAddr {
     match addr {
         IpAddr::V4(addr) => (addr, port).into(),
         IpAddr::V6(addr) => SocketAddrV6::new(addr, port, 0, scope).into(),

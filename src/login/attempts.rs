@@ -13,8 +13,9 @@ use sshprobe_probes::evidence::Login;
 use sshprobe_probes::evidence::login::{Answer, Attempt, Method, Named, Why, Withheld};
 use tokio::time::Instant;
 
+use super::client::{Client, End, Heard, lock};
 use super::credentials::{Credentials, Identity, Public};
-use super::session::{Client, End, Heard, Terms, lock};
+use super::session::Terms;
 use super::sign::{Hand, NoSignature};
 
 /// Refusals after which nothing more is tried: sshd hangs up at the sixth (MaxAuthTries), and counts this as a failure of ours.

@@ -47,6 +47,18 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// Its keys and certificates alone: what gives no secret away, for hosts on the way.
+    #[must_use]
+    pub fn keys_only(&self) -> Self {
+        Self { keys: self.keys.clone(), ..Self::default() }
+    }
+
+    /// With these keys in front.
+    #[must_use]
+    pub fn behind(&self, first: Self) -> Self {
+        Self { keys: first.keys.into_iter().chain(self.keys.iter().cloned()).collect(), ..self.clone() }
+    }
+
     /// There is nothing to try.
     #[must_use]
     pub fn is_empty(&self) -> bool {

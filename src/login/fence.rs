@@ -115,11 +115,6 @@ impl<S> Key<S> {
     pub(crate) fn seen(&self) -> Seen {
         lock(&self.0).seen.clone()
     }
-
-    /// How much has been received so far.
-    pub(crate) fn received(&self) -> u64 {
-        lock(&self.0).seen.received
-    }
 }
 
 /// What ends a session whatever its stream is.

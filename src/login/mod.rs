@@ -3,11 +3,19 @@
 //! What is learned of a server is learned by the probe, on a connection before this one; a login adds whether a credential
 //! is accepted, and a session for what needs one.
 
-#![expect(dead_code, reason = "the engine does not log in yet")]
-
+mod algorithms;
 pub mod answers;
+mod ask;
 mod attempts;
+pub(crate) mod channel;
+mod client;
 pub mod credentials;
 pub(crate) mod fence;
+pub mod load;
 pub(crate) mod session;
 mod sign;
+#[cfg(test)]
+mod tests;
+
+pub use credentials::Credentials;
+pub use load::Given;

@@ -1,30 +1,22 @@
-//! One session of russh's, from a stream that is up to a login, and what can be done with it then.
+//! One session of russh's, from a stream that is up to a login.
 
-use std::borrow::Cow;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use russh::client::{self, ChannelOpenHandle, DisconnectReason, Handle, Msg};
-use russh::keys::{Algorithm, HashAlg, PublicKeyOrCertificate};
-use russh::{AlgorithmKind, Channel, ChannelId, ChannelOpenFailure, Preferred, SshId, cipher, kex, mac};
+use russh::{AlgorithmKind, client};
 use sshprobe_probes::case::LoginOrder;
-use sshprobe_probes::evidence::{Auth, Disconnect, Errno, Fault, HostKey, Login, Signature, Slot, Stage};
-use sshprobe_probes::hostkey::key_type;
+use sshprobe_probes::evidence::{Disconnect, Errno, Fault, HostKey, Login, Signature, Slot, Stage};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
+use super::algorithms::config;
 use super::attempts;
+use super::channel::{Session, Tether, farewell};
+use super::client::{Client, End, Heard, lock};
 use super::credentials::Credentials;
-use super::fence::{Abort, Fence, Key, Seen};
-
-/// A session that is told to end has ended after this long, or it is ended.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// Our reason for leaving, and the word that goes with it into the server's log.
-const FAREWELL_TEXT: &str = "sshprobe";
-/// How long the words about a channel that was not opened are waited for; they come with the refusal.
-const WORDS: Duration = Duration::from_secs(1);
+use super::fence::{Fence, Key, Seen};
 
 /// What to log in by.
 #[derive(Debug, Clone, Copy)]
@@ -77,15 +69,15 @@ pub(crate) async fn login<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let tether = Tether(Some(Arc::new(key.clone())));
+    let tether = Tether::to(Arc::new(key.clone()));
     let heard = Arc::new(Mutex::new(Heard::default()));
     let mut login = Login { user: terms.user.to_owned(), methods: terms.order.methods.clone(), ..Login::default() };
     // Whoever speaks first turns the text of a server that throttles into a reset.
     let _ = timeout_at(terms.deadline.min(Instant::now() + terms.speak_after), fence.heard()).await;
     let (ended, end) = oneshot::channel();
     let (failures, failed) = mpsc::unbounded_channel();
-    let client = Client { expected: terms.order.host_key.clone(), heard: Arc::clone(&heard), failures, _ended: ended };
-    let mut end = End(end);
+    let client = Client::new(terms.order.host_key.clone(), Arc::clone(&heard), failures, ended);
+    let mut end = End::new(end);
     let connecting = client::connect_stream(Arc::new(config(&terms)), fence, client);
     let mut handle = match timeout_at(terms.deadline, connecting).await {
         Ok(Ok(handle)) => handle,
@@ -108,7 +100,7 @@ where
     let in_time = timeout_at(terms.deadline, trying).await.is_ok();
     if login.accepted {
         let seen = key.seen();
-        let session = Session { handle: Arc::new(handle), end, failed: tokio::sync::Mutex::new(failed), tether };
+        let session = Session::new(handle, end, failed, tether);
         return (told(login, Stage::Login, None, &heard, seen), Some(session));
     }
     // What it was that ended the session is known before we say farewell to it.
@@ -138,377 +130,6 @@ fn told(login: Login, stage: Stage, fault: Option<Fault>, heard: &Mutex<Heard>, 
         banner: std::mem::take(&mut heard.banner),
         banner_truncated: heard.banner_truncated,
         seen,
-    }
-}
-
-async fn farewell(handle: &Handle<Client>, end: &mut End) {
-    let said = handle.disconnect(russh::Disconnect::ByApplication, FAREWELL_TEXT, "");
-    let _ = timeout(FAREWELL, async { (said.await, end.wait().await) }).await;
-}
-
-/// A session after a login.
-pub(crate) struct Session {
-    handle: Arc<Handle<Client>>,
-    end: End,
-    failed: tokio::sync::Mutex<mpsc::UnboundedReceiver<Failed>>,
-    tether: Tether,
-}
-
-/// A connection that the server made for us, as a stream.
-pub(crate) type ChannelStream = russh::ChannelStream<Msg>;
-
-/// Why the server did not connect us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OpenFailure {
-    /// The reason.
-    pub(crate) reason: OpenReason,
-    /// The server's words.
-    pub(crate) text: String,
-}
-
-/// The reasons of RFC 4254 section 5.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OpenReason {
-    /// It must not (AllowTcpForwarding, PermitOpen, `restrict`).
-    Prohibited,
-    /// It tried, and could not.
-    ConnectFailed,
-    /// It does not know such channels.
-    UnknownType,
-    /// It lacks something.
-    Shortage,
-    /// A reason of its own, by number.
-    Other(u32),
-    /// The session is over.
-    SessionOver,
-}
-
-impl Session {
-    /// Has the server connect to `host`, as it understands that name, and `port`.
-    ///
-    /// Dropped before the server has answered, the channel is closed as soon as it has.
-    pub(crate) async fn direct_tcpip(&self, host: &str, port: u16) -> Result<ChannelStream, OpenFailure> {
-        let (answer, answered) = oneshot::channel();
-        let (handle, host) = (Arc::clone(&self.handle), host.to_owned());
-        // A task of its own, which ends with the session: a channel that opens when nobody waits for it any more is to be closed.
-        tokio::spawn(async move {
-            let opened = handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0).await;
-            let _ = answer.send(opened.map(Channel::into_stream));
-        });
-        let over = || OpenFailure { reason: OpenReason::SessionOver, text: String::new() };
-        match answered.await.map_err(|_| over())? {
-            Ok(stream) => Ok(stream),
-            Err(russh::Error::ChannelOpenFailure(reason)) => {
-                Err(OpenFailure { reason: open_reason(&reason), text: self.words().await })
-            }
-            Err(_) => Err(over()),
-        }
-    }
-
-    /// What the server said about the channel that it has just refused.
-    ///
-    /// The session's task goes on to nothing else before somebody has taken these words ([`Client::channel_open_failure`]), so
-    /// they are never those about another channel.
-    async fn words(&self) -> String {
-        let take = async {
-            let mut failed = self.failed.lock().await;
-            while let Some(Failed { text, taken }) = failed.recv().await {
-                if taken.send(()).is_ok() {
-                    return text;
-                }
-            }
-            String::new()
-        };
-        timeout(WORDS, take).await.unwrap_or_default()
-    }
-
-    /// The session has ended, whoever ended it.
-    pub(crate) fn is_over(&self) -> bool {
-        self.handle.is_closed()
-    }
-
-    /// Says farewell. When this is done, nothing runs any more that belonged to the session.
-    pub(crate) async fn leave(mut self) {
-        farewell(&self.handle, &mut self.end).await;
-        self.tether.release();
-    }
-}
-
-/// Ends what hangs on it when it is dropped, unless it was released.
-struct Tether(Option<Arc<dyn Abort>>);
-
-impl Tether {
-    fn release(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Tether {
-    fn drop(&mut self) {
-        if let Some(stream) = &self.0 {
-            stream.abort();
-        }
-    }
-}
-
-/// Resolves when russh's task is over.
-pub(super) struct End(oneshot::Receiver<()>);
-
-impl End {
-    pub(super) fn over(&mut self) -> bool {
-        !matches!(self.0.try_recv(), Err(oneshot::error::TryRecvError::Empty))
-    }
-
-    pub(super) async fn wait(&mut self) {
-        if !self.0.is_terminated() {
-            let _ = (&mut self.0).await;
-        }
-    }
-}
-
-/// What russh told while it ran.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    banner: Vec<u8>,
-    banner_truncated: bool,
-    disconnect: Option<Disconnect>,
-    error: Option<russh::Error>,
-    other_key: Option<Vec<u8>>,
-    /// The last refusal came with an empty list, and russh ended the session over it.
-    pub(super) no_method: bool,
-}
-
-pub(super) fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
-    heard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A channel that was not opened.
-struct Failed {
-    text: String,
-    taken: oneshot::Sender<()>,
-}
-
-/// What russh asks and tells.
-pub(crate) struct Client {
-    expected: Vec<u8>,
-    heard: Arc<Mutex<Heard>>,
-    failures: mpsc::UnboundedSender<Failed>,
-    /// Dropped with the task.
-    _ended: oneshot::Sender<()>,
-}
-
-impl client::Handler for Client {
-    type Error = russh::Error;
-
-    async fn auth_banner(&mut self, banner: &str, _: &mut client::Session) -> Result<(), russh::Error> {
-        let mut heard = lock(&self.heard);
-        let room = Auth::BANNER_MAX.saturating_sub(heard.banner.len());
-        heard.banner.extend(banner.bytes().take(room));
-        heard.banner_truncated |= banner.len() > room;
-        Ok(())
-    }
-
-    /// russh has verified the signature when it asks this.
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        let plain = match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => key.to_bytes(),
-            PublicKeyOrCertificate::Certificate(certificate) => {
-                russh::keys::PublicKey::from(certificate.public_key().clone()).to_bytes()
-            }
-        };
-        let plain = plain?;
-        let same = plain == self.expected;
-        if !same {
-            lock(&self.heard).other_key = Some(plain);
-        }
-        Ok(same)
-    }
-
-    async fn channel_open_failure(
-        &mut self,
-        _: ChannelId,
-        _: ChannelOpenFailure,
-        description: &str,
-        _: &str,
-        _: &mut client::Session,
-    ) -> Result<(), russh::Error> {
-        let (taken, gone) = oneshot::channel();
-        if self.failures.send(Failed { text: description.to_owned(), taken }).is_ok() {
-            // Whoever asked for the channel may have given up.
-            let _ = timeout(WORDS / 4, gone).await;
-        }
-        Ok(())
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<russh::Error>) -> Result<(), russh::Error> {
-        let mut heard = lock(&self.heard);
-        match reason {
-            DisconnectReason::ReceivedDisconnect(said) => {
-                let text = said.message.into_bytes().into_iter().take(Disconnect::TEXT_MAX).collect();
-                heard.disconnect = Some(Disconnect { code: said.reason_code as u32, text });
-            }
-            DisconnectReason::Error(error) => {
-                heard.no_method = matches!(error, russh::Error::NoAuthMethod);
-                heard.error = Some(error);
-            }
-        }
-        Ok(())
-    }
-
-    // A server has no business opening channels to us, and russh accepts some of them by itself. Dropped, they are refused.
-
-    async fn server_channel_open_forwarded_tcpip(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
-        _: &mut client::Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_forwarded_streamlocal(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: ChannelOpenHandle,
-        _: &mut client::Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_agent_forward(
-        &mut self,
-        _: Channel<Msg>,
-        _: ChannelOpenHandle,
-        _: &mut client::Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_session(
-        &mut self,
-        _: Channel<Msg>,
-        _: ChannelOpenHandle,
-        _: &mut client::Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_tcpip(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
-        _: &mut client::Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_streamlocal(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: ChannelOpenHandle,
-        _: &mut client::Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_x11(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
-        _: &mut client::Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-}
-
-/// Everything that russh has and a server may still want, the best first. Who is at the other end is settled by the pinned key.
-const KEX: &[kex::Name] = &[
-    kex::MLKEM768X25519_SHA256,
-    kex::CURVE25519,
-    kex::CURVE25519_PRE_RFC_8731,
-    kex::ECDH_SHA2_NISTP256,
-    kex::ECDH_SHA2_NISTP384,
-    kex::ECDH_SHA2_NISTP521,
-    kex::DH_GEX_SHA256,
-    kex::DH_G16_SHA512,
-    kex::DH_G18_SHA512,
-    kex::DH_G14_SHA256,
-    kex::DH_G15_SHA512,
-    kex::DH_G17_SHA512,
-    kex::DH_G14_SHA1,
-    kex::DH_GEX_SHA1,
-    kex::DH_G1_SHA1,
-    kex::EXTENSION_SUPPORT_AS_CLIENT,
-    kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
-];
-
-const CIPHER: &[cipher::Name] = &[
-    cipher::CHACHA20_POLY1305,
-    cipher::AES_128_GCM,
-    cipher::AES_256_GCM,
-    cipher::AES_128_CTR,
-    cipher::AES_192_CTR,
-    cipher::AES_256_CTR,
-    cipher::AES_128_CBC,
-    cipher::AES_192_CBC,
-    cipher::AES_256_CBC,
-];
-
-const MAC: &[mac::Name] = &[
-    mac::HMAC_SHA256_ETM,
-    mac::HMAC_SHA512_ETM,
-    mac::HMAC_SHA256,
-    mac::HMAC_SHA512,
-    mac::HMAC_SHA1_ETM,
-    mac::HMAC_SHA1,
-];
-
-fn config(terms: &Terms<'_>) -> client::Config {
-    client::Config {
-        client_id: SshId::Standard(Cow::Owned(terms.ident.to_owned())),
-        preferred: Preferred {
-            kex: Cow::Borrowed(KEX),
-            key: Cow::Owned(host_key_algorithms(&terms.order.host_key)),
-            cipher: Cow::Borrowed(CIPHER),
-            mac: Cow::Borrowed(MAC),
-            ..Preferred::DEFAULT
-        },
-        inactivity_timeout: terms.inactivity,
-        keepalive_interval: None,
-        ..client::Config::default()
-    }
-}
-
-/// The algorithms by which a server proves to hold the key that is expected of it.
-fn host_key_algorithms(blob: &[u8]) -> Vec<Algorithm> {
-    match key_type(blob) {
-        Some("ssh-rsa") => {
-            [Some(HashAlg::Sha512), Some(HashAlg::Sha256), None].map(|hash| Algorithm::Rsa { hash }).into()
-        }
-        Some(kind) => Algorithm::new(kind).into_iter().collect(),
-        None => Vec::new(),
-    }
-}
-
-fn open_reason(reason: &ChannelOpenFailure) -> OpenReason {
-    match reason {
-        ChannelOpenFailure::AdministrativelyProhibited => OpenReason::Prohibited,
-        ChannelOpenFailure::ConnectFailed => OpenReason::ConnectFailed,
-        ChannelOpenFailure::UnknownChannelType => OpenReason::UnknownType,
-        ChannelOpenFailure::ResourceShortage => OpenReason::Shortage,
-        ChannelOpenFailure::Other { code, .. } => OpenReason::Other(*code),
     }
 }
 

@@ -60,6 +60,8 @@ pub(crate) fn healthy(host: &str) -> Record {
         banner_b64: None,
         banner_truncated: false,
         result: Some(AuthResult::Listed),
+        attempts: None,
+        withheld: Vec::new(),
     });
     record.timing_us.connect = Some(200);
     record.timing_us.total = Some(12_300);

@@ -72,7 +72,7 @@ impl Transport for ProxyCommand {
         let mut tunnel = Tunnel::new(Via::ProxyCommand);
         let host = connect.host.to_string();
         let down = |evidence, mut tunnel: Tunnel, detail: String| {
-            tunnel.trouble = Some(TunnelTrouble { code: Code::ProxyCommandFailed, arg: None, detail });
+            tunnel.trouble = Some(TunnelTrouble::lasting(Code::ProxyCommandFailed, None, detail));
             Opening::broken(evidence, tunnel, self.clock.now())
         };
         let expanded = || expand(&self.command, &host, connect.addr.port(), &connect.plan.user, &host);

@@ -198,7 +198,7 @@ impl Transport for Proxy {
         let mut tunnel = Tunnel::new(self.url.kind.via());
         let mut evidence = Evidence::new(connect.addr, started);
         let down = |evidence, mut tunnel: Tunnel, code, arg, detail: String| {
-            tunnel.trouble = Some(TunnelTrouble { code, arg, detail });
+            tunnel.trouble = Some(TunnelTrouble::lasting(code, arg, detail));
             Opening::broken(evidence, tunnel, self.clock.now())
         };
         let proxy = match self.address().await {

@@ -29,17 +29,13 @@ pub(super) enum End {
 pub(super) fn trouble(words: &Stderr, end: End) -> Option<TunnelTrouble> {
     if let Some(found) = words.trouble() {
         let detail = format!("the proxy command ({}) said {}", found.program, quote(&found.line, QUOTED));
-        return Some(TunnelTrouble { code: found.code, arg: found.arg, detail });
+        return Some(TunnelTrouble::lasting(found.code, found.arg, detail));
     }
     let last = words.last_line();
     let said =
         last.as_ref().map_or_else(|| String::from(" without a word"), |line| format!(": {}", quote(line, QUOTED)));
     let failed = |arg: String, detail: String| {
-        Some(TunnelTrouble {
-            code: Code::ProxyCommandFailed,
-            arg: Some(arg),
-            detail: format!("the proxy command {detail}"),
-        })
+        Some(TunnelTrouble::lasting(Code::ProxyCommandFailed, Some(arg), format!("the proxy command {detail}")))
     };
     match end {
         End::Ended(status) => match (status.code(), status.signal()) {

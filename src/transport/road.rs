@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::transport::command::{CommandPath, ProxyCommand};
 #[cfg(feature = "iap")]
 use crate::transport::iap::{Iap, IapPath};
+#[cfg(feature = "login")]
+use crate::transport::jump::{Jump, JumpPath};
 use crate::transport::proxy::{Proxy, ProxyPath};
 use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 use crate::transport::tcp::{Tcp, TcpPath};
@@ -23,6 +25,8 @@ macro_rules! each {
             $type::Tcp($way) => $call,
             $type::Command($way) => $call,
             $type::Proxy($way) => $call,
+            #[cfg(feature = "login")]
+            $type::Jump($way) => $call,
             #[cfg(feature = "iap")]
             $type::Iap($way) => $call,
         }
@@ -39,6 +43,9 @@ pub enum Road {
     Command(ProxyCommand),
     /// By a SOCKS5 or HTTP proxy.
     Proxy(Box<Proxy>),
+    /// By a jump host.
+    #[cfg(feature = "login")]
+    Jump(Jump),
     /// By a tunnel of the Identity-Aware Proxy.
     #[cfg(feature = "iap")]
     Iap(Box<Iap>),
@@ -54,9 +61,23 @@ pub enum RoadPath {
     Command(Box<CommandPath>),
     /// By a SOCKS5 or HTTP proxy.
     Proxy(Box<ProxyPath>),
+    /// By a jump host.
+    #[cfg(feature = "login")]
+    Jump(Box<JumpPath>),
     /// By a tunnel of the Identity-Aware Proxy.
     #[cfg(feature = "iap")]
     Iap(Box<IapPath>),
+}
+
+impl Road {
+    /// Whether it goes through jump hosts.
+    #[must_use]
+    pub const fn jumps(&self) -> bool {
+        #[cfg(feature = "login")]
+        return matches!(self, Road::Jump(_));
+        #[cfg(not(feature = "login"))]
+        false
+    }
 }
 
 fn over<S>(opening: Opening<S>, path: impl FnOnce(S) -> RoadPath) -> Opening<RoadPath> {
@@ -85,6 +106,8 @@ impl Transport for Road {
                 over(Box::pin(command.open(connect)).await, |path| RoadPath::Command(Box::new(path)))
             }
             Road::Proxy(proxy) => over(Box::pin(proxy.open(connect)).await, |path| RoadPath::Proxy(Box::new(path))),
+            #[cfg(feature = "login")]
+            Road::Jump(jump) => over(Box::pin(jump.open(connect)).await, |path| RoadPath::Jump(Box::new(path))),
             #[cfg(feature = "iap")]
             Road::Iap(iap) => over(Box::pin(iap.open(connect)).await, |path| RoadPath::Iap(Box::new(path))),
         }
@@ -105,6 +128,8 @@ impl Stream for RoadPath {
             RoadPath::Tcp(path) => path.leave(how).await,
             RoadPath::Command(path) => Box::pin(path.leave(how)).await,
             RoadPath::Proxy(path) => path.leave(how).await,
+            #[cfg(feature = "login")]
+            RoadPath::Jump(path) => path.leave(how).await,
             #[cfg(feature = "iap")]
             RoadPath::Iap(path) => Box::pin(path.leave(how)).await,
         }

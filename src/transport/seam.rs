@@ -58,7 +58,7 @@ impl<S> Opening<S> {
 }
 
 /// A connection that is up.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// What `error`, which read or write gave, means if the connection has outlived it; `None` if it is over.
     fn outlived(&self, error: &io::Error) -> Option<SoftError>;
 

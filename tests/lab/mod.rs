@@ -3,8 +3,11 @@
 mod disk;
 mod ground;
 mod interrupt;
+mod jump;
 mod keys;
 mod limits;
+#[cfg(feature = "login")]
+mod login;
 mod matrix;
 mod names;
 mod path;

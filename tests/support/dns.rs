@@ -22,20 +22,30 @@ impl NameServer {
     /// the SSHFP record 4 2 of 32 bytes 0xAB, and the answer claims to be validated (AD), though there is no signature anywhere.
     pub(crate) fn start(netns: &Netns, address: IpAddr) -> Self {
         let socket = netns.enter(|| UdpSocket::bind(SocketAddr::new(address, 53))).expect("port 53");
-        socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
         let over = Arc::new(AtomicBool::new(false));
         let until = Arc::clone(&over);
-        let thread = netns.spawn(move || {
-            let mut buffer = [0; 1500];
-            while !until.load(Ordering::Relaxed) {
-                if let Ok((length, from)) = socket.recv_from(&mut buffer)
-                    && let Some(answer) = answer(&buffer[..length])
-                {
-                    let _ = socket.send_to(&answer, from);
-                }
-            }
-        });
-        Self { over, thread: Some(thread) }
+        Self { over, thread: Some(netns.spawn(move || serve(&socket, &until))) }
+    }
+
+    /// Listens on a free port of 127.0.0.1. `tunnel` and `vm-here` have the address 127.0.0.1.
+    pub(crate) fn here() -> (Self, SocketAddr) {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let addr = socket.local_addr().expect("bound");
+        let over = Arc::new(AtomicBool::new(false));
+        let until = Arc::clone(&over);
+        (Self { over, thread: Some(std::thread::spawn(move || serve(&socket, &until))) }, addr)
+    }
+}
+
+fn serve(socket: &UdpSocket, until: &AtomicBool) {
+    socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+    let mut buffer = [0; 1500];
+    while !until.load(Ordering::Relaxed) {
+        if let Ok((length, from)) = socket.recv_from(&mut buffer)
+            && let Some(answer) = answer(&buffer[..length])
+        {
+            let _ = socket.send_to(&answer, from);
+        }
     }
 }
 
@@ -70,6 +80,7 @@ fn answer(query: &[u8]) -> Option<Vec<u8>> {
         "vouched" => (0, Some((A, vec![10, 0, 0, 9])).filter(|_| kind == A)),
         // A name that is a pointer to the question's own.
         "loop" => (0, Some((CNAME, vec![0xc0, 12]))),
+        "tunnel" | "vm-here" => (0, Some((A, vec![127, 0, 0, 1])).filter(|_| kind == A)),
         _ => {
             let octet = label.strip_prefix("host").and_then(|number| number.parse().ok());
             let address = octet.map(|octet| Ipv4Addr::new(10, 0, 0, octet).octets().to_vec());

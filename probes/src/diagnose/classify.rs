@@ -25,6 +25,9 @@ pub fn classify(evidence: &Evidence, asked: Depth) -> Verdict {
 
 fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {
     let Some(fault) = &evidence.fault else {
+        if let Some(login) = &evidence.login {
+            return login::answered(login);
+        }
         return if evidence.stage >= stage_of(asked) {
             session::complete(evidence)
         } else {
@@ -48,12 +51,16 @@ fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {
         Fault::Tarpit | Fault::PreambleTooLong | Fault::IdentMalformed(_) | Fault::Ssh1Only | Fault::Echo => {
             ident::never_one(evidence, fault)
         }
+        Fault::NoCommon(slot) if evidence.login.is_some() => login::no_common(evidence, *slot),
         Fault::NoCommon(slot) => session::no_common(evidence, *slot),
         Fault::OtherHostKey => login::other_host_key(evidence),
         Fault::BadSignature(why) => session::bad_signature(evidence, why),
         Fault::Protocol(what) => session::broke_protocol(evidence, what),
         Fault::Mac => session::mac_error(evidence),
-        Fault::Disconnected => disconnect::judge(evidence),
+        Fault::Disconnected => match &evidence.login {
+            Some(login) => login::disconnected(login, disconnect::judge(evidence)),
+            None => disconnect::judge(evidence),
+        },
         // A DISCONNECT says more than the close that follows it.
         Fault::Eof | Fault::Reset if evidence.disconnect.is_some() => disconnect::judge(evidence),
         Fault::Eof => ended(evidence, End::Eof),
@@ -100,7 +107,8 @@ fn ended(evidence: &Evidence, end: End) -> Verdict {
         Stage::Kex => session::kex_ended(evidence, end),
         Stage::Auth => session::auth_ended(evidence, end),
         Stage::Connect if end == End::Timeout => connect::timed_out(evidence),
-        Stage::Resolve | Stage::Connect | Stage::Tunnel | Stage::Login => midway(evidence, end),
+        Stage::Login => login::ended(evidence, end),
+        Stage::Resolve | Stage::Connect | Stage::Tunnel => midway(evidence, end),
     }
 }
 
@@ -131,6 +139,7 @@ const fn stage_of(depth: Depth) -> Stage {
         Depth::Kexinit => Stage::Kexinit,
         Depth::Kex => Stage::Kex,
         Depth::Auth => Stage::Auth,
+        Depth::Login => Stage::Login,
     }
 }
 
@@ -142,6 +151,7 @@ fn holds(evidence: &Evidence, asked: Depth) -> bool {
         Depth::Kexinit => evidence.kexinit.is_some(),
         Depth::Kex => evidence.stage >= Stage::Auth,
         Depth::Auth => evidence.auth.as_ref().is_some_and(|auth| auth.none_accepted || auth.methods.is_some()),
+        Depth::Login => evidence.login.as_ref().is_some_and(|login| login.accepted),
     }
 }
 

@@ -5,26 +5,43 @@ use std::net::SocketAddr;
 use super::classify::classify;
 use super::code::{Code, Status};
 use super::finding::{Finding, FindingId};
+use super::login;
 use super::verdict::{Answer, Verdict};
 use crate::evidence::{Evidence, Stage};
 use crate::plan::Depth;
 
 /// Judges all connections of a case, in the order in which they were made. Those from the `further`-th on were made for
-/// another host key only, and go no deeper than the key exchange.
+/// another host key only, and go no deeper than the key exchange. Those that logged in come last: they decide if all before them is
+/// well.
 ///
 /// A wrong host-key signature wins, then a connection that yielded what was asked for, then the deepest stage's failure.
 /// A kexinit or key exchange that only small segments bring through is a black hole on the path, not a slow server.
 #[must_use]
 pub fn judge(connections: &[Evidence], further: usize, asked: Depth) -> Verdict {
-    let depth = |at: usize| if at < further { asked } else { asked.min(Depth::Kex) };
+    let login = connections.iter().position(|each| each.login.is_some()).unwrap_or(connections.len());
+    let depth = |at: usize| match at {
+        at if at >= login => Depth::Login,
+        at if at < further => asked.min(Depth::Auth),
+        _ => asked.min(Depth::Kex),
+    };
     let each = connections.iter().enumerate();
     let mut verdicts: Vec<Verdict> = each.map(|(at, evidence)| classify(evidence, depth(at))).collect();
     for (index, verdict) in verdicts.iter_mut().enumerate() {
         verdict.connection = index;
     }
-    let Some(mut winner) = winner(connections, &verdicts, further) else {
+    let (before, logins) = verdicts.split_at_checked(login).unwrap_or((&verdicts, &[]));
+    let learning = connections.get(..login).unwrap_or(connections);
+    let Some(mut winner) = winner(learning, before, further) else {
         return Verdict::new(Code::Internal, Stage::Connect, "no connection was made and none was refused");
     };
+    if asked == Depth::Login && winner.code == Code::Ok {
+        winner = match logins.last() {
+            Some(login) => Verdict { findings: winner.findings, ..login.clone() },
+            // A server that lets everybody in needs no credential.
+            None if learning.iter().any(|each| each.auth.as_ref().is_some_and(|auth| auth.none_accepted)) => winner,
+            None => login::not_made(winner),
+        };
+    }
     winner.answers = verdicts.iter().map(|verdict| Answer { code: verdict.code, stage: verdict.stage }).collect();
     // The connection that decided comes first in the list; another's findings ride along once.
     for finding in verdicts.into_iter().flat_map(|verdict| verdict.findings) {

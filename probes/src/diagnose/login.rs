@@ -1,11 +1,208 @@
-//! What a login came to.
+//! What a login came to: the server's answers to what was tried, or how the connection ended before that.
 
+use super::classify::{End, QUOTED, midway, seconds, up};
 use super::code::Code;
 use super::verdict::Verdict;
-use crate::evidence::Evidence;
+use crate::escape::{escape, quote, shorten};
+use crate::evidence::login::{Answer, Attempt, Login, Method, Named, Why};
+use crate::evidence::{Evidence, Slot, Stage};
+
+/// How many of the tries a sentence tells.
+const TOLD: usize = 6;
+
+/// The server answered to what was tried, or there was nothing that it wanted.
+pub(super) fn answered(login: &Login) -> Verdict {
+    let user = quote(&login.user, QUOTED);
+    let decided = decided(login);
+    let verdict = |code, sentence: String| Verdict::new(code, Stage::Login, sentence + &withheld(login));
+    if let Some(attempt) = login.attempts.iter().find(|attempt| attempt.answer == Answer::Accepted) {
+        return Verdict::new(Code::Ok, Stage::Login, format!("logged in as {user} with {}", named(attempt)));
+    }
+    let asked_only: Vec<&Attempt> =
+        login.attempts.iter().filter(|attempt| attempt.answer == Answer::WouldBeAccepted).collect();
+    if !asked_only.is_empty() {
+        let keys: Vec<String> = asked_only.into_iter().map(named).collect();
+        let sentence = format!("for {user} the server would take {}; nothing was signed", keys.join(", "));
+        return verdict(Code::Ok, sentence);
+    }
+    let Some(attempt) = decided else { return nothing_tried(login) };
+    let tried = format!("for {user}: {}", tried(login));
+    let method = attempt.method.name();
+    match &attempt.answer {
+        Answer::Partial(next) => {
+            let next: Vec<String> = next.iter().map(|name| shorten(name, QUOTED)).collect();
+            let sentence = format!("{tried}; the server now wants {}", list(&next));
+            verdict(Code::AuthPartial, sentence).with_arg(next.join(","))
+        }
+        Answer::RefusedAtQuery => verdict(Code::AuthKeyRefused, tried).medium(),
+        Answer::RefusedAfterKey => verdict(Code::AuthRefusedAfterKey, tried).medium(),
+        Answer::NoSignatureAlgorithm => verdict(Code::AuthSigAlg, tried),
+        _ => verdict(Code::AuthFailed, tried).with_arg(method).medium(),
+    }
+}
+
+/// The try that says most about why there is no login: a factor that was taken unless a later one was refused, what came
+/// furthest else.
+fn decided(login: &Login) -> Option<&Attempt> {
+    let last = login.attempts.iter().rev().find(|attempt| attempt.answer != Answer::None)?;
+    if matches!(last.answer, Answer::Partial(_) | Answer::NoAnswer(_)) {
+        return Some(last);
+    }
+    let furthest = |attempt: &&Attempt| match attempt.answer {
+        Answer::NoSignatureAlgorithm => 1,
+        Answer::RefusedAtQuery => 2,
+        Answer::NotSigned(_) => 3,
+        Answer::Refused => 4,
+        Answer::RefusedAfterKey => 5,
+        _ => 0,
+    };
+    login.attempts.iter().max_by_key(furthest)
+}
+
+/// Nothing that was given could be shown.
+fn nothing_tried(login: &Login) -> Verdict {
+    let user = quote(&login.user, QUOTED);
+    let methods = listed(login);
+    if login.withheld.iter().any(|each| each.why == Why::HostKeyUnknown) {
+        let sentence = format!("nothing was sent for {user}{}", withheld(login));
+        return Verdict::new(Code::HostKeyUnknown, Stage::Login, sentence);
+    }
+    let mut given: Vec<String> = Vec::new();
+    for each in &login.withheld {
+        let name = each.method.name().to_owned();
+        if !given.contains(&name) {
+            given.push(name);
+        }
+    }
+    let sentence = format!("the server takes {methods} from {user}, and what was given is for {}", list(&given));
+    Verdict::new(Code::AuthNoCommonMethod, Stage::Login, sentence)
+}
+
+/// The connection ended, or fell silent, before an answer came.
+pub(super) fn ended(evidence: &Evidence, end: End) -> Verdict {
+    let Some(login) = &evidence.login else { return midway(evidence, end) };
+    let waiting = login.attempts.last().filter(|attempt| attempt.answer == Answer::None);
+    let waited = waiting.map_or_else(|| String::from("the service request"), named);
+    let before = tried(login);
+    let before = if before.is_empty() { before } else { format!("; before that: {before}") };
+    let verdict = |code, sentence: String| Verdict::new(code, evidence.stage, sentence + &before).medium();
+    match end {
+        End::Eof | End::Reset => verdict(Code::AuthClosed, format!("the server {} in answer to {waited}", end.verb())),
+        End::Timeout => verdict(Code::AuthTimeout, format!("no answer to {waited} in {}", seconds(up(evidence)))),
+        End::Lost => midway(evidence, end),
+    }
+}
+
+/// The server disconnected with a reason, which `verdict` has judged: what had been tried by then belongs to it.
+pub(super) fn disconnected(login: &Login, verdict: Verdict) -> Verdict {
+    let waiting = login.attempts.last().filter(|attempt| attempt.answer == Answer::None).map(named);
+    let mut detail = verdict.detail.clone();
+    waiting.into_iter().for_each(|name| detail += &format!(", in answer to {name}"));
+    let before = tried(login);
+    if !before.is_empty() {
+        detail += &format!("; before that: {before}");
+    }
+    Verdict { detail: detail + &withheld(login), ..verdict }
+}
 
 /// The connection that was to log in was answered by another key than the one before it.
 pub(super) fn other_host_key(evidence: &Evidence) -> Verdict {
     let sentence = "another host key was shown than on the connection before; nothing was sent to whoever holds it";
     Verdict::new(Code::HostKeyChanged, evidence.stage, sentence)
+}
+
+/// What logs in cannot do what the probe can.
+pub(super) fn no_common(evidence: &Evidence, slot: Slot) -> Verdict {
+    let (code, what) = match slot {
+        Slot::Kex => (Code::NoCommonKex, "key exchange"),
+        Slot::HostKey => (Code::NoCommonHostkey, "host-key algorithm for the key that it proved"),
+        Slot::Cipher => (Code::NoCommonCipher, "cipher"),
+        Slot::Mac => (Code::NoCommonMac, "MAC"),
+        Slot::Compression => (Code::NoCommonCompression, "compression"),
+    };
+    let sentence = format!(
+        "the part of sshprobe that logs in has no {what} in common with the server, although the part that probes has"
+    );
+    Verdict::new(code, evidence.stage, sentence)
+}
+
+/// All was learned that the login needs, and none was made.
+pub(super) fn not_made(learned: Verdict) -> Verdict {
+    let sentence = "no login was tried: the host key was not proven, so that nothing can be held against it";
+    Verdict { code: Code::HostKeyUnknown, detail: String::from(sentence), ..learned }
+}
+
+fn tried(login: &Login) -> String {
+    let answered: Vec<&Attempt> = login.attempts.iter().filter(|attempt| attempt.answer != Answer::None).collect();
+    let mut parts: Vec<String> = answered.iter().take(TOLD).map(|attempt| told(attempt)).collect();
+    if answered.len() > TOLD {
+        parts.push(format!("and {} more", answered.len() - TOLD));
+    }
+    parts.join("; ")
+}
+
+fn told(attempt: &Attempt) -> String {
+    let what = match &attempt.answer {
+        Answer::Accepted => String::from("accepted"),
+        Answer::Partial(_) => String::from("accepted as one factor"),
+        Answer::WouldBeAccepted => String::from("would be accepted"),
+        Answer::RefusedAtQuery => String::from("refused at the query"),
+        Answer::RefusedAfterKey => String::from("taken at the query, refused after the signature"),
+        Answer::Refused => String::from("refused"),
+        Answer::NoSignatureAlgorithm => String::from("ruled out by server-sig-algs, not sent"),
+        Answer::NotSigned(why) => format!("taken at the query, not signed: {}", shorten(why, QUOTED)),
+        Answer::NoAnswer(prompt) => format!("given up, as no answer was given for {}", quote(prompt, QUOTED)),
+        Answer::None => String::from("not answered"),
+    };
+    let note = attempt.credential.note.as_deref();
+    // What is odd about a credential is of interest where it was not taken.
+    let note = note.filter(|_| !matches!(attempt.answer, Answer::Accepted | Answer::Partial(_)));
+    format!("{} {what}{}", named(attempt), note.map(|note| format!(" ({})", escape(note))).unwrap_or_default())
+}
+
+/// A try by what was shown.
+fn named(attempt: &Attempt) -> String {
+    credential(attempt.method, &attempt.credential)
+}
+
+fn credential(method: Method, named: &Named) -> String {
+    let name = shorten(&named.name, QUOTED);
+    match (method, &named.fingerprint) {
+        (Method::PublicKey, Some(fingerprint)) => {
+            let kind = named.kind.as_deref().unwrap_or("key");
+            format!("{} {name} ({})", escape(kind), escape(fingerprint))
+        }
+        _ => format!("{} ({name})", method.name()),
+    }
+}
+
+/// What was given and is of no use here, and why.
+fn withheld(login: &Login) -> String {
+    let mut out = String::new();
+    let those = |why| -> Vec<String> {
+        let these = login.withheld.iter().filter(|each| each.why == why);
+        these.map(|each| credential(each.method, &each.credential)).collect()
+    };
+    let unknown = those(Why::HostKeyUnknown);
+    if !unknown.is_empty() {
+        out += &format!("; withheld, as the host key is not known (--accept-new gives it away): {}", list(&unknown));
+    }
+    let spent = those(Why::TriesSpent);
+    if !spent.is_empty() {
+        out += &format!("; not tried, as sshd hangs up after six refusals: {}", list(&spent));
+    }
+    let unwanted = those(Why::NotOffered);
+    if !unwanted.is_empty() && !login.attempts.is_empty() {
+        out += &format!("; not tried, as the server lists {}: {}", listed(login), list(&unwanted));
+    }
+    out
+}
+
+fn listed(login: &Login) -> String {
+    let methods: Vec<String> = login.methods.iter().map(|name| shorten(name, QUOTED)).collect();
+    if methods.is_empty() { String::from("no method") } else { list(&methods) }
+}
+
+fn list(parts: &[String]) -> String {
+    parts.join(", ")
 }

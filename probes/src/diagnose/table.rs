@@ -868,6 +868,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &[
             "a wrong password or user",
             "a locked or expired account",
+            "Windows on Google Cloud that asks for a password: OpenSSH without Google's package, or an old gcloud that sends a user nobody set up",
             "DenyUsers or AllowUsers (they look the same)",
             "Google Cloud: OS Login without the role",
         ],
@@ -876,6 +877,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         ],
         &[
             "on the host: journalctl -u ssh; passwd -S USER; chage -l USER",
+            "Windows on Google Cloud: gcloud components update, and gcloud compute instances add-metadata VM --zone ZONE --metadata enable-windows-ssh=TRUE",
             "Google Cloud: grant roles/compute.osLogin or roles/compute.osAdminLogin",
         ],
     ),
@@ -888,6 +890,8 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a wrong user name; unknown users look the same",
             "Google Cloud: a metadata key on a VM with OS Login, or the other way round; OS Login without the role; an expired key, or one added a moment ago; the guest agent is down; the disk is full",
             "Windows on Google Cloud: enable-windows-ssh is not TRUE",
+            "a locked account, DenyUsers or AllowUsers (they look the same)",
+            "a certificate that has expired, or is not for this user; a key of a kind that PubkeyAcceptedAlgorithms leaves out (OpenSSH may list it in server-sig-algs all the same)",
         ],
         &[
             "another user's key gets in: this user's files or account; nobody's does: the server, its disk or its key source",
@@ -922,7 +926,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The server's server-sig-algs rules out every algorithm the key can sign with.",
         &[
             "a DSA key, or an RSA key where only others are allowed",
-            "an old client that signs with ssh-rsa (SHA-1) only",
+            "an old client that signs with ssh-rsa (SHA-1) only: PuTTY before 0.75 says `No supported authentication methods available`",
         ],
         &["server-sig-algs in the record against the key's type: ssh-keygen -lf KEY.pub"],
         &["make a new key: ssh-keygen -t ed25519", "on the host: sshd -T | grep -i pubkeyacceptedalgorithms"],
@@ -1085,7 +1089,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::ProxyRefused,
         "The proxy refused to connect to the target",
-        "The proxy is there and answered the request with a refusal (the parameter has its code).",
+        "The proxy is there and answered the request with a refusal (the parameter has its code). Of a jump host that forwards, and could not connect, it is the code that a probe from there would have (`refused`, `unreachable-host` …), else `connect-failed`.",
         &["its rules forbid the target or the port", "the target refused the proxy's connection"],
         &[
             "another target gets through: a rule for this one; the target answers from the proxy's own host: the proxy's rules",
@@ -1125,7 +1129,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::JumpFailed,
         "The jump host could not be used",
-        "The connection to the jump host itself failed with the code that the parameter names; the target was not tried.",
+        "The connection to the jump host, or the login there, failed with the code that the parameter names; the target was not tried.",
         &["see the jump host's own code"],
         &["the jump host's own code says; look it up in the same way"],
         &["probe the jump host by itself"],
@@ -1133,9 +1137,13 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::JumpForbidden,
         "The jump host does not forward to the target",
-        "The jump host answered the request for a direct-tcpip channel with a refusal.",
-        &["AllowTcpForwarding no or PermitOpen on the jump host", "the jump host cannot reach or resolve the target"],
-        &["`administratively prohibited` is the jump host's configuration, `connect failed` its way to the target"],
+        "The jump host let us in and refused the direct-tcpip channel (the parameter has RFC 4254's reason).",
+        &[
+            "AllowTcpForwarding no, DisableForwarding or PermitOpen on the jump host",
+            "`restrict`, no-port-forwarding or permitopen in front of the key in authorized_keys",
+            "a server that does no forwarding at all",
+        ],
+        &["another target gets through: PermitOpen or permitopen; none does: AllowTcpForwarding or the key's options"],
         &["on the jump host: sshd -T -C user=USER | grep -i -e allowtcpforwarding -e permitopen; nc -vz HOST PORT"],
     ),
     // dns-failure

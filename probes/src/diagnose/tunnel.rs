@@ -26,7 +26,7 @@ pub(super) fn explains(evidence: &Evidence) -> bool {
         Some(Fault::Eof | Fault::Reset) => match trouble.code {
             // 1006: the relay's connection ended and nobody said why. It may be the target's end.
             Code::IapRelayError => trouble.arg.as_deref() != Some("1006"),
-            code => matches!(code, Code::IapNotAuthorized | Code::IapProtocol),
+            code => matches!(code, Code::IapNotAuthorized | Code::IapProtocol | Code::JumpFailed),
         },
         _ => false,
     }

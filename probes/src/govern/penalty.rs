@@ -51,6 +51,10 @@ impl Class {
             let refused = !evidence.preamble.lines.is_empty() || !evidence.preamble.partial.is_empty();
             return (evidence.connected() && !refused).then_some(Class::NoAuth);
         }
+        if let Some(login) = &evidence.login {
+            let refused = !login.accepted && !login.attempts.is_empty();
+            return Some(if refused { Class::AuthFail } else { Class::NoAuth });
+        }
         let named_user = evidence.auth.as_ref().is_some_and(|auth| auth.none_sent);
         let wordless = matches!(evidence.fault, Some(Fault::Eof | Fault::Reset));
         if wordless && evidence.ended.since(evidence.started) >= Self::LEAST_GRACE {
@@ -70,7 +74,11 @@ impl Class {
     /// Whether the user named exists is not known before, so naming one counts as [`Class::InvalidUser`].
     #[must_use]
     pub fn expected(depth: Depth) -> Class {
-        if depth >= Depth::Auth { Class::InvalidUser } else { Class::NoAuth }
+        match depth {
+            Depth::Login => Class::AuthFail,
+            Depth::Auth => Class::InvalidUser,
+            _ => Class::NoAuth,
+        }
     }
 
     /// No LoginGraceTime in use is shorter: a connection that the server ended sooner was not ended by it.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::session::RelayFault;
 use crate::diagnose::Code;
+use crate::govern::retry::Transient;
 
 /// How far a tunnel had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +103,8 @@ pub struct IapEnd {
     pub how: How,
     /// The relay's own words, raw and at most [`IapEnd::REASON_MAX`] bytes.
     pub reason: Box<[u8]>,
+    /// How long the relay asked to be left alone (Retry-After, RFC 9110 section 10.2.3), where it gave seconds.
+    pub retry_after: Option<Duration>,
 }
 
 /// How many bytes a server's Close frame can have: a header of two, and a payload of at most 125 (RFC 6455 section 5.5).
@@ -132,7 +135,31 @@ impl IapEnd {
     /// An end with the relay's words, cut to what is kept.
     #[must_use]
     pub fn new(phase: Phase, how: How, reason: &[u8]) -> Self {
-        Self { phase, how, reason: reason.get(..Self::REASON_MAX).unwrap_or(reason).into() }
+        Self { phase, how, reason: reason.get(..Self::REASON_MAX).unwrap_or(reason).into(), retry_after: None }
+    }
+
+    /// With the value of a Retry-After header. A date is none of it: the relay's clock is its own.
+    #[must_use]
+    pub fn with_retry_after(self, value: &[u8]) -> Self {
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let seconds = std::str::from_utf8(value).ok().filter(|_| digits).map(|text| text.parse().unwrap_or(u64::MAX));
+        Self { retry_after: seconds.map(Duration::from_secs), ..self }
+    }
+
+    /// Whether to try again, as far as that is decided without knowing whether the instance has just been created.
+    #[must_use]
+    pub fn transient(&self) -> Option<Transient> {
+        match self.verdict()?.retry {
+            IapRetry::Once | IapRetry::FreshToken => Some(Transient::Way),
+            IapRetry::BackOff => Some(Transient::Busy { after: self.retry_after }),
+            IapRetry::Never | IapRetry::WhileStarting(_) => None,
+        }
+    }
+
+    /// The relay did not take the token.
+    #[must_use]
+    pub fn refuses_the_token(&self) -> bool {
+        self.verdict().is_some_and(|verdict| verdict.retry == IapRetry::FreshToken)
     }
 
     /// The close code, if the relay gave one.
@@ -251,6 +278,34 @@ mod tests {
         assert_eq!(close_frame_at_end(&[frame.as_slice(), b"x"].concat()), None);
         assert_eq!(close_frame_at_end(b"\x88\x02\x0f\xa3"), Some((4003, &b""[..])));
         assert_eq!(close_frame_at_end(b"\x88\x00"), None);
+    }
+
+    #[test]
+    fn what_the_relay_said_decides_whether_to_try_again() {
+        let busy = |after: Option<u64>| Some(Transient::Busy { after: after.map(Duration::from_secs) });
+        let http = |status, after: &[u8]| {
+            IapEnd::new(Phase::Upgrade, How::Http(status), b"").with_retry_after(after).transient()
+        };
+        for (value, after) in [
+            (&b"7"[..], Some(7)),
+            (b"0", Some(0)),
+            (b"99999999999999999999", Some(u64::MAX)),
+            (b"", None),
+            (b"+7", None),
+            (b"Fri, 31 Dec 1999 23:59:59 GMT", None),
+        ] {
+            assert_eq!((http(429, value), http(503, value)), (busy(after), busy(after)), "{value:?}");
+        }
+        assert_eq!((http(401, b""), http(403, b""), http(407, b"")), (Some(Transient::Way), None, None));
+        let close = |code| IapEnd::new(Phase::Sid, How::Close(Some(code)), b"").transient();
+        for code in [1001, 1006, 4000, 4004, 4010] {
+            assert_eq!(close(code), Some(Transient::Way), "{code}");
+        }
+        for code in [4003, 4005, 4033, 4047, 4051] {
+            assert_eq!(close(code), None, "{code}");
+        }
+        assert!(IapEnd::new(Phase::Open, How::Close(Some(4004)), b"").refuses_the_token());
+        assert!(!IapEnd::new(Phase::Sid, How::Close(Some(4033)), b"").refuses_the_token());
     }
 
     const STARTING_RETRY: IapRetry = IapRetry::WhileStarting(STARTING);

@@ -176,6 +176,9 @@ impl Record {
         let answered = |auth: &&evidence::Auth| auth.methods.is_some() || auth.none_accepted;
         let auths = || best.iter().filter_map(|each| each.auth.as_ref());
         self.auth = auths().find(answered).or_else(|| auths().next()).map(auth);
+        if let Some(made) = best.iter().find_map(|each| each.login.as_deref()) {
+            super::login::into_record(made, self);
+        }
     }
 
     fn extensions(&mut self, evidence: &Evidence) {
@@ -273,6 +276,7 @@ fn timing(best: &[&Evidence]) -> TimingMicros {
         kexinit: first(|timing| timing.kexinit),
         kex: first(|timing| timing.kex),
         auth: first(|timing| timing.auth),
+        login: best.iter().find_map(|each| each.login.as_ref()?.took).map(micros),
         total: None,
     }
 }
@@ -412,6 +416,8 @@ fn auth(auth: &evidence::Auth) -> Auth {
         banner_b64,
         banner_truncated: auth.banner_truncated,
         result,
+        attempts: None,
+        withheld: Vec::new(),
     }
 }
 

@@ -340,6 +340,57 @@ pub struct Auth {
     /// What it came to; absent before an answer came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<AuthResult>,
+    /// What a login tried, in its order; absent where none was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<Vec<Attempt>>,
+    /// What was given for a login and not tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<Withheld>,
+}
+
+/// A credential that a login tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The method of userauth.
+    pub method: String,
+    /// What was shown.
+    #[serde(flatten)]
+    pub credential: Credential,
+    /// `accepted`, `partial`, `would-be-accepted`, `refused-at-query`, `refused-after-key`, `refused`, `no-signature-algorithm`,
+    /// `not-signed`, `no-answer`; absent where none came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// More about it: the prompt without an answer, why nothing was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A credential, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// The file it came from, or its comment in the agent.
+    pub credential: String,
+    /// The type of a key or certificate.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The fingerprint of a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// What is odd about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A credential that was not tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// The method of userauth it is for.
+    pub method: String,
+    /// Which one.
+    #[serde(flatten)]
+    pub credential: Credential,
+    /// `not-offered`, `host-key-unknown`, `tries-spent`.
+    pub why: String,
 }
 
 /// What authentication came to.
@@ -350,6 +401,8 @@ pub enum AuthResult {
     Listed,
     /// A credential was accepted.
     Accepted,
+    /// A key would be accepted, which is all that was asked (`--query-keys`).
+    Acceptable,
     /// A credential was refused.
     Denied,
     /// One factor was accepted, another is asked for.
@@ -394,6 +447,9 @@ pub struct TimingMicros {
     /// From there to the method list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<u64>,
+    /// The login: from the first request to the last answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<u64>,
     /// Everything spent on the target: resolving and all its connections, the pauses between them left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,

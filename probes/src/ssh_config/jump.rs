@@ -32,7 +32,8 @@ impl fmt::Display for Jump {
 }
 
 /// The hosts of a ProxyJump, the one to reach first in front. `None` if one of them is none.
-pub(super) fn chain(text: &str) -> Option<Vec<Jump>> {
+#[must_use]
+pub fn chain(text: &str) -> Option<Vec<Jump>> {
     text.split(',').map(jump).collect()
 }
 

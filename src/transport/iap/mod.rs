@@ -3,11 +3,17 @@
 //!
 //! What is said to the relay and what its answers mean is decided in `sshprobe_probes::iap`; here are the sockets and the time.
 
+mod exchange;
 mod open;
 mod path;
+mod source;
+mod tls;
 mod token;
 mod words;
 
-pub use open::{Iap, Instances, NoTls};
+pub use exchange::MetadataServer;
+pub use open::{Iap, Instances};
 pub use path::IapPath;
-pub use token::{Token, TokenError, TokenSource, Tokens};
+pub use source::{TokenSource, Tokens};
+pub use tls::NoTls;
+pub use token::{Token, TokenError};

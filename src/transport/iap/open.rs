@@ -16,9 +16,7 @@ use sshprobe_probes::target::Host;
 use sshprobe_probes::time::Moment;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -28,7 +26,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::transport::iap::path::{Heard, IapPath, Wire, how, of_io};
-use crate::transport::iap::token::{Token, TokenError, Tokens};
+use crate::transport::iap::source::Tokens;
+use crate::transport::iap::tls::{self, NoTls};
+use crate::transport::iap::token::{Token, TokenError};
 use crate::transport::iap::words::{self, Journey};
 use crate::transport::seam::{LATE, Opening, Transport};
 use crate::transport::tcp::{Tcp, TcpPath};
@@ -91,18 +91,6 @@ impl fmt::Debug for Iap {
     }
 }
 
-/// Why TLS cannot be spoken on this machine.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NoTls {
-    /// No roots at all.
-    #[error("this machine has no CA certificates to hold the IAP relay's against; install ca-certificates")]
-    Roots,
-    /// The TLS library refuses.
-    #[error("TLS cannot be used here: {0}")]
-    Library(String),
-}
-
 /// Why a tunnel did not come up.
 enum Failed {
     /// This machine lacks something.
@@ -130,7 +118,7 @@ impl Iap {
         instances: Instances,
         tokens: Arc<Tokens>,
     ) -> Result<Self, NoTls> {
-        let tls = if relay.tls() { Some(connector()?) } else { None };
+        let tls = if relay.tls() { Some(tls::connector()?) } else { None };
         let authority = format!("{}:{}", relay.host(), relay.port()).into();
         Ok(Self { clock, tcp, resolver, relay, authority, tls, instances, tokens })
     }
@@ -155,7 +143,13 @@ impl Iap {
         tunnel.timing.dns = Some(resolved.since(begun));
         let path = self.reach(&addrs, connect, evidence, tunnel).await?;
         let wire = self.secure(path, until, tunnel).await?;
-        let mut path = self.upgrade(wire, &target, token, until, tunnel).await?;
+        let opened = self.upgrade(wire, &target, token.clone(), until, tunnel).await;
+        if let Err(Failed::Ended(end, _)) = &opened
+            && end.refuses_the_token()
+        {
+            self.tokens.refused(&token).await;
+        }
+        let mut path = opened?;
         let begun = self.clock.now();
         match self.in_time(until, SID, announced(&mut path)).await? {
             Some(None) => {
@@ -163,6 +157,9 @@ impl Iap {
                 Ok(path)
             }
             Some(Some(end)) => {
+                if end.refuses_the_token() {
+                    self.tokens.refused(&token).await;
+                }
                 *tunnel = path.into_tunnel();
                 Err(Failed::Ended(end, None))
             }
@@ -330,6 +327,10 @@ fn refused(error: WsError, token: &Token) -> Failed {
         WsError::Http(answer) => {
             let body = answer.body().as_deref().unwrap_or_default().trim_ascii();
             let end = IapEnd::new(Phase::Upgrade, How::Http(answer.status().as_u16()), &token.struck_from(body));
+            let end = match answer.headers().get("retry-after") {
+                Some(value) => end.with_retry_after(value.as_bytes().trim_ascii()),
+                None => end,
+            };
             // A redirect names whoever stands in the way.
             let to = answer.headers().get("location").map(|to| token.struck_from(to.as_bytes()));
             Failed::Ended(end, to.map(|to| format!("to {}", quote(to, 120))))
@@ -346,22 +347,6 @@ fn refused(error: WsError, token: &Token) -> Failed {
         WsError::Io(_) | WsError::ConnectionClosed | WsError::AlreadyClosed => ended(Phase::Upgrade, how(&error), None),
         _ => bad(BadUpgrade::NotHttp),
     }
-}
-
-/// TLS by the machine's own roots, or those that SSL_CERT_FILE and SSL_CERT_DIR name.
-fn connector() -> Result<TlsConnector, NoTls> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(NoTls::Roots);
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| NoTls::Library(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// A name as sentences show it: names that could not be asked for come here too.
@@ -398,7 +383,7 @@ impl Transport for Iap {
                 words::note(&mut tunnel, &end, &journey, more.as_deref());
             }
             Err(Failed::Never(detail)) => {
-                tunnel.trouble = Some(TunnelTrouble { code: Code::LocalPolicy, arg: None, detail });
+                tunnel.trouble = Some(TunnelTrouble::lasting(Code::LocalPolicy, None, detail));
             }
         }
         Opening::broken(evidence, tunnel, now)

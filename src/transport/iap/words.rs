@@ -24,6 +24,7 @@ pub(super) fn note(tunnel: &mut Tunnel, end: &IapEnd, journey: &Journey, more: O
         code: verdict.code,
         arg: verdict.arg,
         detail: sentence(end, journey, more),
+        transient: end.transient(),
     });
 }
 

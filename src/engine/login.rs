@@ -1,0 +1,120 @@
+//! The connection that logs in: from a stream that is up to evidence.
+
+use sshprobe_probes::case::{Connect, LoginOrder};
+use sshprobe_probes::evidence::{Auth, Errno, Evidence, Fault, Identification, PreambleLine, Stage};
+use sshprobe_probes::probe::Leave;
+use sshprobe_probes::time::Moment;
+
+use crate::login::Credentials;
+use crate::login::channel::Session;
+use crate::login::fence::{Fence, Key, Seen};
+use crate::login::session::{Terms, Told, login};
+use crate::sys::clock::Clock;
+use crate::transport::{PathEnd, Stream};
+
+/// Logs in, and leaves again.
+pub(super) async fn log_in<S: Stream>(
+    stream: S,
+    evidence: Evidence,
+    connect: &Connect,
+    order: &LoginOrder,
+    credentials: &Credentials,
+    clock: Clock,
+) -> (Evidence, PathEnd) {
+    let (told, session, key) = begin(stream, &evidence, connect, order, credentials, clock, true).await;
+    let left = clock.now();
+    if let Some(session) = session {
+        session.leave().await;
+    }
+    let end = match key.take() {
+        Some(stream) => stream.leave(Leave::Close).await,
+        None => PathEnd::default(),
+    };
+    (seen(told, evidence, connect, left), end)
+}
+
+/// Logs in, and stays there if that succeeds.
+pub(super) async fn stay<S: Stream>(
+    stream: S,
+    evidence: Evidence,
+    connect: &Connect,
+    order: &LoginOrder,
+    credentials: &Credentials,
+    clock: Clock,
+) -> (Evidence, PathEnd, Option<Session>) {
+    let (told, session, key) = begin(stream, &evidence, connect, order, credentials, clock, false).await;
+    let left = clock.now();
+    let end = match if session.is_none() { key.take() } else { None } {
+        Some(stream) => stream.leave(Leave::Close).await,
+        None => PathEnd::default(),
+    };
+    (seen(told, evidence, connect, left), end, session)
+}
+
+async fn begin<S: Stream>(
+    stream: S,
+    evidence: &Evidence,
+    connect: &Connect,
+    order: &LoginOrder,
+    credentials: &Credentials,
+    clock: Clock,
+    briefly: bool,
+) -> (Told, Option<Session>, Key<S>) {
+    let (fence, key) = Fence::around(stream, |stream: &S, error| stream.outlived(error).is_some());
+    let ident = String::from_utf8_lossy(&connect.plan.ident).into_owned();
+    let terms = Terms {
+        user: &connect.plan.user,
+        ident: &ident,
+        order,
+        speak_after: connect.plan.speak_after,
+        deadline: clock.instant(evidence.started + connect.plan.timeout),
+        // A session that is kept is silent for as long as nobody needs it.
+        inactivity: briefly.then_some(connect.plan.timeout),
+    };
+    let (told, session) = login(fence, &key, terms, credentials).await;
+    (told, session, key)
+}
+
+/// What a login comes to as evidence.
+fn seen(told: Told, evidence: Evidence, connect: &Connect, left: Moment) -> Evidence {
+    let Seen { received, head, error, .. } = told.seen;
+    let mut evidence = Evidence { ended: left, received, login: Some(Box::new(told.login)), ..evidence };
+    (evidence.stage, evidence.fault, evidence.disconnect) = (told.stage, told.fault, told.disconnect);
+    evidence.host_key = told.other_key;
+    if matches!(evidence.fault, Some(Fault::Reset | Fault::Lost)) {
+        evidence.path.errno = error.or(Some(Errno::ECONNRESET));
+    }
+    if !told.banner.is_empty() {
+        evidence.auth = Some(Auth {
+            user: connect.plan.user.clone(),
+            service_accepted: true,
+            banner: told.banner,
+            banner_truncated: told.banner_truncated,
+            ..Auth::default()
+        });
+    }
+    greeting(&head, &mut evidence);
+    evidence
+}
+
+/// What the server said in clear text: its identification, or why there is none.
+fn greeting(head: &[u8], evidence: &mut Evidence) {
+    for line in head.split_inclusive(|byte| *byte == b'\n') {
+        let whole = line.ends_with(b"\n");
+        let text = line.trim_ascii_end();
+        if text.starts_with(b"SSH-") && whole {
+            evidence.ident = Some(Identification { raw: text.to_vec() });
+            return;
+        }
+        if whole {
+            let bytes = text.iter().copied().take(PreambleLine::MAX).collect();
+            evidence.preamble.lines.push(PreambleLine { at: evidence.ended.since(evidence.started), bytes });
+            evidence.preamble.count += 1;
+        } else {
+            evidence.preamble.partial = text.to_vec();
+        }
+    }
+    if evidence.stage == Stage::Ident {
+        evidence.first_bytes = head.iter().copied().take(Evidence::FIRST_BYTES).collect();
+    }
+}

@@ -1,0 +1,305 @@
+//! Reads what the user gave to log in with, before anything is sent.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::unistd::getuid;
+use russh::keys::agent::AgentIdentity;
+use russh::keys::agent::client::AgentClient;
+use russh::keys::ssh_key::certificate::CertType;
+use russh::keys::{Certificate, Error as KeyError, HashAlg, PrivateKey, PublicKey, decode_secret_key};
+use sshprobe_probes::evidence::login::Named;
+use zeroize::Zeroizing;
+
+use super::answers::Answers;
+use super::ask;
+use super::credentials::{Credentials, Holder, Identity, Public, Secret};
+
+/// Longer files are none of those that are read here.
+const LONGEST: u64 = 1 << 20;
+
+/// What the user named.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// Private keys; a certificate beside one (`FILE-cert.pub`) is used with it, as ssh does.
+    pub identities: Vec<PathBuf>,
+    /// Certificates for them.
+    pub certificates: Vec<PathBuf>,
+    /// The keys of the agent behind SSH_AUTH_SOCK.
+    pub agent: bool,
+    /// The keys of the agent behind this socket.
+    pub agent_socket: Option<PathBuf>,
+    /// A file whose first line is the password.
+    pub password: Option<PathBuf>,
+    /// A file of answers.
+    pub answers: Option<PathBuf>,
+    /// Ask only, sign nothing.
+    pub query_only: bool,
+}
+
+impl Given {
+    /// Nothing was named.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.identities.is_empty()
+            && !self.agent
+            && self.agent_socket.is_none()
+            && self.password.is_none()
+            && self.answers.is_none()
+    }
+
+    /// Reads all of it; asks for the passphrases of keys that have one. What is not used is told in `warnings`.
+    ///
+    /// # Errors
+    /// The first thing that cannot be used, as one line with the option; never what is in a file.
+    pub fn load(&self, warnings: &mut Vec<String>) -> Result<Credentials, String> {
+        let mut held = Vec::new();
+        for path in &self.identities {
+            let fault = |why| format!("-i: {}: {why}", path.display());
+            if let Some(key) = private(path, warnings).map_err(fault)? {
+                held.push((path, Arc::new(key)));
+            }
+        }
+        let mut keys = Vec::new();
+        for path in &self.certificates {
+            let fault = |why| format!("--certificate: {}: {why}", path.display());
+            let certificate = certificate(path).map_err(fault)?;
+            let holder = held.iter().find(|(_, key)| key.public_key().key_data() == certificate.public_key());
+            let Some((_, key)) = holder else {
+                return Err(fault(String::from("it is for none of the keys given; give the key too: -i FILE")));
+            };
+            keys.push(certified(path.display().to_string(), certificate, Holder::Here(Arc::clone(key))));
+        }
+        if self.agent {
+            let socket = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
+            let socket = socket.ok_or("--agent: SSH_AUTH_SOCK is not set: no agent runs here")?;
+            keys.extend(agent(&socket).map_err(|why| format!("--agent: {why}"))?);
+        }
+        if let Some(socket) = &self.agent_socket {
+            keys.extend(agent(socket)?);
+        }
+        for (path, key) in held {
+            let beside = PathBuf::from(format!("{}-cert.pub", path.display()));
+            if beside.exists() {
+                match certificate(&beside) {
+                    Ok(certificate) if certificate.public_key() == key.public_key().key_data() => {
+                        let holder = Holder::Here(Arc::clone(&key));
+                        keys.push(certified(beside.display().to_string(), certificate, holder));
+                    }
+                    Ok(_) => warnings.push(format!("{}: not used, as it is for another key", beside.display())),
+                    Err(why) => warnings.push(format!("{}: not used: {why}", beside.display())),
+                }
+            }
+            let public = key.public_key().clone();
+            keys.push(plain(path.display().to_string(), public, Holder::Here(key)));
+        }
+        let password = self.password.as_ref().map(|path| {
+            let loaded = password(path, warnings);
+            loaded.map_err(|why| format!("--password-file: {}: {why}", path.display()))
+        });
+        let answers = self.answers.as_ref().map(|path| {
+            let loaded = answers(path, warnings);
+            loaded.map_err(|why| format!("--answers-file: {}: {why}", path.display()))
+        });
+        let credentials = Credentials {
+            keys,
+            answers: answers.transpose()?,
+            password: password.transpose()?,
+            query_only: self.query_only,
+        };
+        if credentials.is_empty() {
+            let why = warnings.last().cloned().unwrap_or_default();
+            return Err(format!("--depth login: there is nothing left to log in with: {why}"));
+        }
+        Ok(credentials)
+    }
+}
+
+fn named(name: String) -> Named {
+    Named { name, ..Named::default() }
+}
+
+fn plain(name: String, key: PublicKey, holder: Holder) -> Identity {
+    let named = Named {
+        kind: Some(key.algorithm().to_string()),
+        fingerprint: Some(key.fingerprint(HashAlg::Sha256).to_string()),
+        ..named(name)
+    };
+    Identity { named, public: Public::Key(key), holder }
+}
+
+fn certified(name: String, certificate: Certificate, holder: Holder) -> Identity {
+    let named = Named {
+        kind: Some(certificate.algorithm().to_certificate_type()),
+        fingerprint: Some(certificate.public_key().fingerprint(HashAlg::Sha256).to_string()),
+        note: odd(&certificate),
+        ..named(name)
+    };
+    Identity { named, public: Public::Certificate(Box::new(certificate)), holder }
+}
+
+/// What is to be seen of a certificate that no server will take. It is shown all the same, as ssh does: clocks differ.
+fn odd(certificate: &Certificate) -> Option<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    if certificate.valid_before() <= now {
+        return Some(String::from("the certificate has expired"));
+    }
+    if certificate.valid_after() > now {
+        return Some(String::from("the certificate is not valid yet"));
+    }
+    let principals = certificate.valid_principals();
+    (!principals.is_empty()).then(|| format!("the certificate is for {}", principals.join(", ")))
+}
+
+fn open(path: &Path) -> Result<File, String> {
+    let file = File::open(path).map_err(|error| reason(&error))?;
+    let about = file.metadata().map_err(|error| reason(&error))?;
+    if about.is_dir() {
+        return Err(String::from("it is a directory"));
+    }
+    Ok(file)
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => String::from("there is no such file"),
+        io::ErrorKind::PermissionDenied => String::from("it may not be read"),
+        _ => error.to_string(),
+    }
+}
+
+fn text(file: File) -> Result<Zeroizing<String>, String> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(String::from("it is too long"));
+    }
+    std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| String::from("it is not text"))
+}
+
+/// A private key. `None` if others can read it: ssh does not use such a key, and says so.
+fn private(path: &Path, warnings: &mut Vec<String>) -> Result<Option<PrivateKey>, String> {
+    let file = open(path)?;
+    let about = file.metadata().map_err(|error| reason(&error))?;
+    let mode = about.permissions().mode() & 0o777;
+    if about.is_file() && about.uid() == getuid().as_raw() && mode & 0o077 != 0 {
+        warnings.push(format!(
+            "{}: not used, as others may read it (mode {mode:04o}); ssh ignores such a key too: chmod 600 {}",
+            path.display(),
+            path.display()
+        ));
+        return Ok(None);
+    }
+    let text = text(file)?;
+    if let Some(line) = text.lines().find(|line| line.starts_with("DEK-Info:"))
+        && !line.contains("AES-128-CBC")
+    {
+        return Err(String::from(
+            "it is encrypted in an old way that is not read here; ssh-keygen -p -f FILE writes it anew",
+        ));
+    }
+    let encrypted = text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----");
+    let first = if encrypted { Err(KeyError::KeyIsEncrypted) } else { decode_secret_key(&text, None) };
+    match first {
+        Ok(key) => Ok(Some(key)),
+        Err(KeyError::KeyIsEncrypted) => {
+            let asked = ask::passphrase(&format!("Enter passphrase for key '{}': ", path.display()))?;
+            let phrase = asked.ok_or("it is encrypted, and no passphrase was given")?;
+            decode_secret_key(&text, Some(&phrase)).map(Some).map_err(|_| String::from("the passphrase is wrong"))
+        }
+        Err(error) => Err(not_a_key(&text, &error)),
+    }
+}
+
+fn not_a_key(text: &str, error: &KeyError) -> String {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    if first.starts_with("ssh-") || first.starts_with("ecdsa-") || first.starts_with("sk-") {
+        return String::from("it is a public key; the private one is needed, or --agent if the agent has it");
+    }
+    match error {
+        _ if !text.contains("PRIVATE KEY-----") && !first.starts_with("PuTTY-User-Key-File-") => {
+            String::from("it is not a private key")
+        }
+        KeyError::UnsupportedKeyType { key_type_string, .. } => {
+            format!("keys of the type {key_type_string} are not supported")
+        }
+        // What the reader says of a broken key may quote it.
+        _ => String::from("it is a private key that cannot be read: broken, or of a kind that is not supported"),
+    }
+}
+
+fn certificate(path: &Path) -> Result<Certificate, String> {
+    let text = text(open(path)?)?;
+    let certificate = Certificate::from_openssh(text.trim()).map_err(|_| String::from("it is not a certificate"))?;
+    match certificate.cert_type() {
+        CertType::User => Ok(certificate),
+        CertType::Host => Err(String::from("it is a certificate of a host, not of a user")),
+    }
+}
+
+fn secrets(path: &Path, warnings: &mut Vec<String>) -> Result<Zeroizing<String>, String> {
+    let file = open(path)?;
+    exposed(path, &file, warnings);
+    text(file)
+}
+
+/// Secrets in a file that others may read are used, as nothing is gained any more by not using them, but it is said.
+fn exposed(path: &Path, file: &File, warnings: &mut Vec<String>) {
+    let mode = file.metadata().ok().filter(fs::Metadata::is_file).map_or(0, |about| about.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        warnings.push(format!(
+            "{}: others may read it (mode {mode:04o}): chmod 600 {}",
+            path.display(),
+            path.display()
+        ));
+    }
+}
+
+fn password(path: &Path, warnings: &mut Vec<String>) -> Result<(Named, Secret), String> {
+    let text = secrets(path, warnings)?;
+    let line = text.lines().next().filter(|line| !line.is_empty());
+    let line = line.ok_or("its first line, which is the password, is empty")?;
+    Ok((named(path.display().to_string()), Secret::new(line.to_owned())))
+}
+
+fn answers(path: &Path, warnings: &mut Vec<String>) -> Result<(Named, Answers), String> {
+    let text = secrets(path, warnings)?;
+    let answers = Answers::read(&text).map_err(|(line, why)| match line {
+        0 => format!("it {why}"),
+        line => format!("line {line} {why}"),
+    })?;
+    Ok((named(path.display().to_string()), answers))
+}
+
+/// The keys of the agent.
+fn agent(socket: &Path) -> Result<Vec<Identity>, String> {
+    let socket: Arc<Path> = socket.into();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let identities = runtime.block_on(async {
+        let asked = async { AgentClient::connect_uds(&*socket).await?.request_identities().await };
+        tokio::time::timeout(AGENT, asked).await.map_err(|_| String::from("the agent does not answer"))?.map_err(
+            |error| match error {
+                KeyError::IO(error) => format!("the agent cannot be asked at {}: {}", socket.display(), reason(&error)),
+                error => format!("the agent at {} was not understood: {error}", socket.display()),
+            },
+        )
+    })?;
+    if identities.is_empty() {
+        return Err(String::from("the agent has no keys; ssh-add FILE gives it one"));
+    }
+    let holder = || Holder::Agent(Arc::clone(&socket));
+    let identity = |identity| match identity {
+        AgentIdentity::PublicKey { key, comment } => plain(comment, key, holder()),
+        AgentIdentity::Certificate { certificate, comment } => certified(comment, certificate, holder()),
+    };
+    Ok(identities.into_iter().map(identity).collect())
+}
+
+/// An agent that asks its user to confirm does so when it is to sign, not when it lists its keys.
+const AGENT: std::time::Duration = std::time::Duration::from_secs(5);

@@ -1,0 +1,237 @@
+//! Jump hosts: real OpenSSH on the way to real OpenSSH. The servers at 127.0.7.x of the fleet are reached through a jump host or
+//! not at all.
+
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::{PermissionsExt, chown};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::guard::lab;
+use crate::support::netns::shell;
+use crate::support::run::{Run, run, sshprobe};
+use crate::support::servers::{Daemon, HostKeys, Sshd};
+use crate::support::topology::{Family, Topology};
+
+/// nobody on Debian, as whom the program runs.
+const NOBODY: u32 = 65534;
+
+const TARGET: &str = "127.0.7.4";
+
+struct Ground {
+    topology: Topology,
+    keys: HostKeys,
+    dir: TempDir,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let ground = Self {
+            topology: Topology::new(Family::V4.network()),
+            keys: HostKeys::generate(),
+            dir: TempDir::new().unwrap(),
+        };
+        fs::set_permissions(ground.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        ground.key("user");
+        ground.key("stranger");
+        let authorized = fs::read_to_string(ground.path("user.pub")).unwrap();
+        ground.file("authorized", &authorized);
+        ground.file("restricted", &format!("restrict {authorized}"));
+        ground
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    fn file(&self, name: &str, content: &str) -> String {
+        fs::write(self.path(name), content).unwrap();
+        self.path(name)
+    }
+
+    fn key(&self, name: &str) {
+        shell("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &self.path(name)]);
+        chown(self.path(name), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+
+    /// A server of these lines that lets root in by the user's key.
+    fn sshd(&self, addr: &str, config: &str) -> Daemon {
+        let authorized = self.path("authorized");
+        let config =
+            format!("{config}\nPermitRootLogin prohibit-password\nAuthorizedKeysFile {authorized}\nLogLevel VERBOSE");
+        let sshd = Sshd { key_types: &["ed25519"], config: &config };
+        sshd.start(&self.topology.fleet, addr.parse::<IpAddr>().unwrap(), &self.keys)
+    }
+
+    /// known_hosts with the servers' key for these names.
+    fn known(&self, file: &str, names: &str) -> String {
+        let key = fs::read_to_string(self.keys.path("ed25519").with_extension("pub")).unwrap();
+        self.file(file, &format!("{names} {key}"))
+    }
+
+    fn probe(&self, args: &[&str]) -> Run {
+        let mut command = sshprobe(&self.topology.prober, &[]);
+        command.args(["--format", "jsonl", "--retries", "0", "--per-host", "50ms", "-l", "root", "--fail-on", "none"]);
+        run({
+            command.args(args);
+            command
+        })
+    }
+
+    fn one(&self, args: &[&str]) -> (Value, String) {
+        let mut run = self.probe(args);
+        assert_eq!(run.records.len(), 1, "{args:?}: {}", run.stderr);
+        (run.records.remove(0), run.stderr)
+    }
+}
+
+fn outcome(record: &Value) -> String {
+    let text = |field: &str| record[field].as_str().unwrap_or("-").to_owned();
+    format!("{} {} {}", text("code"), text("arg"), text("stage"))
+}
+
+fn accepted(daemon: &Daemon) -> usize {
+    daemon.log().matches("Accepted publickey").count()
+}
+
+#[test]
+fn a_jump_host_is_logged_in_to_once_and_leads_to_all() {
+    let Some(_lab) = lab() else { return };
+    let ground = Ground::new();
+    let bastion = ground.sshd("10.0.0.2", "");
+    let _target = ground.sshd(TARGET, "");
+    let key = ground.path("user");
+    let known = ground.known("known", "10.0.0.2,127.0.7.*");
+    let base = ["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.2"];
+    let (record, stderr) = ground.one(&[&base[..], &[TARGET]].concat());
+    assert_eq!(outcome(&record), "ok - auth", "{record} {stderr}");
+    assert_eq!((&record["target"]["via"], &record["tunnel"]["kind"]), (&"jump".into(), &"jump".into()));
+    assert_eq!(record["host_keys"][0]["trust"], "match", "{record}");
+    assert!(record["tunnel"]["timing_us"]["connect"].is_u64(), "{record}");
+    assert_eq!(accepted(&bastion), 1);
+    // A crowd of names that only the jump host knows; every one has its own channel of the one session.
+    let names: Vec<String> = (0..100).map(|_| TARGET.to_owned()).collect();
+    assert_eq!(names.len(), 100);
+    let ports = "22,9000-9199";
+    let run = ground.probe(&[&base[..], &["-p", ports, "--per-host", "0", TARGET]].concat());
+    assert_eq!(run.records.len(), 201, "{}", run.stderr);
+    for record in &run.records {
+        let expected = if record["target"]["port"] == 22 { "ok - auth" } else { "proxy-refused refused tunnel" };
+        assert_eq!(outcome(record), expected, "{record}");
+    }
+    let detail =
+        run.records.iter().find(|record| record["target"]["port"] == 9000).unwrap()["detail"].as_str().unwrap();
+    assert_eq!(detail, "the jump host root@10.0.0.2 could not connect to 127.0.7.4:9000: \"Connection refused\"",);
+    assert_eq!(accepted(&bastion), 2);
+    assert!(bastion.log().contains(":11: sshprobe"), "{}", bastion.log());
+    // The same through ssh_config.
+    let config = ground.file(
+        "config",
+        &format!("Host gate\n  HostName 10.0.0.2\n  User root\n  IdentityFile {key}\n  IdentitiesOnly yes\nHost far\n  HostName {TARGET}\n  ProxyJump gate\n"),
+    );
+    let (record, stderr) = ground.one(&["--known-hosts", &known, "-F", &config, "far"]);
+    assert_eq!(outcome(&record), "ok - auth", "{record} {stderr}");
+    assert_eq!(record["target"]["host"], "far");
+}
+
+#[test]
+fn jump_hosts_stand_one_behind_the_other() {
+    let Some(_lab) = lab() else { return };
+    let ground = Ground::new();
+    let first = ground.sshd("10.0.0.2", "");
+    let second = ground.sshd("127.0.7.3", "");
+    let _target = ground.sshd(TARGET, "AllowUsers root@127.0.7.3 root@127.0.0.1");
+    let key = ground.path("user");
+    let known = ground.known("known", "10.0.0.2,127.0.7.*");
+    let (record, stderr) =
+        ground.one(&["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.2,root@127.0.7.3", TARGET]);
+    assert_eq!(outcome(&record), "ok - auth", "{record} {stderr}");
+    assert_eq!((accepted(&first), accepted(&second)), (1, 1));
+    // The second one is not there: its own code, by way of the first.
+    let (record, _) = ground.one(&["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.2,root@127.0.7.9", TARGET]);
+    assert_eq!(outcome(&record), "jump-failed proxy-refused tunnel", "{record}");
+    // Hosts that need each other are no way.
+    let config = ground.file("config", "Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n");
+    let (record, _) = ground.one(&["-F", &config, "-i", &key, "a"]);
+    assert_eq!(outcome(&record), "local-policy - connect", "{record}");
+    assert!(record["detail"].as_str().unwrap().contains("they need each other"), "{record}");
+}
+
+#[test]
+fn what_is_wrong_with_a_jump_host_is_its_own_code() {
+    let Some(_lab) = lab() else { return };
+    let ground = Ground::new();
+    let _good = ground.sshd("10.0.0.2", "");
+    let forbids = ground.sshd("10.0.0.4", "AllowTcpForwarding no");
+    let _permits = ground.sshd("10.0.0.5", "PermitOpen 127.0.7.5:22");
+    let restricted = format!("AuthorizedKeysFile {}", ground.path("restricted"));
+    let _restricts = ground.sshd("10.0.0.6", &restricted);
+    let _target = ground.sshd(TARGET, "");
+    let (key, stranger) = (ground.path("user"), ground.path("stranger"));
+    let known = ground.known("known", "10.0.0.*,127.0.7.*");
+    let other = ground.file("other", &format!("10.0.0.2 {}", fs::read_to_string(ground.path("user.pub")).unwrap()));
+    let empty = ground.file("empty", "");
+    for (args, expected) in [
+        (
+            &["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.4"][..],
+            "jump-forbidden administratively-prohibited tunnel",
+        ),
+        (
+            &["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.5"],
+            "jump-forbidden administratively-prohibited tunnel",
+        ),
+        (
+            &["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.6"],
+            "jump-forbidden administratively-prohibited tunnel",
+        ),
+        // Nobody listens there.
+        (&["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.2:2"], "jump-failed refused tunnel"),
+        // Its key is another.
+        (&["--known-hosts", &other, "-i", &key, "-J", "root@10.0.0.2"], "jump-failed host-key-changed tunnel"),
+        (
+            &["--known-hosts", &empty, "--strict-host-keys", "-i", &key, "-J", "root@10.0.0.2"],
+            "jump-failed host-key-unknown tunnel",
+        ),
+        (&["--known-hosts", &known, "-i", &stranger, "-J", "root@10.0.0.2"], "jump-failed auth-key-refused tunnel"),
+        (&["--known-hosts", &known, "-i", &key, "-J", "no.such.host.invalid"], "jump-failed dns-servfail tunnel"),
+    ] {
+        let (record, stderr) = ground.one(&[args, &[TARGET]].concat());
+        let seen = outcome(&record).replace("dns-nxdomain", "dns-servfail").replace("dns-timeout", "dns-servfail");
+        assert_eq!(seen, expected, "{args:?}: {record} {stderr}");
+    }
+    // A changed key is never given a signature.
+    assert_eq!(accepted(&forbids), 1);
+    // Nothing to log in with.
+    let (record, _) = ground.one(&["--known-hosts", &known, "-J", "root@10.0.0.2", TARGET]);
+    assert_eq!(outcome(&record), "jump-failed auth-no-common-method tunnel", "{record}");
+}
+
+/// What ssh itself does as a ProxyCommand, and what its words come to.
+#[test]
+fn ssh_w_carries_the_probe_too() {
+    let Some(_lab) = lab() else { return };
+    let ground = Ground::new();
+    let _bastion = ground.sshd("10.0.0.2", "");
+    let _forbids = ground.sshd("10.0.0.4", "AllowTcpForwarding no");
+    let _target = ground.sshd(TARGET, "");
+    let known = ground.known("known", "10.0.0.*,127.0.7.*");
+    let other = ground.file("other", &format!("10.0.0.2 {}", fs::read_to_string(ground.path("user.pub")).unwrap()));
+    let command = |files: &str, key: &str, host: &str| {
+        let key = ground.path(key);
+        format!(
+            "ssh -F none -i {key} -o BatchMode=yes -o IdentitiesOnly=yes -o UserKnownHostsFile={files} -o GlobalKnownHostsFile=none -o StrictHostKeyChecking=yes -W %h:%p root@{host}"
+        )
+    };
+    for (command, port, expected) in [
+        (command(&known, "user", "10.0.0.2"), "22", "ok - auth"),
+        (command(&known, "user", "10.0.0.2"), "9000", "proxy-refused refused tunnel"),
+        (command(&known, "user", "10.0.0.4"), "22", "jump-forbidden administratively-prohibited tunnel"),
+        (command(&known, "stranger", "10.0.0.2"), "22", "jump-failed auth-failed tunnel"),
+        (command(&other, "user", "10.0.0.2"), "22", "jump-failed host-key-changed tunnel"),
+        (command(&known, "user", "10.0.0.9"), "22", "jump-failed unreachable-host tunnel"),
+    ] {
+        let (record, stderr) = ground.one(&["--known-hosts", &known, "--proxy-command", &command, "-p", port, TARGET]);
+        assert_eq!(outcome(&record), expected, "{command}: {record} {stderr}");
+    }
+}

@@ -1,0 +1,169 @@
+//! `--depth login` from outside: what is refused before anything is sent, and servers that no lab is needed for.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::keys::Algorithm;
+use russh::server::{Config, Handler, run_stream};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::support::openssh::{have, keygen, run};
+use crate::support::run::unprivileged;
+
+/// A folder of the program's user, with keys in it.
+fn home() -> TempDir {
+    let home = TempDir::new().expect("a folder");
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).expect("our own folder");
+    home
+}
+
+fn give(path: &Path, mode: u32) {
+    if nix::unistd::geteuid().is_root() {
+        chown(path, Some(65534), Some(65534)).expect("root may");
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("our own file");
+}
+
+fn sshprobe(home: &Path, args: &[&str]) -> Output {
+    let mut command = unprivileged();
+    command.current_dir(home).args(["--format", "jsonl", "-l", "alice", "--known-hosts", "none"]).args(args);
+    command.env("SSH_ASKPASS", "/bin/false").env("SSH_ASKPASS_REQUIRE", "force").env_remove("SSH_AUTH_SOCK");
+    command.stdin(Stdio::null()).output().expect("runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+#[test]
+fn login_with_what_cannot_be_used_is_one_line_and_sends_nothing() {
+    if !have(&["ssh-keygen"]) {
+        return;
+    }
+    let home = home();
+    let bystander = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let target = bystander.local_addr().expect("an address").to_string();
+    keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "key"]);
+    keygen(home.path(), &["-q", "-t", "ed25519", "-N", "secret-phrase", "-f", "sealed"]);
+    fs::copy(home.path().join("key"), home.path().join("unreadable")).expect("copied");
+    fs::write(home.path().join("text"), "hunter2 is not a key\n").expect("written");
+    fs::write(home.path().join("empty"), "").expect("written");
+    fs::write(home.path().join("bad-answers"), "a = b\nhunter2\n").expect("written");
+    fs::create_dir(home.path().join("folder")).expect("made");
+    for name in ["key", "sealed", "text", "empty", "bad-answers"] {
+        give(&home.path().join(name), 0o600);
+    }
+    fs::set_permissions(home.path().join("unreadable"), fs::Permissions::from_mode(0o000)).expect("our own file");
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "there is nothing to log in with; give -i FILE, --agent, --password-file FILE or --answers-file FILE"),
+        (&["-i", "nowhere"], "-i: nowhere: there is no such file"),
+        (&["-i", "unreadable"], "-i: unreadable: it may not be read"),
+        (&["-i", "text"], "-i: text: it is not a private key"),
+        (&["-i", "key.pub"], "-i: key.pub: it is a public key"),
+        (&["-i", "folder"], "-i: folder: it is a directory"),
+        (&["-i", "sealed"], "-i: sealed: it is encrypted, and no passphrase was given"),
+        (&["-i", "key", "--certificate", "text"], "--certificate: text: it is not a certificate"),
+        (&["--agent"], "--agent: SSH_AUTH_SOCK is not set"),
+        (&["--password-file", "nowhere"], "--password-file: nowhere: there is no such file"),
+        (&["--password-file", "empty"], "--password-file: empty: its first line, which is the password, is empty"),
+        (&["--answers-file", "bad-answers"], "--answers-file: bad-answers: line 2 is not PROMPT = ANSWER"),
+        (&["--password-file", "text", "--query-keys"], "--query-keys"),
+    ];
+    for (args, words) in cases {
+        let output = sshprobe(home.path(), &[&["--depth", "login"], *args, &[&target]].concat());
+        let said = stderr(&output);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{args:?}: {said}");
+        assert!(said.starts_with("sshprobe: error: ") && said.contains(words), "{args:?}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let shallow = sshprobe(home.path(), &["-i", "key", &target]);
+    assert_eq!(shallow.status.code(), Some(2));
+    assert!(stderr(&shallow).contains("-i: it is for logging in; give --depth login too"), "{}", stderr(&shallow));
+    let planned =
+        sshprobe(home.path(), &["--depth", "login", "-i", "sealed", "--password-file", "text", "--plan", &target]);
+    let plan = String::from_utf8_lossy(&planned.stdout).into_owned() + &stderr(&planned);
+    let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(plan.contains("by 1 key, to every host whose key is not a wrong one"), "{plan}");
+    assert!(plan.contains("the password to hosts whose key is the one known"), "{plan}");
+    bystander.set_nonblocking(true).expect("set");
+    assert!(bystander.accept().is_err(), "nothing was sent");
+}
+
+#[test]
+fn login_does_not_use_a_key_that_others_may_read_as_ssh_does_not() {
+    if !have(&["ssh-keygen"]) {
+        return;
+    }
+    let home = home();
+    keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "key"]);
+    // What ssh says of it, by the function that it reads keys with.
+    fs::set_permissions(home.path().join("key"), fs::Permissions::from_mode(0o644)).expect("our own file");
+    let theirs = run(home.path(), "ssh-keygen", &["-y", "-f", "key"]);
+    let said = String::from_utf8_lossy(&theirs.stderr).into_owned();
+    assert!(!theirs.status.success() && said.contains("bad permissions"), "{said}");
+    give(&home.path().join("key"), 0o644);
+    let output = sshprobe(home.path(), &["--depth", "login", "-i", "key", "127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("key: not used, as others may read it (mode 0644)"), "{}", stderr(&output));
+}
+
+/// Lets nobody in.
+struct Refuse;
+
+impl Handler for Refuse {
+    type Error = russh::Error;
+}
+
+fn server(runtime: &Runtime, config: Config) -> SocketAddr {
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let addr = listener.local_addr().expect("an address");
+    let config = Arc::new(config);
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let config = Arc::clone(&config);
+            tokio::spawn(async move {
+                if let Ok(session) = run_stream(config, stream, Refuse).await {
+                    let _ = session.await;
+                }
+            });
+        }
+    });
+    addr
+}
+
+#[test]
+fn login_with_an_rsa_key_to_a_server_without_rsa_sha2_is_auth_sig_alg_and_ssh_agrees() {
+    if !have(&["ssh-keygen", "ssh"]) {
+        return;
+    }
+    let home = home();
+    keygen(home.path(), &["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", "rsa"]);
+    keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "host"]);
+    let mut config = Config {
+        keys: vec![russh::keys::load_secret_key(home.path().join("host"), None).expect("a key of ssh-keygen's")],
+        auth_rejection_time: Duration::ZERO,
+        ..Config::default()
+    };
+    config.preferred.key = vec![Algorithm::Ed25519].into();
+    let runtime = Runtime::new().expect("a runtime");
+    let addr = server(&runtime, config);
+    let port = addr.port().to_string();
+    let ssh = ["-v", "-F", "none", "-p", &port, "-l", "alice", "-i", "rsa", "-o", "IdentitiesOnly=yes"];
+    let options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"];
+    let all = [&ssh[..], &options[..], &["127.0.0.1", "true"]].concat();
+    let theirs = String::from_utf8_lossy(&run(home.path(), "ssh", &all).stderr).into_owned();
+    assert!(theirs.contains("no mutual signature algorithm"), "{theirs}");
+    give(&home.path().join("rsa"), 0o600);
+    let ours = sshprobe(home.path(), &["--depth", "login", "-i", "rsa", "--per-host", "10ms", &addr.to_string()]);
+    let record: Value =
+        serde_json::from_slice(&ours.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(&ours)));
+    assert_eq!(record["code"], "auth-sig-alg", "{record}");
+    assert_eq!(record["auth"]["attempts"][0]["answer"], "no-signature-algorithm", "{record}");
+}
