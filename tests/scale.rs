@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use crate::support::run::unprivileged;
+
 fn sshprobe(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
     command.args(args).env_remove("NO_COLOR").env_remove("COLUMNS").stdin(Stdio::null());
@@ -461,6 +463,46 @@ fn two_runs_do_not_write_to_one_file() {
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(2), line));
     first.kill().expect("sent");
     first.wait().expect("its end");
+}
+
+/// A file of one's own in a folder that is not: `-o` writes to it as ever, and the run can go on.
+#[test]
+fn a_folder_that_takes_no_state_is_no_obstacle() {
+    use std::os::unix::fs::PermissionsExt;
+    let fleet = Fleet::start();
+    let home = TempDir::new().expect("a folder");
+    let file = home.path().join("out.jsonl");
+    fs::write(&file, "old").expect("written");
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).expect("set");
+    fs::set_permissions(home.path(), PermissionsExt::from_mode(0o555)).expect("set");
+    let output = |more: &[&str]| {
+        let mut command = unprivileged();
+        command.args(["--known-hosts=none", "--rate=0", &fleet.range(22), "-o"]).arg(&file).args(more);
+        command.output().expect("runs")
+    };
+    let stderr = text(&output(&[]).stderr);
+    let warning = format!("sshprobe: warning: {}.state cannot be kept: Permission denied; ", file.display());
+    assert!(stderr.starts_with(&warning), "{stderr}");
+    let whole = fs::read_to_string(&file).expect("read");
+    assert_eq!(outcomes(&whole).len(), 1_024);
+    fs::write(&file, &whole[..whole.len() / 2]).expect("written");
+    let resumed = output(&["--resume", "-q"]);
+    fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).expect("set");
+    assert_eq!(resumed.status.code(), Some(0), "{}", text(&resumed.stderr));
+    assert_eq!(outcomes(&fs::read_to_string(&file).expect("read")).len(), 1_024);
+}
+
+/// What is no output of ours is not cut.
+#[test]
+fn somebody_elses_file_is_left_as_it_is() {
+    let sweep = Sweep::into("notes", &["127.88.0.0/30:9"]);
+    for content in ["a note", "a note\n", "\n"] {
+        fs::write(&sweep.file, content).expect("written");
+        let output = sweep.run(&["--resume"]);
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        assert_eq!(fs::read_to_string(&sweep.file).expect("read"), content);
+        assert!(!sweep.state().exists());
+    }
 }
 
 /// A run that cannot go on leaves no state, and replaces its file as ever.

@@ -272,6 +272,11 @@ fn trust(config: &Config) -> Result<String, Error> {
     Ok(STANDARD.encode(context.finish()))
 }
 
+/// Whether a file cannot be made where it should be, though the disk is not full.
+fn forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+}
+
 /// Takes the file for this run alone.
 fn lock(file: &File, path: &Path) -> Result<(), Error> {
     match file.try_lock() {
@@ -288,7 +293,7 @@ impl Journal {
     ///
     /// # Errors
     /// The file or its state cannot be written.
-    pub(super) fn begin(&mut self) -> Result<Box<dyn Write + Send>, Error> {
+    pub(super) fn begin(&mut self, quiet: bool) -> Result<Box<dyn Write + Send>, Error> {
         let failed = |path: &Path, error: &io::Error| Error::Create { path: path.to_owned(), reason: said(error) };
         let at_file = |error: io::Error| failed(&self.path, &error);
         let (mut file, whole) = match self.earlier.take() {
@@ -305,7 +310,20 @@ impl Journal {
         file.seek(SeekFrom::Start(whole)).map_err(at_file)?;
         // Never a state without a file: the state comes second, and what it stands for is in the file.
         if !self.stands {
-            self.log.begin().map_err(|error| failed(&State::path(&self.path), &error))?;
+            let state = State::path(&self.path);
+            match self.log.begin() {
+                Ok(()) => {}
+                // The file may be ours in a folder that is not: it goes on without a state as after one was lost.
+                Err(error) if forbidden(&error) => {
+                    if !quiet {
+                        let why = said(&error);
+                        let line = format!("sshprobe: warning: {} cannot be kept: {why}", state.display());
+                        Progress::none()
+                            .say(&format!("{line}; --resume will not see whether it goes on with the same run"));
+                    }
+                }
+                Err(error) => return Err(failed(&state, &error)),
+            }
         }
         Ok(Box::new(file))
     }

@@ -90,7 +90,7 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
     let journal = Mutex::new(journal);
     let held = || journal.lock().unwrap_or_else(PoisonError::into_inner);
     let views = || match held().as_mut() {
-        Some(journal) => config.output.open_onto(|_| journal.begin()),
+        Some(journal) => config.output.open_onto(|_| journal.begin(config.output.quiet)),
         None => config.output.open(),
     };
     let observe = |record: &Record, _: &Progress| {

@@ -105,7 +105,10 @@ impl Log {
     /// # Errors
     /// It cannot be removed.
     pub fn finish(self) -> io::Result<()> {
-        fs::remove_file(&self.path)
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 

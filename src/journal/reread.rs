@@ -34,6 +34,12 @@ pub enum Unreadable {
         /// Where in the file.
         at: u64,
     },
+    /// What stands behind its last whole line is not the beginning of one.
+    #[error("what stands behind line {line} is no torn record of sshprobe")]
+    Tail {
+        /// From 1; 0 where there is no whole line.
+        line: u64,
+    },
     /// Whoever was shown the records refused one.
     #[error("line {line} {reason}")]
     Refused {
@@ -48,7 +54,8 @@ pub enum Unreadable {
 /// or frame, to be cut off. Memory is that of a line.
 ///
 /// # Errors
-/// It cannot be read, something before its end is no record, or `each` refused one with the rest of a sentence.
+/// It cannot be read, something in it is no record, or `each` refused one with the rest of a sentence. Nothing but the beginning of
+/// a record of ours is called torn: somebody else's file may have no line end either.
 pub fn reread(
     file: impl Read,
     content: Content,
@@ -74,7 +81,10 @@ fn plain(file: impl Read, lines: &mut LineFeed<'_>) -> Result<u64, Unreadable> {
                 let reason = String::from("it is too long");
                 return Err(Unreadable::Line { line: lines.line + 1, reason });
             }
-            return Ok(whole);
+            // After a power failure there may be zeros where the rest was to be.
+            let written = line.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+            let torn = line.get(..written.min(BEGINNING.len())).is_some_and(|begun| BEGINNING.starts_with(begun));
+            return if torn { Ok(whole) } else { Err(Unreadable::Tail { line: lines.line }) };
         }
         lines.one(&line)?;
         whole += read as u64;
@@ -86,14 +96,18 @@ fn framed(mut file: impl Read, lines: &mut LineFeed<'_>) -> Result<u64, Unreadab
     let (mut input, mut output) = (vec![0; READ], vec![0; READ]);
     // Where the last whole frame ends, and where what was read of the file does.
     let (mut whole, mut at) = (0u64, 0u64);
+    // The first bytes of the frame that is being read.
+    let mut begun = Vec::with_capacity(MAGIC.len());
     loop {
         let read = match file.read(&mut input) {
-            Ok(0) => return Ok(whole),
+            Ok(0) if MAGIC.starts_with(&begun) => return Ok(whole),
+            Ok(0) => return Err(Unreadable::Frame { at: whole }),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error.into()),
         };
         let mut bytes = InBuffer::around(&input[..read]);
+        begun.extend(input[..read].iter().take(MAGIC.len() - begun.len()));
         loop {
             let mut out = OutBuffer::around(&mut output);
             let hint = decoder.run(&mut bytes, &mut out).map_err(|_| Unreadable::Frame { at: whole })?;
@@ -107,6 +121,8 @@ fn framed(mut file: impl Read, lines: &mut LineFeed<'_>) -> Result<u64, Unreadab
                 lines.drain()?;
                 whole = at + bytes.pos() as u64;
                 decoder.reinit()?;
+                begun.clear();
+                begun.extend(input[bytes.pos()..read].iter().take(MAGIC.len()));
             }
             if bytes.pos() == read && !full {
                 break;
@@ -115,6 +131,12 @@ fn framed(mut file: impl Read, lines: &mut LineFeed<'_>) -> Result<u64, Unreadab
         at += read as u64;
     }
 }
+
+/// What every record of ours begins with: its fields are in order.
+const BEGINNING: &[u8] = b"{\"schema\":";
+
+/// What every zstd frame begins with (RFC 8878 section 3.1.1).
+const MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// Bytes read at a time.
 const READ: usize = 128 * 1024;
@@ -253,6 +275,31 @@ mod tests {
         assert_eq!(error, "what begins at byte 0 is no zstd frame");
         let refused = reread(&*lines(2).concat(), Content::Plain, |_| Err(String::from("is not ours")));
         assert_eq!(refused.unwrap_err().to_string(), "line 1 is not ours");
+    }
+
+    /// Cutting off what is torn must not cut off what somebody else wrote.
+    #[test]
+    fn somebody_elses_end_is_not_called_torn() {
+        let file = [&lines(2).concat()[..], b"hello"].concat();
+        assert_eq!(
+            seen(&file, Content::Plain).unwrap_err().to_string(),
+            "what stands behind line 2 is no torn record of sshprobe"
+        );
+        assert!(seen(b"a note without a line end", Content::Plain).is_err());
+        assert!(seen(&[0xff; 100], Content::Plain).is_err());
+        // What a power failure leaves.
+        for torn in [&b""[..], b"{", b"{\"schema\":1,\"ru", b"\0\0\0", b"{\"sch\0\0"] {
+            let file = [&lines(2).concat()[..], torn].concat();
+            assert_eq!(seen(&file, Content::Plain).unwrap().0, [0, 1], "{torn:?}");
+        }
+        let mut packed = Vec::new();
+        let mut frames = Frames::new(&mut packed);
+        frames.write_all(&lines(2).concat()).unwrap();
+        frames.flush().unwrap();
+        for (tail, fine) in [(&[0x28][..], true), (&[0x28, 0xb5], true), (b"no", false), (b"somebody else's", false)] {
+            assert_eq!(seen(&[&packed, tail].concat(), Content::Zstd).is_ok(), fine, "{tail:?}");
+            assert_eq!(seen(tail, Content::Zstd).is_ok(), fine, "{tail:?} alone");
+        }
     }
 
     proptest! {
