@@ -518,3 +518,60 @@ fn what_cannot_go_on_keeps_no_state() {
     assert_eq!(packed.run(&[]).status.code(), Some(0));
     assert_eq!(packed.lines().lines().count(), 17);
 }
+
+/// The value of a sample.
+fn sample(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    Some(line.parse().expect("a number"))
+}
+
+#[test]
+fn a_stats_file_says_what_the_run_is_doing_and_what_it_came_to() {
+    let fleet = Fleet::start();
+    let stats = TempDir::new().expect("a folder");
+    let file = stats.path().join("sshprobe.prom");
+    let option = format!("--stats-file={}", file.display());
+    let sweep = Sweep::into("out.jsonl", &["-q", &fleet.range(20), "--known-hosts=none", &option]);
+    // It is there before the first record is.
+    let output = sweep.interrupt_at(1, &[]);
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(130), ""));
+    let first = fs::read_to_string(&file).expect("read");
+    assert_eq!((sample(&first, "sshprobe_running"), sample(&first, "sshprobe_targets")), (Some(0.0), Some(4_096.0)));
+    assert!(sample(&first, "sshprobe_resident_memory_bytes").is_some_and(|bytes| bytes > 1e6), "{first}");
+
+    let output = sweep.run(&["--resume", "--rate=0"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let last = fs::read_to_string(&file).expect("read");
+    for (name, value) in [
+        ("sshprobe_records_total{status=\"ok\",code=\"ok\"}", 40.0),
+        ("sshprobe_records_total{status=\"refused\",code=\"refused\"}", 4_056.0),
+        ("sshprobe_connections_in_flight", 0.0),
+        ("sshprobe_targets_waiting", 0.0),
+        ("sshprobe_running", 0.0),
+    ] {
+        assert_eq!(sample(&last, name), Some(value), "{name} of\n{last}");
+    }
+    let done = |text: &str| text.lines().filter(|line| line.starts_with("sshprobe_records_total")).count();
+    assert!(done(&first) >= 1 && done(&last) == 2);
+    assert_eq!(fs::read_dir(stats.path()).expect("listed").count(), 1, "nothing else is left in the folder");
+}
+
+#[test]
+fn a_stats_file_that_cannot_be_written_is_refused_before_anything_is_touched() {
+    let sweep = Sweep::into("out.jsonl", &["127.88.0.0/30:9"]);
+    fs::write(&sweep.file, "what was there\n").expect("written");
+    let output = sweep.run(&["--stats-file=/nonexistent/x.prom"]);
+    let line =
+        "sshprobe: error: cannot create /nonexistent/x.prom: the folder /nonexistent does not exist; create it first\n";
+    assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(2), line));
+    let same = format!("--stats-file={}", sweep.file.display());
+    assert_eq!(text(&sweep.run(&[&same]).stderr), "sshprobe: error: --stats-file: name a file of its own\n");
+    let output = sweep.run(&["--stats-file=/proc/x.prom"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).starts_with("sshprobe: error: cannot create /proc/x.prom: "),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(fs::read_to_string(&sweep.file).expect("read"), "what was there\n");
+}

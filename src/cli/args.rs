@@ -69,6 +69,7 @@ const RARE: &[&str] = &[
     "all_addresses",
     "records",
     "resume",
+    "stats_file",
     "progress",
     "fail_on",
 ];
@@ -246,6 +247,9 @@ pub struct SweepArgs {
     /// Go on with an interrupted run into FILE of -o, JSON lines: what is done is kept and skipped. FILE.state beside it says that there is one; speed may change, targets, depth and trust may not
     #[arg(long, help_heading = "Output")]
     pub resume: bool,
+    /// Write what the run is doing to FILE every 5s, as Prometheus text for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub stats_file: Option<PathBuf>,
     /// What counts as failure: statuses (timeout,refused,...), `none` or `any` [default: every status but ok; timeout, refused and unreachable only for targets not out of a range]
     #[arg(long, value_name = "STATUS,...", value_parser = values::fail_on, help_heading = "Exit code", allow_hyphen_values = true)]
     pub fail_on: Option<FailOn>,

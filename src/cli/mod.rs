@@ -23,5 +23,6 @@ mod resume;
 mod routes;
 pub mod run;
 mod screen;
+mod stats_file;
 mod values;
 mod verbose;

@@ -188,7 +188,7 @@ fn color_is_welcome(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> bo
     variable("NO_COLOR").is_none_or(|value| value.is_empty()) && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
-fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
+pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Create { path: path.to_owned(), reason });
     if path.as_os_str().is_empty() {
         return Err(Error::usage("--output: the file's name is empty; name a file, or leave the option out"));

@@ -17,6 +17,7 @@ use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::resume::Before;
 use crate::cli::routes::Routes;
+use crate::cli::stats_file::{self, StatsFile};
 use crate::cli::{complaint, demo, explain, keys, papers, plan, resume, verbose};
 use crate::engine::{Assigned, Engine, Outcome, Stats};
 use crate::error::Error;
@@ -152,6 +153,7 @@ pub(super) fn carry_out(
     if let Some(run) = before.run {
         options.name_run(run);
     }
+    let (run, clock) = (Arc::clone(&options.settings.run), options.clock);
     let routes = Routes::new(config, &options)?;
     #[cfg(feature = "iap")]
     if let Road::Iap(iap) = routes.usual() {
@@ -163,17 +165,23 @@ pub(super) fn carry_out(
     let engine = Engine::prepare_over(options, routes.usual().clone())?;
     let resolver = Resolver::new(config.resolver());
     let stop = Stop::watched_by(runtime)?;
+    let (stats, progress) = (Arc::new(Stats::default()), Arc::new(config.output.progress()));
+    let total = targets.total();
+    let stats_file = match &config.stats_file {
+        None => None,
+        Some(path) => {
+            let codes = before.summary.codes().clone();
+            Some(Arc::new(StatsFile::begin(path, &run.id, clock, total, codes, (&stats, &progress))?))
+        }
+    };
     let views = views()?;
 
     let started = Instant::now();
-    let stats = Arc::new(Stats::default());
-    let progress = Arc::new(config.output.progress());
     verbose::listen(config.output.verbose, &progress, config.output.ascii);
     if !config.output.quiet {
         let warnings = config.warnings.iter().chain(engine.warnings());
         warnings.for_each(|line| progress.say(&format!("sshprobe: warning: {line}")));
     }
-    let total = targets.total();
     let bad_lines = Arc::new(AtomicBool::new(false));
     let targets = good_ones(targets, Arc::clone(&progress), Arc::clone(&bad_lines));
     let (done, at_start) = (before.done, before.summary.targets());
@@ -182,13 +190,16 @@ pub(super) fn carry_out(
     let (sender, records) = mpsc::channel(CHANNEL);
     let (outcome, delivered) = std::thread::scope(|scope| {
         let sink = std::thread::Builder::new().name(String::from("records")).spawn_scoped(scope, || {
-            let observe = |record: &Record| observe(record, &progress);
+            let observe = |record: &Record| {
+                stats_file.iter().for_each(|file| file.count(record));
+                observe(record, &progress);
+            };
             let sink = Sink::new(views).going_on_from(before.summary);
             sink.run(records, runtime.handle(), &progress, observe, || stop.cancel.cancel())
         });
         let sink = sink.map_err(|source| Error::System { what: "a thread for the records", source })?;
         let outcome = runtime.block_on(async {
-            let shown = tick(&progress, &stats, total, at_start);
+            let shown = tick(&progress, &stats, total, at_start, stats_file.clone());
             let run = engine.run(targets, resolver, sender, stop.cancel.clone(), Arc::clone(&stats));
             let outcome = tokio::select! {
                 outcome = run => outcome,
@@ -201,6 +212,7 @@ pub(super) fn carry_out(
         Ok::<_, Error>((outcome, sink.join()))
     })?;
     progress.finish();
+    stats_file.iter().for_each(|file| file.update(false));
     Ok(Ending {
         progress,
         outcome: outcome?,
@@ -345,10 +357,22 @@ impl Stop {
 }
 
 /// Shows how far the run is, for as long as it is polled.
-async fn tick(progress: &Progress, stats: &Stats, total: Option<u64>, at_start: u64) -> Infallible {
+async fn tick(
+    progress: &Progress,
+    stats: &Stats,
+    total: Option<u64>,
+    at_start: u64,
+    file: Option<Arc<StatsFile>>,
+) -> Infallible {
     let mut every = tokio::time::interval(PROGRESS_EVERY);
+    let mut written = Instant::now();
     loop {
         every.tick().await;
+        if let Some(file) = file.clone().filter(|_| written.elapsed() >= stats_file::EVERY) {
+            written = Instant::now();
+            // A disk may keep it waiting, and the run must not wait for that.
+            tokio::task::spawn_blocking(move || file.update(true));
+        }
         progress.update(Snapshot { done: at_start + stats.done(), total, in_flight: stats.in_flight() });
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod columns;
 mod csv;
+pub mod exposition;
 pub mod format;
 mod histogram;
 mod jsonl;

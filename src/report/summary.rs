@@ -178,6 +178,12 @@ impl Summary {
         self.hidden += 1;
     }
 
+    /// How many came to what.
+    #[must_use]
+    pub const fn codes(&self) -> &BTreeMap<Code, u64> {
+        &self.codes
+    }
+
     /// How many records were counted.
     #[must_use]
     pub fn targets(&self) -> u64 {
