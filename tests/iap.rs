@@ -191,7 +191,18 @@ fn rows(sshd: SocketAddr) -> Vec<Row> {
         row("http-429", http("429 Too Many Requests"), ("iap-http", Some("429"), "tunnel"), None),
         row("http-503", http("503 Service Unavailable"), ("iap-http", Some("503"), "tunnel"), None),
         row("http-200", http("200 OK"), ("iap-http", Some("200"), "tunnel"), None),
-        row("no-answer", vec![Hang], ("iap-protocol", Some("no-answer"), "tunnel"), None),
+        row("no-answer", vec![Hang], ("proxy-unreachable", Some("silent"), "tunnel"), None),
+        row("http-odd-words", http("403 No\x1b {token}"), ("iap-http", Some("403"), "tunnel"), None),
+        // A code that no endpoint may send is told as it came.
+        row("close-5", vec![up(), close(5, "five")], ("iap-relay-error", Some("5"), "tunnel"), Some(5)),
+        // What was shown to the relay alone does not come out as the server's words.
+        row("token-as-ident", vec![up(), Message(sid("a")), Act::Data("SSH-2.0-{token}\r\n"), Hang], frame, None),
+        row(
+            "token-as-banner",
+            vec![up(), Message(sid("a")), Act::Data("Welcome\r\n"), Act::Data("{token}\r\n"), Hang],
+            frame,
+            None,
+        ),
         row("hangs-up", vec![], early(None), None),
         row(
             "no-subprotocol",
@@ -884,4 +895,165 @@ fn the_relays_verdict_decides_whether_to_try_again() {
             assert_eq!(record["code"], "iap-not-authorized", "{name}: the last answer counts");
         }
     }
+}
+
+/// A direct probe beside the tunnel: one record, the tunnel's, with what the other way came to and what both mean.
+#[test]
+fn a_direct_probe_beside_the_tunnel_says_where_the_fault_is() {
+    let runtime = Runtime::new().expect("a runtime");
+    let server = |seed: u8| {
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let addr = listener.local_addr().expect("an address");
+        runtime.spawn(serve(listener, Arc::new(Script::healthy(&[seed; 32]))));
+        addr
+    };
+    let (own, other) = (server(1), server(2));
+    // Bound, so that nobody else gets the port, and not listened on.
+    let refusing = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    refusing.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let closed = refusing.local_addr().ok().and_then(|addr| addr.as_socket()).expect("bound");
+    let relay = Relay::start(None, move |instance| match instance {
+        "vm-here" => vec![Act::Upgrade(GOOD), Act::Backend(own, 16_384)],
+        "127.0.0.1" => vec![Act::Upgrade(GOOD), Act::Close(4033, Vec::new())],
+        _ => vec![Act::Upgrade(GOOD), Act::Close(4003, Vec::new())],
+    });
+    let (_names, resolver) = NameServer::here();
+    let (url, resolver, token) = (format!("ws://{}", relay.addr), resolver.to_string(), token_file());
+    let probe = |target: &str| {
+        let args = ["--compare-direct", "--resolver", &resolver, "--depth=auth", target];
+        let records = records(through(&url, token.path(), &args));
+        assert_eq!(records.len(), 1, "one record for the target");
+        records.into_values().next().expect("a record")
+    };
+    let outcome = |record: &Value| {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let ids =
+            |id: &&str| record["findings"].as_array().expect("findings").iter().any(|finding| finding["id"] == *id);
+        let of_pairs = [
+            "iap-only",
+            "open-without-iap",
+            "iap-range-not-allowed",
+            "sshd-not-listening",
+            "iap-rights-missing",
+            "direct-other-host",
+        ];
+        let found = of_pairs.iter().copied().filter(ids).collect::<Vec<_>>().join(",");
+        (text(&record["code"]), text(&record["direct"]["code"]), found)
+    };
+    let of = |code: &str, direct: &str, found: &str| (code.to_owned(), direct.to_owned(), found.to_owned());
+    let record = probe(&format!("vm-here:{}", own.port()));
+    assert_eq!(outcome(&record), of("ok", "ok", "open-without-iap"), "{record}");
+    assert_eq!(
+        (&record["direct"]["addr"], &record["direct"]["same_host_key"], &record["direct"]["stage"]),
+        (&"127.0.0.1".into(), &true.into(), &"kex".into())
+    );
+    assert_eq!(
+        (&record["stage"], &record["connections"], &record["target"]["addr"]),
+        (&"auth".into(), &1.into(), &Value::Null)
+    );
+    let record = probe(&format!("vm-here:{}", other.port()));
+    assert_eq!(outcome(&record), of("ok", "ok", "direct-other-host"), "{record}");
+    // The relay's simulator knows no other name that leads here: of the tunnel, 4003; the name is looked up all the same.
+    let group = |host: &str, port: u16| format!("iap://my-proj/us-central1/net/group/{host}:{port}");
+    let record = probe(&group("tunnel.lab", closed.port()));
+    assert_eq!(outcome(&record), of("iap-backend-unreachable", "refused", "sshd-not-listening"), "{record}");
+    let record = probe(&group("tunnel.lab", own.port()));
+    assert_eq!(outcome(&record), of("iap-backend-unreachable", "ok", "iap-range-not-allowed"), "{record}");
+    let record = probe(&group("127.0.0.1", own.port()));
+    assert_eq!(outcome(&record), of("iap-not-authorized", "ok", "iap-rights-missing"), "{record}");
+    let record = probe("gone");
+    assert_eq!(outcome(&record), of("iap-backend-unreachable", "dns-nxdomain", ""), "{record}");
+    // Not asked for, nothing is done.
+    let record =
+        records(through(&url, token.path(), &["--resolver", &resolver, "gone"])).remove("gone").expect("a record");
+    assert_eq!(record["direct"], Value::Null);
+}
+
+/// What is told of single connections names who they are for, and not the address that stands in for an unknown one.
+#[test]
+fn what_is_told_of_a_tunnel_names_the_host() {
+    let relay = Relay::start(None, |_| vec![Act::Upgrade(GOOD), Act::Close(4003, Vec::new())]);
+    let token = token_file();
+    let output = output(through(&format!("ws://{}", relay.addr), token.path(), &["-vv", "vm1:2222"]));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    for words in ["vm1:2222 admitted", "vm1:2222 ended in "] {
+        assert!(stderr.contains(words), "{words}: {stderr}");
+    }
+    assert!(!stderr.contains("[fd"), "{stderr}");
+}
+
+/// An HTTP proxy that answers with this head, and carries bytes where that is a 200. Gives its address and what it was asked.
+fn http_proxy(runtime: &Runtime, head: &'static str) -> (SocketAddr, Arc<std::sync::Mutex<Vec<String>>>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let (addr, asked) = (listener.local_addr().expect("bound"), Arc::<std::sync::Mutex<Vec<String>>>::default());
+    let keeper = Arc::clone(&asked);
+    runtime.spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let keeper = Arc::clone(&keeper);
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(client.read_u8().await?);
+                }
+                let request = String::from_utf8_lossy(&request).into_owned();
+                let peer = request.split(' ').nth(1).unwrap_or_default().to_owned();
+                keeper.lock().expect("no panic while locked").push(request);
+                client.write_all(head.as_bytes()).await?;
+                if head.starts_with("HTTP/1.1 200 ") {
+                    // Whatever name: the relay is here.
+                    let port = peer.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0);
+                    let mut relay = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+                    tokio::io::copy_bidirectional(&mut client, &mut relay).await?;
+                }
+                std::io::Result::Ok(())
+            });
+        }
+    });
+    (addr, asked)
+}
+
+/// A proxy before the relay is asked for it by its name, its refusals are told apart, and its time is told.
+#[test]
+fn a_proxy_before_the_relay_is_gone_through_and_its_refusals_are_its_own() {
+    if !openssh::have(&["openssl"]) {
+        return;
+    }
+    let (authority, runtime) = (Authority::new("tunnel.cloudproxy.app"), Runtime::new().expect("a runtime"));
+    let relay = Relay::start(Some(&authority), |_| vec![Act::Upgrade(GOOD), Act::Close(4003, Vec::new())]);
+    let (token, url) = (token_file(), format!("wss://tunnel.cloudproxy.app:{}", relay.addr.port()));
+    for (head, code, arg, reason) in [
+        ("HTTP/1.1 200 Connected\r\n\r\n", "iap-backend-unreachable", "4003", ""),
+        ("HTTP/1.1 403 Not this port\r\n\r\n", "proxy-refused", "403", "HTTP/1.1 403 Not this port"),
+        ("HTTP/1.1 407 Who is it\r\n\r\n", "proxy-auth", "407", "HTTP/1.1 407 Who is it"),
+        ("SSH-2.0-x\r\n", "proxy-unreachable", "not-a-proxy", ""),
+    ] {
+        let (proxy, asked) = http_proxy(&runtime, head);
+        let proxy = format!("http://{proxy}");
+        // Nobody resolves the relay's name here: that is the proxy's to do.
+        let args = ["--proxy", &proxy, "--resolver=127.0.0.1:1", "--timeout=8s", "vm1"];
+        let mut command = through(&url, token.path(), &args);
+        command
+            .env("SSL_CERT_FILE", authority.ca())
+            .env("SSHPROBE_PROXY_USER", "ann")
+            .env("SSHPROBE_PROXY_PASSWORD", "s3cret");
+        let record = records(command).remove("vm1").expect("a record");
+        assert_eq!((&record["code"], record["arg"].as_str()), (&code.into(), Some(arg)), "{record}");
+        let (tunnel, via) = (&record["tunnel"], &record["target"]["via"]);
+        assert_eq!((tunnel["kind"].as_str(), via.as_str()), (Some("iap"), Some("iap")), "{record}");
+        assert_eq!(tunnel["reason"].as_str().unwrap_or_default(), reason);
+        assert!(tunnel["timing_us"]["proxy"].is_u64() && tunnel["timing_us"]["connect"].is_u64(), "{tunnel}");
+        let asked = asked.lock().expect("no panic while locked").join("");
+        let peer = format!("tunnel.cloudproxy.app:{}", relay.addr.port());
+        assert!(asked.starts_with(&format!("CONNECT {peer} HTTP/1.1\r\n")), "{asked}");
+        assert!(
+            asked.contains("Proxy-Authorization: Basic YW5uOnMzY3JldA==") && !record.to_string().contains("s3cret")
+        );
+    }
+    // Nobody there.
+    let args = ["--proxy=http://127.0.0.1:1", "--timeout=8s", "vm1"];
+    let mut command = through(&url, token.path(), &args);
+    command.env("SSL_CERT_FILE", authority.ca());
+    let record = records(command).remove("vm1").expect("a record");
+    assert_eq!((&record["code"], record["arg"].as_str()), (&"proxy-unreachable".into(), Some("connect")), "{record}");
 }

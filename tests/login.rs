@@ -1,10 +1,11 @@
 //! `--depth login` from outside: what is refused before anything is sent, and servers that no lab is needed for.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::support::guard::tools;
 use crate::support::openssh::{have, keygen, run};
 use crate::support::run::unprivileged;
 
@@ -85,7 +87,12 @@ fn login_with_what_cannot_be_used_is_one_line_and_sends_nothing() {
     }
     let shallow = sshprobe(home.path(), &["-i", "key", &target]);
     assert_eq!(shallow.status.code(), Some(2));
-    assert!(stderr(&shallow).contains("-i: it is for logging in; give --depth login too"), "{}", stderr(&shallow));
+    assert!(
+        stderr(&shallow)
+            .contains("-i: it is for logging in; give --depth login, or a jump host with -J, or leave it away"),
+        "{}",
+        stderr(&shallow)
+    );
     let planned =
         sshprobe(home.path(), &["--depth", "login", "-i", "sealed", "--password-file", "text", "--plan", &target]);
     let plan = String::from_utf8_lossy(&planned.stdout).into_owned() + &stderr(&planned);
@@ -114,6 +121,48 @@ fn login_does_not_use_a_key_that_others_may_read_as_ssh_does_not() {
     assert!(stderr(&output).contains("key: not used, as others may read it (mode 0644)"), "{}", stderr(&output));
 }
 
+#[test]
+fn login_asks_for_a_passphrase_on_the_terminal_and_does_not_show_it() {
+    if !have(&["ssh-keygen", "script"]) {
+        return;
+    }
+    let home = home();
+    keygen(home.path(), &["-q", "-t", "ed25519", "-N", "secret-phrase", "-f", "sealed"]);
+    for (typed, told) in [
+        ("secret-phrase\n", "\"code\":\"refused\""),
+        ("wrong\x15secret-phrasf\x7fe\n", "\"code\":\"refused\""),
+        ("secret-other\n", "-i: sealed: the passphrase is wrong"),
+        ("\x03", "-i: sealed: it is encrypted, and no passphrase was given"),
+    ] {
+        let ours = format!(
+            "{} --format jsonl -l a --known-hosts none --depth login -i sealed 127.0.0.1:1",
+            env!("CARGO_BIN_EXE_sshprobe")
+        );
+        // A terminal of its own.
+        let mut child = Command::new("script")
+            .current_dir(home.path())
+            .args(["-qec", &ours, "/dev/null"])
+            .env_remove("SSH_ASKPASS_REQUIRE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("script");
+        let (mut to, mut from) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+        let mut shown = Vec::new();
+        let mut byte = [0];
+        while !shown.ends_with(b"Enter passphrase for key 'sealed': ") {
+            assert_eq!(from.read(&mut byte).expect("read"), 1, "{}", String::from_utf8_lossy(&shown));
+            shown.push(byte[0]);
+        }
+        to.write_all(typed.as_bytes()).expect("typed");
+        from.read_to_end(&mut shown).expect("read");
+        let shown = String::from_utf8_lossy(&shown).into_owned();
+        child.wait().expect("ends");
+        assert!(shown.contains(told), "{typed:?}: {shown}");
+        assert!(!shown.contains("secret-"), "{typed:?}: {shown}");
+    }
+}
+
 /// Lets nobody in.
 struct Refuse;
 
@@ -121,13 +170,16 @@ impl Handler for Refuse {
     type Error = russh::Error;
 }
 
-fn server(runtime: &Runtime, config: Config) -> SocketAddr {
+/// A server that has the first of these for its first connection, and so on; the last for all that follow.
+fn server(runtime: &Runtime, configs: Vec<Config>) -> SocketAddr {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let addr = listener.local_addr().expect("an address");
-    let config = Arc::new(config);
+    let configs: Vec<Arc<Config>> = configs.into_iter().map(Arc::new).collect();
     runtime.spawn(async move {
+        let mut made = 0;
         while let Ok((stream, _)) = listener.accept().await {
-            let config = Arc::clone(&config);
+            let config = Arc::clone(&configs[made.min(configs.len() - 1)]);
+            made += 1;
             tokio::spawn(async move {
                 if let Ok(session) = run_stream(config, stream, Refuse).await {
                     let _ = session.await;
@@ -138,6 +190,61 @@ fn server(runtime: &Runtime, config: Config) -> SocketAddr {
     addr
 }
 
+fn holding(key: &Path) -> Config {
+    Config {
+        keys: vec![russh::keys::load_secret_key(key, None).expect("a key of ssh-keygen's")],
+        auth_rejection_time: Duration::ZERO,
+        ..Config::default()
+    }
+}
+
+fn record(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(output)))
+}
+
+#[test]
+fn login_sends_nothing_where_the_second_connection_shows_another_key() {
+    if !have(&["ssh-keygen"]) {
+        return;
+    }
+    let home = home();
+    for name in ["user", "first", "second"] {
+        keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", name]);
+    }
+    let runtime = Runtime::new().expect("a runtime");
+    let configs = ["first", "second"].map(|name| holding(&home.path().join(name))).into();
+    let addr = server(&runtime, configs).to_string();
+    give(&home.path().join("user"), 0o600);
+    let record = record(&sshprobe(home.path(), &["--depth", "login", "-i", "user", "--per-host", "10ms", &addr]));
+    assert_eq!((&record["code"], &record["connections"]), (&"host-key-changed".into(), &2.into()), "{record}");
+    assert!(record["detail"].as_str().unwrap().contains("another host key was shown"), "{record}");
+    assert_eq!(record["auth"]["attempts"], Value::Array(Vec::new()), "{record}");
+    assert_eq!(record["host_keys"].as_array().map(Vec::len), Some(2), "{record}");
+}
+
+#[test]
+fn login_goes_through_a_program_as_the_probe_does() {
+    if !have(&["ssh-keygen"]) || !tools(&[("nc", "netcat-openbsd")]) {
+        return;
+    }
+    let home = home();
+    for name in ["user", "host"] {
+        keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", name]);
+    }
+    let runtime = Runtime::new().expect("a runtime");
+    let addr = server(&runtime, vec![holding(&home.path().join("host"))]).to_string();
+    give(&home.path().join("user"), 0o600);
+    let through = ["--depth", "login", "-i", "user", "--per-host", "10ms", "--proxy-command", "nc %h %p", &addr];
+    let record = record(&sshprobe(home.path(), &through));
+    assert_eq!(
+        (&record["code"], &record["target"]["via"]),
+        (&"auth-refused-after-key".into(), &"proxy-command".into()),
+        "{record}"
+    );
+    // russh's server wants a signature of every key, and only then refuses.
+    assert_eq!(record["auth"]["attempts"][0]["answer"], "refused-after-key", "{record}");
+}
+
 #[test]
 fn login_with_an_rsa_key_to_a_server_without_rsa_sha2_is_auth_sig_alg_and_ssh_agrees() {
     if !have(&["ssh-keygen", "ssh"]) {
@@ -146,14 +253,10 @@ fn login_with_an_rsa_key_to_a_server_without_rsa_sha2_is_auth_sig_alg_and_ssh_ag
     let home = home();
     keygen(home.path(), &["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", "rsa"]);
     keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "host"]);
-    let mut config = Config {
-        keys: vec![russh::keys::load_secret_key(home.path().join("host"), None).expect("a key of ssh-keygen's")],
-        auth_rejection_time: Duration::ZERO,
-        ..Config::default()
-    };
+    let mut config = holding(&home.path().join("host"));
     config.preferred.key = vec![Algorithm::Ed25519].into();
     let runtime = Runtime::new().expect("a runtime");
-    let addr = server(&runtime, config);
+    let addr = server(&runtime, vec![config]);
     let port = addr.port().to_string();
     let ssh = ["-v", "-F", "none", "-p", &port, "-l", "alice", "-i", "rsa", "-o", "IdentitiesOnly=yes"];
     let options = ["-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"];

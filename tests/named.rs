@@ -147,8 +147,9 @@ fn a_proxy_command_of_ssh_config_carries_the_probe_of_its_host() {
     assert_eq!(record["code"], "proxy-command-failed", "{record}");
     let (record, _) = probe(&["-F", &config, "-l", "probe", "--proxy-command", "none", "broken"]);
     assert_eq!((record["code"].as_str(), record["target"]["via"].as_str()), (Some("ok"), Some("tcp")));
-    let command = format!("nc 127.0.0.1 {port} # %n");
-    let (record, _) = probe(&["-F", &config, "--proxy-command", &command, "odd"]);
+    // In it %h is where the host is, and %n what it was called.
+    let command = format!("sh -c 'test %n-%h = far-inside.example && exec nc 127.0.0.1 {port}'");
+    let (record, _) = probe(&["-F", &config, "--proxy-command", &command, "far"]);
     assert_eq!(record["code"], "ok", "{record}");
     // A program does not say when it is connected.
     let (record, _) = probe(&["-F", &config, "--depth", "connect", "far"]);

@@ -41,7 +41,8 @@ fn outcome(record: &Value) -> (&str, Option<&str>, &str) {
 fn running(mark: &str) -> usize {
     let processes = fs::read_dir("/proc").expect("/proc").flatten();
     let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
-    lines.filter(|line| String::from_utf8_lossy(line).contains(mark)).count()
+    // Arguments end in NUL.
+    lines.filter(|line| String::from_utf8_lossy(line).replace('\0', " ").contains(mark)).count()
 }
 
 #[test]
@@ -134,6 +135,28 @@ fn no_program_outlives_its_probe() {
     for mark in marks {
         assert_eq!(running(mark), 0, "{mark}");
     }
+}
+
+/// Killed without a chance to clean up, nothing of it stays behind either: a program that never reads would.
+#[test]
+fn no_program_outlives_a_run_that_is_killed() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command.args(["--proxy-command", "sleep 4242.4", "--timeout=60s", "--user=root", "inside.example"]);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program");
+    let becomes = |count: usize| {
+        for _ in 0..500 {
+            if running("sleep 4242.4") == count {
+                return true;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        false
+    };
+    // The run itself has it in its command line, and the program.
+    assert!(becomes(2), "it was started");
+    child.kill().and_then(|()| child.wait()).expect("killed");
+    assert!(becomes(0), "it has ended");
 }
 
 #[test]

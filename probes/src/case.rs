@@ -90,8 +90,10 @@ pub enum Next {
 pub struct Connect {
     /// Where to; for a target reached by name through a tunnel the address that stands in for it.
     pub addr: SocketAddr,
-    /// What the target goes by, for transports that take names.
+    /// Where the target is, for transports that take names.
     pub host: Host,
+    /// What it goes by, where that is another name (`%n` of a ProxyCommand).
+    pub name: Option<Host>,
     /// What to do there.
     pub plan: Arc<Plan>,
     /// Not before this moment; until then the case holds no connection slot.
@@ -109,7 +111,7 @@ impl Connect {
     #[must_use]
     pub fn new(addr: SocketAddr, plan: Arc<Plan>, not_before: Moment) -> Self {
         let host = Host::Addr(addr.ip(), 0);
-        Self { addr, host, plan, not_before, mss: None, known: None, login: None }
+        Self { addr, host, name: None, plan, not_before, mss: None, known: None, login: None }
     }
 
     /// The plan to converse by once the connection is up: what is known of the host is only looked up here, so that addresses
@@ -270,6 +272,7 @@ impl Case {
                 Next::Connect(Connect {
                     addr: *addr,
                     host: self.target.place().clone(),
+                    name: self.target.place.is_some().then(|| self.target.host.clone()),
                     plan,
                     not_before,
                     mss: self.mss,

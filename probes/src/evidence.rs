@@ -5,7 +5,7 @@ pub mod login;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::diagnose::Code;
+use crate::diagnose::{Code, Confidence};
 use crate::govern::retry::Transient;
 use crate::record::Via;
 use crate::time::Moment;
@@ -173,6 +173,17 @@ pub struct Tunnel {
     pub reason: Vec<u8>,
     /// Why it did not lead to the target, or what ended it.
     pub trouble: Option<TunnelTrouble>,
+    /// The silence that this was, if it was one: whether it was somebody else's is for whoever knows this machine.
+    pub silence: Option<Silence>,
+}
+
+/// Nothing came for so long that it was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silence {
+    /// When it began.
+    pub since: Moment,
+    /// When it was to be given up. Noticed much later, it may be this machine's own.
+    pub due: Moment,
 }
 
 impl Tunnel {
@@ -182,7 +193,14 @@ impl Tunnel {
     /// A way of this kind of which nothing is known yet.
     #[must_use]
     pub fn new(via: Via) -> Self {
-        Self { via, timing: TunnelTiming::default(), close_code: None, reason: Vec::new(), trouble: None }
+        Self {
+            via,
+            timing: TunnelTiming::default(),
+            close_code: None,
+            reason: Vec::new(),
+            trouble: None,
+            silence: None,
+        }
     }
 }
 
@@ -212,6 +230,9 @@ impl TunnelTiming {
     }
 }
 
+/// What [`Fault::IdentMalformed`] says of an identification whose line the end of the connection cut.
+pub(crate) const CUT_SHORT: &str = "cut short";
+
 /// What is wrong with a tunnel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TunnelTrouble {
@@ -223,13 +244,21 @@ pub struct TunnelTrouble {
     pub detail: String,
     /// It may pass by itself, as whoever is on the way says or as is known of it.
     pub transient: Option<Transient>,
+    /// How specific that is: a program's words are read by rules, some of which are loose.
+    pub confidence: Confidence,
 }
 
 impl TunnelTrouble {
     /// Trouble that would be met again.
     #[must_use]
     pub const fn lasting(code: Code, arg: Option<String>, detail: String) -> Self {
-        Self { code, arg, detail, transient: None }
+        Self { code, arg, detail, transient: None, confidence: Confidence::High }
+    }
+
+    /// As sure as this.
+    #[must_use]
+    pub fn believed(self, confidence: Confidence) -> Self {
+        Self { confidence, ..self }
     }
 }
 

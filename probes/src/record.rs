@@ -13,8 +13,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use parts::{
-    Attempt, Auth, AuthResult, Cert, Credential, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit, KnownKey, Named,
-    Negotiated, Net, Sshfp, TimingMicros, Tried, Trust, Tunnel, TunnelMicros, Via, Withheld,
+    Attempt, Auth, AuthResult, Cert, Credential, Direct, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit,
+    KnownKey, Named, Negotiated, Net, Sshfp, TimingMicros, Tried, Trust, Tunnel, TunnelMicros, Via, Withheld,
 };
 
 pub use proven::ProvenKey;
@@ -87,6 +87,9 @@ pub struct Record {
     /// What the way to the target saw, where it is more than TCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<Tunnel>,
+    /// What a direct probe of the same host came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct: Option<Box<Direct>>,
     /// The server's identification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ident: Option<Ident>,

@@ -304,7 +304,7 @@ pub struct ProbeArgs {
     /// How deep one probe goes
     #[arg(long, value_name = "connect|ident|kexinit|kex|auth|login", default_value = "auth", value_parser = values::depth)]
     pub depth: Depth,
-    /// The user named when asking for the methods, and to log in as; no credential is sent but those given for --depth login [default: the local user]
+    /// The user named when asking for the methods, and logged in as at depth login; no credential is sent that was not given [default: as ssh_config says, else the local user]
     #[arg(short = 'l', long, value_name = "USER", value_parser = values::user)]
     pub user: Option<String>,
     /// How patiently.
@@ -473,7 +473,7 @@ impl PathArgs {
 #[derive(Debug, Args)]
 pub struct IapArgs {
     /// Reach targets, which are names of instances then, through Google Cloud's Identity-Aware Proxy (IAP); goes without saying where all of them are iap://...
-    #[arg(long, conflicts_with_all = ["proxy", "proxy_command"])]
+    #[arg(long, conflicts_with = "proxy_command")]
     pub iap: bool,
     /// The project of the instances that are not written as iap://PROJECT/ZONE/INSTANCE
     #[arg(long, value_name = "ID", requires = "iap")]
@@ -487,6 +487,9 @@ pub struct IapArgs {
     /// Show the relay the access token in FILE [default: CLOUDSDK_AUTH_ACCESS_TOKEN of the environment, else by the credentials in GOOGLE_APPLICATION_CREDENTIALS, else of `gcloud auth print-access-token`, of Application Default Credentials, of the metadata server]
     #[arg(long, value_name = "FILE")]
     pub access_token_file: Option<PathBuf>,
+    /// Probe each host directly too, as deep as its host key, and say what both together mean: a firewall that keeps the relay out, nothing that listens, a hung machine
+    #[arg(long)]
+    pub compare_direct: bool,
 }
 
 /// What is read of hosts by their names, out of the options it is spread over.

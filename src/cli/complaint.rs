@@ -111,8 +111,8 @@ mod tests {
     #[test]
     fn each_says_the_thing_the_fault_and_the_remedy_in_one_line() {
         for (args, line) in [
-            (&["--depth", "foo"][..], "--depth: `foo` is none of connect, ident, kexinit, kex, auth"),
-            (&["--depth", ""], "--depth: `` is none of connect, ident, kexinit, kex, auth"),
+            (&["--depth", "foo"][..], "--depth: `foo` is none of connect, ident, kexinit, kex, auth, login"),
+            (&["--depth", ""], "--depth: `` is none of connect, ident, kexinit, kex, auth, login"),
             (&["--depth"], "--depth: a value is missing"),
             (&["-c", "0"], "--concurrency: `0` must be at least 1"),
             (&["-c", "-1"], "--concurrency: `-1` is not a whole number from 0"),

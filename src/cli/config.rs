@@ -18,7 +18,7 @@ use sshprobe_probes::proxy::{Credentials, expand};
 use sshprobe_probes::ssh_config::{Jump, jump_chain};
 use sshprobe_probes::trust::{KeyTypes, Policy};
 
-use crate::cli::args::{HashArg, HostArgs, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
+use crate::cli::args::{HashArg, HostArgs, NetworkArgs, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
 use crate::cli::exit::FailOn;
 use crate::cli::hosts::NamedHosts;
 #[cfg(feature = "iap")]
@@ -128,7 +128,8 @@ impl Config {
         let SweepArgs { targets, probe, pace, trust, network, path, view, resume, stats_file, fail_on, .. } = args;
         let patience = probe.patience;
         let mut warnings = Vec::new();
-        let connect_timeout = connect_timeout(patience.connect_timeout, patience.timeout, &mut warnings)?;
+        let mut short = Vec::new();
+        let connect_timeout = connect_timeout(patience.connect_timeout, patience.timeout, &mut short)?;
         let user = match probe.user.clone() {
             Some(user) => user,
             None => user::name(user::local().as_ref())
@@ -185,18 +186,9 @@ impl Config {
             from_ssh_config: targets.from_ssh_config,
             inventory: targets.inventory,
         };
-        let way = way(path, &targets.targets)?;
-        let begun_here = [("--source", network.source.is_some()), ("--interface", network.interface.is_some())];
-        if let (Way::Command(..), Some((option, _))) = (&way, begun_here.into_iter().find(|(_, given)| *given)) {
-            return Err(Error::usage(format!(
-                "{option}: the program of --proxy-command makes the connections; leave it away, or give the program an option like it"
-            )));
-        }
-        if matches!(way, Way::Command(..)) && probe.depth == Depth::Connect {
-            return Err(Error::usage(
-                "--depth connect: a program of --proxy-command does not say when it is connected; take --depth ident",
-            ));
-        }
+        let way = way(path, &targets.targets, &network, probe.depth)?;
+        // Of what is behind a way, no neighbour is asked for here.
+        warnings.extend(short.into_iter().filter(|_| matches!(way, Way::Direct)));
         Ok(Self {
             sources: Sources {
                 targets: targets.targets,
@@ -279,23 +271,36 @@ pub enum Way {
 const PROXY_USER: &str = "SSHPROBE_PROXY_USER";
 const PROXY_PASSWORD: &str = "SSHPROBE_PROXY_PASSWORD";
 
-fn way(args: PathArgs, targets: &[String]) -> Result<Way, Error> {
+fn way(args: PathArgs, targets: &[String], network: &NetworkArgs, depth: Depth) -> Result<Way, Error> {
+    #[cfg(feature = "iap")]
+    let jumps = args.jump_given();
     #[cfg(feature = "iap")]
     if let Some(iap) = IapWay::new(args.iap, targets)? {
-        for (option, given) in [("--proxy", args.proxy.is_some()), ("--proxy-command", args.proxy_command.is_some())] {
+        for (option, given) in [("--proxy-command", args.proxy_command.is_some()), ("--jump", jumps)] {
             if given {
                 return Err(Error::usage(format!(
                     "{option}: the targets are reached through the Identity-Aware Proxy; leave {option} away, or the iap://"
                 )));
             }
         }
-        return Ok(Way::Iap(Box::new(iap)));
+        return Ok(Way::Iap(Box::new(iap.behind(args.proxy.as_deref().map(proxy).transpose()?)?)));
     }
     #[cfg(not(feature = "iap"))]
     let _ = targets;
     if let Some(command) = args.proxy_command {
         if command.eq_ignore_ascii_case("none") {
             return Ok(Way::Direct);
+        }
+        let begun_here = [("--source", network.source.is_some()), ("--interface", network.interface.is_some())];
+        if let Some((option, _)) = begun_here.into_iter().find(|(_, given)| *given) {
+            return Err(Error::usage(format!(
+                "{option}: the program of --proxy-command makes the connections; leave it away, or give the program an option like it"
+            )));
+        }
+        if depth == Depth::Connect {
+            return Err(Error::usage(
+                "--depth connect: a program of --proxy-command does not say when it is connected; take --depth ident",
+            ));
         }
         // Its tokens and its length do not depend on the target; a name that is not safe in a shell is that target's matter.
         expand(&command, "host", 22, "user", "host").map_err(|why| Error::usage(format!("--proxy-command: {why}")))?;
@@ -312,6 +317,11 @@ fn way(args: PathArgs, targets: &[String]) -> Result<Way, Error> {
         return Ok(Way::Jump(chain));
     }
     let Some(url) = args.proxy else { return Ok(Way::Direct) };
+    proxy(&url).map(|(url, credentials)| Way::Proxy(url, credentials))
+}
+
+/// A proxy, with the credentials of the environment.
+fn proxy(url: &str) -> Result<(ProxyUrl, Option<Credentials>), Error> {
     // Not shown: it may hold a password that somebody has put there.
     let url = url.parse::<ProxyUrl>().map_err(|why| Error::usage(format!("--proxy: the URL {why}")))?;
     let credentials = match (env::var(PROXY_USER), env::var(PROXY_PASSWORD)) {
@@ -326,7 +336,7 @@ fn way(args: PathArgs, targets: &[String]) -> Result<Way, Error> {
             )));
         }
     };
-    Ok(Way::Proxy(url, credentials))
+    Ok((url, credentials))
 }
 
 /// How host keys are judged, whatever the files say.
@@ -727,6 +737,14 @@ pub(super) mod tests {
         let words = quoted.split_whitespace().map(|word| if word == "QUOTED" { "my keys" } else { word });
         let config = config(&words.chain(["h"]).collect::<Vec<_>>()).expect("valid");
         assert_eq!(config.reach_options(), given);
+    }
+
+    #[test]
+    fn a_short_timeout_is_warned_of_where_neighbours_are_asked_for() {
+        let warned = |args: &[&str]| !config(args).expect("valid").warnings.is_empty();
+        assert!(warned(&["--timeout=2s", "h"]));
+        assert!(!warned(&["--timeout=2s", "--proxy=http://127.0.0.1:1", "h"]));
+        assert!(!warned(&["--timeout=2s", "--proxy-command=nc %h %p", "h"]));
     }
 
     #[test]

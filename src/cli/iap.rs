@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use sshprobe_probes::escape::quote as shown;
 use sshprobe_probes::iap::{IapTarget, RelayUrl};
+use sshprobe_probes::proxy::Credentials;
 
 use crate::cli::args::IapArgs;
 use crate::error::Error;
@@ -13,8 +14,8 @@ use crate::report::next::quote;
 use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::target::expr::{Expression, Hosts};
-use crate::transport::Tcp;
 use crate::transport::iap::{Iap, Instances, MetadataServer, Token, TokenError, TokenSource, Tokens};
+use crate::transport::{Proxy, ProxyUrl, Tcp};
 
 /// gcloud reads its access token from here too.
 const TOKEN: &str = "CLOUDSDK_AUTH_ACCESS_TOKEN";
@@ -30,12 +31,16 @@ pub struct IapWay {
     place: Option<(String, String)>,
     relay: RelayUrl,
     tokens: TokenSource,
+    /// What stands before the relay.
+    proxy: Option<(ProxyUrl, Option<Credentials>)>,
+    /// `--compare-direct`.
+    compares: bool,
 }
 
 impl IapWay {
     /// Validates the options; `None` if the way is another one. `targets` are those of the command line.
     pub(super) fn new(args: IapArgs, targets: &[String]) -> Result<Option<Self>, Error> {
-        let IapArgs { iap: asked, project, zone, iap_url, access_token_file } = args;
+        let IapArgs { iap: asked, project, zone, iap_url, access_token_file, compare_direct } = args;
         let written_out = |target: &str| target.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("iap://"));
         let (theirs, others): (Vec<&String>, Vec<_>) = targets.iter().partition(|target| written_out(target));
         if !asked {
@@ -48,6 +53,7 @@ impl IapWay {
             }
             if theirs.is_empty() {
                 let option = iap_url.map(|_| "--iap-url").or(access_token_file.map(|_| "--access-token-file"));
+                let option = option.or(compare_direct.then_some("--compare-direct"));
                 return option.map_or(Ok(None), |option| {
                     Err(Error::usage(format!("{option}: it is for instances behind the Identity-Aware Proxy; give --iap, or targets like iap://PROJECT/ZONE/INSTANCE")))
                 });
@@ -88,7 +94,17 @@ impl IapWay {
             Some(path) => TokenSource::File(path),
             None => of_google(&relay)?,
         };
-        Ok(Some(Self { place, relay, tokens }))
+        Ok(Some(Self { place, relay, tokens, proxy: None, compares: compare_direct }))
+    }
+
+    /// With a proxy before the relay.
+    pub(super) fn behind(self, proxy: Option<(ProxyUrl, Option<Credentials>)>) -> Result<Self, Error> {
+        if proxy.is_some() && !self.relay.tls() {
+            return Err(Error::usage(
+                "--proxy: by ws:// the relay is this machine's, and a proxy would be shown the token; leave --proxy away",
+            ));
+        }
+        Ok(Self { proxy, ..self })
     }
 
     /// The options as they would be typed again. The token is not among them.
@@ -99,6 +115,12 @@ impl IapWay {
         }
         if self.relay != RelayUrl::default() {
             out += &format!("--iap-url {} ", quote(&self.relay.to_string()));
+        }
+        if let Some((url, _)) = &self.proxy {
+            out += &format!("--proxy {} ", quote(&url.to_string()));
+        }
+        if self.compares {
+            out += "--compare-direct ";
         }
         if let TokenSource::File(path) = &self.tokens {
             out += &format!("--access-token-file {} ", quote(&path.to_string_lossy()));
@@ -120,7 +142,17 @@ impl IapWay {
                 format!("is asked of gcloud{}{}", well_known.unwrap_or_default(), metadata.unwrap_or_default())
             }
         };
-        format!("tunnels of the Identity-Aware Proxy, by {}; the access token {token}", self.relay)
+        let besides = if self.compares {
+            "; each host is probed directly too, as deep as the host key, where INSTANCE.ZONE.c.PROJECT.internal or its name leads"
+        } else {
+            ""
+        };
+        let before = self.proxy.as_ref().map_or_else(String::new, |(url, credentials)| {
+            let who =
+                if credentials.is_some() { "with the credentials of the environment" } else { "without credentials" };
+            format!(" behind the proxy {url}, {who}")
+        });
+        format!("tunnels of the Identity-Aware Proxy, by {}{before}; the access token {token}{besides}", self.relay)
     }
 
     /// The way itself.
@@ -129,8 +161,12 @@ impl IapWay {
             Some((project, zone)) => Instances::Of { project: project.as_str().into(), zone: zone.as_str().into() },
             None => Instances::WrittenOut,
         };
-        let tokens = Arc::new(Tokens::new(clock, self.tokens.clone(), Arc::clone(&resolver)));
+        let proxy = self.proxy.as_ref().map(|(url, credentials)| {
+            Proxy::new(clock, tcp.clone(), url.clone(), credentials.clone(), Arc::clone(&resolver))
+        });
+        let tokens = Arc::new(Tokens::new(clock, self.tokens.clone(), Arc::clone(&resolver), proxy.clone()));
         Iap::new(clock, tcp, resolver, self.relay.clone(), instances, tokens)
+            .map(|iap| iap.comparing(self.compares).behind(proxy))
             .map_err(|error| Error::usage(format!("--iap: {error}")))
     }
 
@@ -203,6 +239,10 @@ mod tests {
             ),
             (&["--iap", "vm1"], "--iap: the relay asks where an instance is; give --project and --zone"),
             (
+                &["--compare-direct", "vm1"],
+                "--compare-direct: it is for instances behind the Identity-Aware Proxy; give --iap, or targets like iap://PROJECT/ZONE/INSTANCE",
+            ),
+            (
                 &["--iap", "--project=p", "--zone=europe-west1", "--access-token-file=t", "vm1"],
                 "--project, --zone: europe-west1 is a region: write one of its zones, such as europe-west1-a",
             ),
@@ -223,8 +263,17 @@ mod tests {
                 "--iap-url: a relay's URL has no query and no fragment: leave out what follows ? or #",
             ),
             (
-                &["--proxy=socks5://127.0.0.1:9", "--access-token-file=t", "iap://p/europe-west1-b/vm1"],
-                "--proxy: the targets are reached through the Identity-Aware Proxy; leave --proxy away, or the iap://",
+                &["--proxy-command=nc %h %p", "--access-token-file=t", "iap://p/europe-west1-b/vm1"],
+                "--proxy-command: the targets are reached through the Identity-Aware Proxy; leave --proxy-command away, or the iap://",
+            ),
+            (
+                &[
+                    "--proxy=http://127.0.0.1:9",
+                    "--iap-url=ws://127.0.0.1:1",
+                    "--access-token-file=t",
+                    "iap://p/europe-west1-b/vm1",
+                ],
+                "--proxy: by ws:// the relay is this machine's, and a proxy would be shown the token; leave --proxy away",
             ),
             (
                 &["--proxy-command=nc %h %p", "--source=127.0.0.1", "vm1"],

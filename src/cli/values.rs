@@ -261,8 +261,11 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_named() {
-        assert_eq!(depth("auht"), Err("is none of connect, ident, kexinit, kex, auth; did you mean auth?".into()));
-        assert_eq!(depth("foo"), Err("is none of connect, ident, kexinit, kex, auth".into()));
+        assert_eq!(
+            depth("auht"),
+            Err("is none of connect, ident, kexinit, kex, auth, login; did you mean auth?".into())
+        );
+        assert_eq!(depth("foo"), Err("is none of connect, ident, kexinit, kex, auth, login".into()));
         assert_eq!(depth("kex"), Ok(Depth::Kex));
         assert_eq!(format("jsonl").map(|format| format.name), Ok("jsonl"));
         assert_eq!(distance("kitten", "sitting"), 3);

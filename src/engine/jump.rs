@@ -153,14 +153,14 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
         if let Some(order) = &connect.login {
             let (evidence, end, stays) = stay(stream, evidence, connect, order, &self.credentials, self.clock).await;
             *session = stays;
-            return ended(connect, evidence, end).map_err(|shortage| shortage.0);
+            return ended(&self.route, connect, evidence, end).map_err(|shortage| shortage.0);
         }
         let seed = entropy::seed().map_err(|_| None)?;
         let mut probe = Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now());
         let leave = drive(&mut stream, &mut probe, self.clock).await;
         let left = self.clock.now();
         let end = stream.leave(leave).await;
-        ended(connect, probe.into_evidence(left), end).map_err(|shortage| shortage.0)
+        ended(&self.route, connect, probe.into_evidence(left), end).map_err(|shortage| shortage.0)
     }
 }
 

@@ -5,6 +5,7 @@
 //! nothing is ever said.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::time::Duration;
 
 use sshprobe_probes::case::{Connect, ResolveFault};
@@ -13,10 +14,36 @@ use sshprobe_probes::escape::{escape, quote};
 use sshprobe_probes::evidence::{Errno, Evidence, Stage};
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::record::Record;
+use sshprobe_probes::target::{Target, is_stand_in};
 use sshprobe_probes::time::Moment;
 
 /// The most of a server's text that a line shows.
 const TEXT: usize = 120;
+
+tokio::task_local! {
+    /// What is told in place of the address that stands in for a target's, which nobody here knows.
+    static NAMED: String;
+}
+
+/// Does the work of a target in whose events it goes by its name, where nobody here knows its address.
+///
+/// Takes the work by reference, because what a future is given it holds twice.
+pub(super) async fn naming<W: Future>(target: &Target, work: Pin<&mut W>) -> W::Output {
+    if !tracing::enabled!(tracing::Level::INFO) {
+        return work.await;
+    }
+    let name = match target.host.to_string() {
+        host if host.contains(':') => format!("[{}]:{}", escape(&host), target.port),
+        host => format!("{}:{}", escape(&host), target.port),
+    };
+    NAMED.scope(name, work).await
+}
+
+/// Where a connection goes: its address, or the name for which that stands in.
+fn shown(addr: SocketAddr) -> String {
+    let named = is_stand_in(addr.ip()).then(|| NAMED.try_with(String::clone).ok()).flatten();
+    named.unwrap_or_else(|| addr.to_string())
+}
 
 fn millis(span: Duration) -> String {
     format!("{:.1}ms", span.as_secs_f64() * 1e3)
@@ -34,18 +61,19 @@ pub(super) fn resolved(name: &str, found: &Result<Vec<IpAddr>, ResolveFault>, to
 
 /// A connection may be opened.
 pub(super) fn admitted(connect: &Connect) {
-    tracing::info!("{} admitted", connect.addr);
+    tracing::info!("{} admitted", shown(connect.addr));
 }
 
 /// It is up.
 pub(super) fn connected(evidence: &Evidence) {
     let took = evidence.timing.connect.unwrap_or_default();
-    tracing::info!("{} connected in {}", evidence.addr, millis(took));
+    tracing::info!("{} connected in {}", shown(evidence.addr), millis(took));
 }
 
 /// It could not be opened for want of something of ours.
 pub(super) fn short(addr: SocketAddr, errno: Option<Errno>, again: Duration) {
     let why = errno.map_or_else(|| String::from("the connection-tracking table is full"), |errno| errno.to_string());
+    let addr = shown(addr);
     tracing::info!("{addr} put off, as this machine is short of something ({why}); again in {}", millis(again));
 }
 
@@ -56,7 +84,7 @@ pub(super) fn ended(evidence: &Evidence, depth: Depth) {
     }
     let verdict = classify(evidence, depth);
     let took = evidence.ended.since(evidence.started);
-    let (addr, received) = (evidence.addr, evidence.received);
+    let (addr, received) = (shown(evidence.addr), evidence.received);
     tracing::info!(
         "{addr} ended in {} after {} and {received} bytes: {}: {}",
         verdict.stage.name(),
@@ -99,7 +127,7 @@ pub(super) fn again(before: &Connect, next: &Connect, now: Moment) {
     } else {
         "again, as the answer may pass by itself"
     };
-    tracing::info!("{} planned in {}: {why}", next.addr, millis(next.not_before.since(now)));
+    tracing::info!("{} planned in {}: {why}", shown(next.addr), millis(next.not_before.since(now)));
 }
 
 /// The probe has come from `from` to another stage; tells what it learned there.
@@ -107,7 +135,7 @@ pub(super) fn stage(from: Stage, evidence: &Evidence) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
-    let addr = evidence.addr;
+    let addr = shown(evidence.addr);
     let learned = match from {
         Stage::Ident => evidence.ident.as_ref().map(|ident| quote(&ident.raw, TEXT)),
         Stage::Kexinit => evidence.kexinit.as_ref().map(|_| String::from("the server's offer is known")),
@@ -130,5 +158,5 @@ pub(super) fn last_stage(evidence: &Evidence) {
     }
     let methods = evidence.auth.as_ref().and_then(|auth| auth.methods.as_ref());
     let methods = methods.map_or_else(String::new, |methods| format!("; methods {}", quote(methods.join(&b','), TEXT)));
-    tracing::debug!("{} {} is the last stage{methods}", evidence.addr, evidence.stage.name());
+    tracing::debug!("{} {} is the last stage{methods}", shown(evidence.addr), evidence.stage.name());
 }

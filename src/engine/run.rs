@@ -1,5 +1,7 @@
 //! A run: from the first target to the last record.
 
+mod compare;
+
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::panic::AssertUnwindSafe;
@@ -11,7 +13,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use sshprobe_probes::case::{Case, Connect, Next, ResolveFault};
 use sshprobe_probes::escape::escape;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
 use sshprobe_probes::govern::host::HostGate;
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::subnet::Subnet;
@@ -376,7 +378,12 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// Sees a case to its end, and hands its record on. Holds its place until that is taken: records that nobody wants keep
     /// new targets out.
     async fn see(&self, target: &Target, route: &Route<T>, mut case: Case, place: OwnedSemaphorePermit) {
-        let record = self.guarded(target, pin!(self.connections(route, &mut case))).await;
+        let work = async {
+            let mut record = self.connections(route, &mut case).await;
+            self.compare(target, route, &mut record).await;
+            record
+        };
+        let record = self.guarded(target, pin!(log::naming(target, pin!(work)))).await;
         // While it waits, the record is all that is needed.
         drop(case);
         if let Some(record) = record {
@@ -509,7 +516,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                         self.clock,
                     );
                     let (evidence, end) = Box::pin(logged_in).await;
-                    return ended(connect, evidence, end);
+                    return ended(route, connect, evidence, end);
                 }
                 (stream, self.probe(connect, evidence)?)
             }
@@ -520,7 +527,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let leave = drive(&mut stream, &mut probe, self.clock).await;
         let left = self.clock.now();
         let end = stream.leave(leave).await;
-        ended(connect, probe.into_evidence(left), end)
+        ended(route, connect, probe.into_evidence(left), end)
     }
 
     /// A probe for a connection that is up.
@@ -533,13 +540,13 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// A connection that did not come up: the target's answer, or this machine's own silence.
     fn down(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
-        if evidence.fault == Some(Fault::ConnectTimeout) {
-            if overslept(&evidence, route.connect_timeout.min(connect.plan.timeout)) {
+        if let Some(silence) = silence(&evidence, route, connect) {
+            if overslept(&evidence, silence) {
                 return Err(Shortage(None));
             }
             let mut conntrack = self.conntrack();
             conntrack.look(self.clock.now());
-            if conntrack.full_since(evidence.started) {
+            if conntrack.full_since(silence.since) {
                 return Err(Shortage(None));
             }
         }
@@ -553,22 +560,39 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 }
 
 /// A connection that is over, with what the way to the target knows of its end.
-pub(super) fn ended(connect: &Connect, mut evidence: Evidence, end: PathEnd) -> Result<Evidence, Shortage> {
+pub(super) fn ended<T>(
+    route: &Route<T>,
+    connect: &Connect,
+    mut evidence: Evidence,
+    end: PathEnd,
+) -> Result<Evidence, Shortage> {
     if evidence.fault.is_some() && evidence.path.icmp.is_none() {
         evidence.path.icmp = end.icmp;
     }
     evidence.tunnel = end.tunnel.or(evidence.tunnel);
-    let silent = matches!(evidence.fault, Some(Fault::Timeout | Fault::Lost));
-    if silent && overslept(&evidence, connect.plan.timeout) {
+    if silence(&evidence, route, connect).is_some_and(|silence| overslept(&evidence, silence)) {
         return Err(Shortage(None));
     }
     Ok(evidence)
 }
 
-/// Whether the end of `limit` was noticed much too late. The answer may have lain in the socket all the while, so that the
-/// silence is not the target's.
-fn overslept(evidence: &Evidence, limit: Duration) -> bool {
-    evidence.ended.since(evidence.started) > limit + LATE
+/// The silence that a connection ended by, if it did: of the target, or of whatever is on the way to it.
+fn silence<T>(evidence: &Evidence, route: &Route<T>, connect: &Connect) -> Option<Silence> {
+    let since = evidence.started;
+    match evidence.fault {
+        Some(Fault::Timeout | Fault::Lost) => Some(Silence { since, due: since + connect.plan.timeout }),
+        Some(Fault::ConnectTimeout) => {
+            Some(Silence { since, due: since + route.connect_timeout.min(connect.plan.timeout) })
+        }
+        Some(Fault::Tunnel) => evidence.tunnel.as_ref()?.silence,
+        _ => None,
+    }
+}
+
+/// Whether the end of a silence was noticed much too late. The answer may have lain in the socket all the while, so that it is
+/// nobody else's.
+fn overslept(evidence: &Evidence, silence: Silence) -> bool {
+    evidence.ended.since(silence.due) > LATE
 }
 
 /// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor

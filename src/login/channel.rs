@@ -1,8 +1,5 @@
 //! A session after a login: connections that the server makes for us, and the farewell.
 
-// Jump hosts are built on these.
-#![allow(dead_code)]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -11,7 +11,8 @@ use russh::{Channel, ChannelOpenFailure};
 use sshprobe_probes::case::LoginOrder;
 use sshprobe_probes::evidence::login::{Answer, Named};
 use sshprobe_probes::evidence::{Fault, Stage};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use super::channel::{OpenReason, Session};
@@ -99,12 +100,12 @@ fn serve(host: &PrivateKey, server: &Server) -> DuplexStream {
     near
 }
 
-async fn logged_in(
-    stream: DuplexStream,
+async fn logged_in<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
     order: &LoginOrder,
     credentials: &Credentials,
     patience: Duration,
-) -> (Told, Option<Session>, Key<DuplexStream>) {
+) -> (Told, Option<Session>, Key<S>) {
     let (fence, key) = Fence::around(stream, |_, _| false);
     let terms = Terms {
         user: "alice",
@@ -169,27 +170,43 @@ async fn a_session_that_is_dropped_takes_its_task_with_it() {
     until_no_task_is_left().await;
 }
 
-#[tokio::test]
-async fn a_server_that_stalls_after_its_identification_leaves_no_task() {
-    let (near, mut far) = duplex(1 << 16);
+/// A connection to a server that says its identification, and nothing more.
+async fn stalled(listener: &TcpListener) -> (TcpStream, TcpStream) {
+    let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (mut far, _) = listener.accept().await.unwrap();
     far.write_all(b"SSH-2.0-stall\r\n").await.unwrap();
+    (near, far)
+}
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+#[tokio::test]
+async fn a_server_that_stalls_after_its_identification_leaves_no_task_and_no_descriptor() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let before = descriptors();
+    let (near, far) = stalled(&listener).await;
     let credentials = Credentials { keys: vec![identity(&key())], ..Credentials::default() };
     let order = order(&key());
     let (told, session, kept) = logged_in(near, &order, &credentials, Duration::from_millis(100)).await;
     assert_eq!((told.stage, told.fault, session.is_none()), (Stage::Kex, Some(Fault::Timeout), true));
     assert!(told.login.attempts.is_empty());
     assert!(kept.take().is_some(), "the way can still be asked how it ended");
+    drop((kept, far));
     until_no_task_is_left().await;
+    assert_eq!(descriptors(), before);
 
     // Nor does one that nobody waits for any more.
-    let (near, mut far) = duplex(1 << 16);
-    far.write_all(b"SSH-2.0-stall\r\n").await.unwrap();
+    let (near, mut far) = stalled(&listener).await;
     let given_up =
         tokio::time::timeout(Duration::from_millis(100), logged_in(near, &order, &credentials, PATIENCE)).await;
     assert!(given_up.is_err());
     until_no_task_is_left().await;
     let mut rest = Vec::new();
     far.read_to_end(&mut rest).await.expect("the stream is closed");
+    drop(far);
+    assert_eq!(descriptors(), before);
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ const fn number(name: &'static str, title: &'static str, shown: Shown, value: fn
 }
 
 /// Every column, from left to right.
-pub static COLUMNS: [Column; 51] = [
+pub static COLUMNS: [Column; 52] = [
     Column { whole: true, ..column("status", "STATUS", Shown::Everywhere, 14, 14, |r| r.status.name().to_owned()) },
     column("code", "CODE", Shown::Csv, 16, 26, |r| r.code.name().to_owned()),
     column("arg", "ARG", Shown::Csv, 6, 12, |r| optional(r.arg.as_ref())),
@@ -190,6 +190,7 @@ pub static COLUMNS: [Column; 51] = [
     number("kexinit_ms", "KEXINIT", Shown::OnDemand, |r| millis(r.timing_us.kexinit)),
     number("kex_ms", "KEX", Shown::OnDemand, |r| millis(r.timing_us.kex)),
     number("auth_ms", "AUTH", Shown::OnDemand, |r| millis(r.timing_us.auth)),
+    number("login_ms", "LOGIN", Shown::OnDemand, |r| millis(r.timing_us.login)),
 ];
 
 /// `host:port`, an IPv6 address in brackets; the address behind a name is not shown, as it is in the record.

@@ -55,13 +55,14 @@ const TRUST: [(Trust, &str); 6] = [
 type Reading = fn(&Record) -> Option<u64>;
 
 /// The stages whose time is shown, and the whole.
-const STAGES: [(&str, Reading); 7] = [
+const STAGES: [(&str, Reading); 8] = [
     ("resolve", |record| passed(record, "resolve", record.timing_us.resolve)),
     ("connect", |record| passed(record, "connect", record.timing_us.connect)),
     ("ident", |record| passed(record, "ident", record.timing_us.ident)),
     ("kexinit", |record| passed(record, "kexinit", record.timing_us.kexinit)),
     ("kex", |record| passed(record, "kex", record.timing_us.kex)),
     ("auth", |record| passed(record, "auth", record.timing_us.auth)),
+    ("login", |record| passed(record, "login", record.timing_us.login)),
     ("whole, if ok", |record| (record.status == Status::Ok).then_some(record.timing_us.total).flatten()),
 ];
 

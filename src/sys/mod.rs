@@ -7,4 +7,6 @@ pub mod entropy;
 pub mod error_queue;
 #[cfg(feature = "cli")]
 pub mod memory;
+#[cfg(target_os = "linux")]
+pub mod orphan;
 pub mod user;

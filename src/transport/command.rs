@@ -71,11 +71,12 @@ impl Transport for ProxyCommand {
         let mut evidence = Evidence::new(connect.addr, started);
         let mut tunnel = Tunnel::new(Via::ProxyCommand);
         let host = connect.host.to_string();
+        let name = connect.name.as_ref().map_or_else(|| host.clone(), ToString::to_string);
         let down = |evidence, mut tunnel: Tunnel, detail: String| {
             tunnel.trouble = Some(TunnelTrouble::lasting(Code::ProxyCommandFailed, None, detail));
             Opening::broken(evidence, tunnel, self.clock.now())
         };
-        let expanded = || expand(&self.command, &host, connect.addr.port(), &connect.plan.user, &host);
+        let expanded = || expand(&self.command, &host, connect.addr.port(), &connect.plan.user, &name);
         let command = match self.tokens.then(expanded).transpose() {
             Ok(expanded) => expanded.unwrap_or_else(|| self.command.to_string()),
             Err(why) => return down(evidence, tunnel, why.to_string()),
@@ -122,6 +123,9 @@ fn shell(command: &str) -> Command {
     shell.arg("-c").arg(format!("exec {command}"));
     shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     shell.process_group(0).kill_on_drop(true);
+    // If this process is killed, nothing of it is dropped.
+    #[cfg(target_os = "linux")]
+    crate::sys::orphan::ends_with_us(&mut shell);
     shell
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::{escape, quote};
-use sshprobe_probes::evidence::{Evidence, Tunnel, TunnelTrouble};
+use sshprobe_probes::evidence::{Evidence, Silence, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::connect_failed;
 use sshprobe_probes::record::Via;
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::login::channel::{ChannelStream, OpenFailure, OpenReason, Session};
 use crate::sys::clock::Clock;
-use crate::transport::seam::{LATE, Opening, PathEnd, SoftError, Stream, Transport};
+use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 
 /// How often a session that is over is made anew for a channel that is wanted.
 const SESSIONS: usize = 2;
@@ -137,11 +137,8 @@ impl Transport for Jump {
                 tunnel.trouble = Some(trouble);
                 return Opening::broken(evidence, tunnel, now);
             }
-            // Noticed so late, the silence may be this machine's.
-            Err(_) if now.since(started) > patience + LATE => {
-                return Opening::Short(sshprobe_probes::evidence::Errno::EAGAIN);
-            }
             Err(_) => {
+                tunnel.silence = Some(Silence { since: started, due: started + patience });
                 let detail = format!(
                     "the jump host {} was asked to connect to {}, and in {:.1} s neither did so nor refused: most likely the target did not answer it",
                     self.host.name(),

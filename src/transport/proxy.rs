@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
-use sshprobe_probes::escape::escape;
-use sshprobe_probes::evidence::{Errno, Evidence, Tunnel, TunnelTrouble};
+use sshprobe_probes::escape::{escape, quote};
+use sshprobe_probes::evidence::{Evidence, Fault, Silence, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::{Credentials, HttpConnect, Peer, ProxyFault, Socks5, Step};
 use sshprobe_probes::record::Via;
@@ -22,8 +22,11 @@ use tokio::time::timeout_at;
 use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::target::expr::{Expression, Hosts};
-use crate::transport::seam::{LATE, Opening, PathEnd, SoftError, Stream, Transport};
+use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 use crate::transport::tcp::{Tcp, TcpPath};
+
+/// How much of a proxy's words a sentence quotes, in characters.
+const QUOTED: usize = 160;
 
 /// Which proxy, and how it is spoken to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +80,11 @@ impl FromStr for ProxyUrl {
                 "holds credentials, which everybody on this machine could read; put them into the environment: SSHPROBE_PROXY_USER and SSHPROBE_PROXY_PASSWORD",
             ));
         }
-        let expression = Expression::parse(rest.trim_end_matches('/')).map_err(|error| error.to_string())?;
+        let rest = rest.trim_end_matches('/');
+        if rest.is_empty() {
+            return Err(format!("names no host; {wanted}"));
+        }
+        let expression = Expression::parse(rest).map_err(|error| format!("cannot be read ({error}); {wanted}"))?;
         let port = match &expression.ports {
             None => default_port,
             Some(ports) if ports.len() == 1 => ports.nth(0).unwrap_or(default_port),
@@ -141,7 +148,8 @@ impl Proxy {
     }
 
     /// Asks the proxy for the target; what came behind its answer.
-    async fn ask(&self, path: &mut TcpPath, peer: Peer) -> Result<Vec<u8>, ProxyFault> {
+    /// `words` gets what it says of it.
+    async fn ask(&self, path: &mut TcpPath, peer: Peer, words: &mut Vec<u8>) -> Result<Vec<u8>, ProxyFault> {
         match self.url.kind {
             Kind::Http => {
                 let request = HttpConnect::request(&peer, self.credentials.as_ref());
@@ -153,7 +161,10 @@ impl Proxy {
                 loop {
                     match path.read(&mut piece).await {
                         Ok(count @ 1..) => {
-                            if let Step::Connected(taken) = answer.input(&piece[..count])? {
+                            let step = answer.input(&piece[..count]);
+                            *words = answer.status_line().to_vec();
+                            if let Step::Connected(taken) = step? {
+                                words.clear();
                                 return Ok(piece[taken..count].to_vec());
                             }
                         }
@@ -217,6 +228,10 @@ impl Transport for Proxy {
             Opening::Down(to_proxy) => {
                 let errno = to_proxy.path.errno;
                 let why = errno.map_or_else(|| String::from("no answer in time"), |errno| errno.to_string());
+                if to_proxy.fault == Some(Fault::ConnectTimeout) {
+                    let since = to_proxy.started;
+                    tunnel.silence = Some(Silence { since, due: since + self.tcp.limit(connect) });
+                }
                 evidence.path = to_proxy.path;
                 let detail = format!("the proxy at {proxy} cannot be reached: {why}");
                 return down(evidence, tunnel, Code::ProxyUnreachable, Some("connect".into()), detail);
@@ -229,21 +244,23 @@ impl Transport for Proxy {
         };
         let asked = self.clock.now();
         let deadline = self.clock.instant(started + connect.plan.timeout);
-        let answer = timeout_at(deadline, self.ask(&mut path, peer.clone())).await;
+        let asking = self.ask(&mut path, peer.clone(), &mut tunnel.reason);
+        let answer = timeout_at(deadline, asking).await;
         let now = self.clock.now();
         tunnel.timing.proxy = Some(now.since(asked));
         let early = match answer {
             Ok(Ok(early)) => early,
             Ok(Err(fault)) => {
                 let (code, arg) = fault.verdict();
-                let detail = format!("{} asked for {}: {fault}", proxy, escape(peer.to_string()));
+                let words = match tunnel.reason.as_slice() {
+                    [] => String::new(),
+                    line => format!(": {}", quote(line, QUOTED)),
+                };
+                let detail = format!("{proxy} asked for {}: {fault}{words}", escape(peer.to_string()));
                 return down(evidence, tunnel, code, arg, detail);
             }
-            // Noticed so late, the silence may be this machine's: the answer may have lain in the socket all the while.
-            Err(_) if now.since(started) > connect.plan.timeout + LATE => {
-                return Opening::Short(Errno::EAGAIN);
-            }
             Err(_) => {
+                tunnel.silence = Some(Silence { since: asked, due: started + connect.plan.timeout });
                 let detail =
                     format!("the proxy at {proxy} did not answer the request for {} in time", escape(peer.to_string()));
                 return down(evidence, tunnel, Code::ProxyUnreachable, Some("silent".into()), detail);
@@ -264,6 +281,14 @@ pub struct ProxyPath {
     early: Vec<u8>,
     /// So much of that was read.
     given: usize,
+}
+
+impl ProxyPath {
+    /// A connection without a proxy, where there may be one.
+    #[cfg(feature = "iap")]
+    pub(super) const fn without(path: TcpPath) -> Self {
+        Self { path, early: Vec::new(), given: 0 }
+    }
 }
 
 impl Stream for ProxyPath {
@@ -322,6 +347,8 @@ mod tests {
             ("https://proxy", "has an unknown scheme"),
             ("socks5://me:secret@proxy", "holds credentials"),
             ("http://10.0.0.0/24", "names more than one host"),
+            ("http://", "names no host; write"),
+            ("http:///", "names no host; write"),
             ("http://proxy:1,2", "has more than one port"),
         ] {
             let error = read(text).unwrap_err();

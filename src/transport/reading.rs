@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use sshprobe_probes::diagnose::Code;
+use sshprobe_probes::diagnose::{Code, Confidence};
 use sshprobe_probes::escape::quote;
 use sshprobe_probes::evidence::TunnelTrouble;
 use sshprobe_probes::proxy::Stderr;
@@ -29,7 +29,7 @@ pub(super) enum End {
 pub(super) fn trouble(words: &Stderr, end: End) -> Option<TunnelTrouble> {
     if let Some(found) = words.trouble() {
         let detail = format!("the proxy command ({}) said {}", found.program, quote(&found.line, QUOTED));
-        return Some(TunnelTrouble::lasting(found.code, found.arg, detail));
+        return Some(TunnelTrouble::lasting(found.code, found.arg, detail).believed(found.confidence));
     }
     let last = words.last_line();
     let said =
@@ -46,8 +46,37 @@ pub(super) fn trouble(words: &Stderr, end: End) -> Option<TunnelTrouble> {
         },
         End::Silent => {
             let detail = "was running and had passed on no byte: it did not reach the target, or the target is silent";
-            failed(String::from("silent"), if last.is_some() { format!("{detail}{said}") } else { detail.to_owned() })
+            let silent = failed(
+                String::from("silent"),
+                if last.is_some() { format!("{detail}{said}") } else { detail.to_owned() },
+            );
+            // Which of the two it is nobody says.
+            silent.map(|trouble| trouble.believed(Confidence::Medium))
         }
         End::Left => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How sure the reading of a text is goes with it; what is only seen to be silent has two causes.
+    #[test]
+    fn a_reading_is_as_sure_as_its_rule() {
+        let believed = |text: &str, end| {
+            let mut words = Stderr::new();
+            words.feed(text.as_bytes());
+            let known = words.trouble().map(|trouble| trouble.confidence);
+            (trouble(&words, end).map(|trouble| trouble.confidence), known)
+        };
+        let gcloud =
+            "ERROR: (gcloud.compute.start-iap-tunnel) Error while connecting [4003: 'failed to connect to backend'].";
+        let ended = End::Ended(ExitStatus::from_raw(1 << 8));
+        assert_eq!(believed(gcloud, ended), (Some(Confidence::High), Some(Confidence::High)));
+        let unknown = "ERROR: [0] Error during local connection to [stdin]: Error while connecting [something new].";
+        assert_eq!(believed(unknown, ended), (Some(Confidence::Low), Some(Confidence::Low)));
+        assert_eq!(believed("no such words", ended), (Some(Confidence::High), None));
+        assert_eq!(believed("", End::Silent), (Some(Confidence::Medium), None));
     }
 }

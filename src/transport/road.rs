@@ -99,6 +99,13 @@ impl Transport for Road {
         each!(self, Road, way => way.leads_to(host))
     }
 
+    #[cfg(feature = "iap")]
+    fn beside(&self, host: &Host) -> Option<(Self, Vec<String>)> {
+        let Self::Iap(iap) = self else { return None };
+        let (tcp, names) = iap.directly(host)?;
+        Some((Self::Tcp(tcp), names))
+    }
+
     async fn open(&self, connect: &Connect) -> Opening<RoadPath> {
         match self {
             Road::Tcp(tcp) => over(tcp.open(connect).await, RoadPath::Tcp),

@@ -31,6 +31,15 @@ pub trait Transport: Send + Sync + 'static {
         !matches!(host, Host::Iap(_))
     }
 
+    /// A way without what stands between, to compare with, and the names and addresses under which such a host may be found
+    /// there; `None` where nobody asked for a comparison.
+    fn beside(&self, _: &Host) -> Option<(Self, Vec<String>)>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// Opens one connection.
     ///
     /// Ends by itself: a transport keeps its own deadline. Dropped before it ends, it leaves nothing open.

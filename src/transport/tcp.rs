@@ -105,7 +105,7 @@ impl Tcp {
         Ok((socket, mss))
     }
 
-    fn limit(&self, connect: &Connect) -> Duration {
+    pub(super) fn limit(&self, connect: &Connect) -> Duration {
         self.timeout.min(connect.plan.timeout)
     }
 }

@@ -229,7 +229,7 @@ fn ssh_w_carries_the_probe_too() {
         (command(&known, "user", "10.0.0.4"), "22", "jump-forbidden administratively-prohibited tunnel"),
         (command(&known, "stranger", "10.0.0.2"), "22", "jump-failed auth-failed tunnel"),
         (command(&other, "user", "10.0.0.2"), "22", "jump-failed host-key-changed tunnel"),
-        (command(&known, "user", "10.0.0.9"), "22", "jump-failed unreachable-host tunnel"),
+        (command(&known, "user", "10.0.0.9"), "22", "jump-failed refused tunnel"),
     ] {
         let (record, stderr) = ground.one(&["--known-hosts", &known, "--proxy-command", &command, "-p", port, TARGET]);
         assert_eq!(outcome(&record), expected, "{command}: {record} {stderr}");

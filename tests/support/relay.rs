@@ -29,6 +29,8 @@ pub(crate) enum Act {
     Upgrade(&'static str),
     /// A binary message.
     Message(Vec<u8>),
+    /// Bytes of the server's, in a DATA frame. `{token}` as above.
+    Data(&'static str),
     /// A Close frame. `{token}` as above.
     Close(u16, Vec<u8>),
     /// Nothing, for so long.
@@ -208,6 +210,10 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                 stream.write_all(answer.as_bytes()).await?;
             }
             Act::Message(message) => stream.write_all(&websocket(0x82, &message)).await?,
+            Act::Data(text) => {
+                let bytes = with_token(text.as_bytes().to_vec());
+                stream.write_all(&websocket(0x82, &data(&bytes))).await?;
+            }
             Act::Close(code, reason) => {
                 let payload = [&code.to_be_bytes()[..], &with_token(reason)].concat();
                 stream.write_all(&websocket(0x88, &payload)).await?;

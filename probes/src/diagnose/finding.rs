@@ -38,6 +38,14 @@ words! {
     SshfpMismatch = "sshfp-mismatch",
     SshfpBogus = "sshfp-bogus",
     SharedHostKey = "shared-host-key",
+    IapOnly = "iap-only",
+    OpenWithoutIap = "open-without-iap",
+    IapRangeNotAllowed = "iap-range-not-allowed",
+    SshdNotListening = "sshd-not-listening",
+    GuestSilent = "guest-silent",
+    IapRightsMissing = "iap-rights-missing",
+    IapUnknownInstance = "iap-unknown-instance",
+    DirectOtherHost = "direct-other-host",
 }
 
 /// Something noticed about a target.

@@ -206,3 +206,94 @@ fn listed(login: &Login) -> String {
 fn list(parts: &[String]) -> String {
     parts.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnose::classify;
+    use crate::evidence::login::Withheld;
+    use crate::evidence::{Disconnect, Fault};
+    use crate::plan::Depth;
+    use crate::time::Moment;
+
+    fn attempt(method: Method, answer: Answer) -> Attempt {
+        let credential = Named { name: String::from("FILE"), ..Named::default() };
+        Attempt { method, credential, answer }
+    }
+
+    fn login(attempts: Vec<Attempt>) -> Evidence {
+        let methods = vec![String::from("publickey"), String::from("password")];
+        let login = Login { user: String::from("u"), attempts, methods, ..Login::default() };
+        let mut evidence = Evidence::new(([192, 0, 2, 1], 22).into(), Moment::START);
+        evidence.stage = Stage::Login;
+        evidence.login = Some(Box::new(login));
+        evidence
+    }
+
+    fn judged(evidence: &Evidence) -> (Code, Option<String>) {
+        let verdict = classify(evidence, Depth::Login);
+        (verdict.code, verdict.arg)
+    }
+
+    #[test]
+    fn what_came_furthest_decides_and_a_later_factor_over_an_earlier_one() {
+        use Answer::{NoAnswer, NoSignatureAlgorithm, Partial, Refused, RefusedAfterKey, RefusedAtQuery};
+        let key = |answer| attempt(Method::PublicKey, answer);
+        let password = |answer| attempt(Method::Password, answer);
+        let cases = [
+            (vec![key(NoSignatureAlgorithm)], Code::AuthSigAlg, None),
+            (vec![key(NoSignatureAlgorithm), key(RefusedAtQuery)], Code::AuthKeyRefused, None),
+            (vec![key(RefusedAfterKey), key(RefusedAtQuery)], Code::AuthRefusedAfterKey, None),
+            (vec![key(RefusedAtQuery), password(Refused)], Code::AuthFailed, Some("password")),
+            (vec![key(Partial(vec![String::from("password")]))], Code::AuthPartial, Some("password")),
+            (vec![key(Partial(Vec::new())), password(Refused)], Code::AuthFailed, Some("password")),
+            (
+                vec![attempt(Method::KeyboardInteractive, NoAnswer(String::from("Code: ")))],
+                Code::AuthFailed,
+                Some("keyboard-interactive"),
+            ),
+        ];
+        for (attempts, code, arg) in cases {
+            assert_eq!(judged(&login(attempts.clone())), (code, arg.map(str::to_owned)), "{attempts:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_without_an_answer_names_what_was_waited_for() {
+        for (fault, code) in [(Fault::Eof, Code::AuthClosed), (Fault::Timeout, Code::AuthTimeout)] {
+            let mut evidence = login(vec![
+                attempt(Method::PublicKey, Answer::RefusedAtQuery),
+                attempt(Method::Password, Answer::None),
+            ]);
+            evidence.fault = Some(fault);
+            let verdict = classify(&evidence, Depth::Login);
+            assert_eq!(verdict.code, code);
+            assert!(verdict.detail.contains("password (FILE)"), "{}", verdict.detail);
+            assert!(
+                verdict.detail.contains("before that: publickey (FILE) refused at the query"),
+                "{}",
+                verdict.detail
+            );
+        }
+        let mut evidence = login(vec![attempt(Method::PublicKey, Answer::None)]);
+        evidence.fault = Some(Fault::Disconnected);
+        evidence.disconnect = Some(Disconnect { code: 2, text: b"Too many authentication failures".to_vec() });
+        assert_eq!(judged(&evidence).0, Code::AuthTooMany);
+    }
+
+    #[test]
+    fn nothing_tried_says_whose_choice_it_was() {
+        let credential = Named { name: String::from("FILE"), ..Named::default() };
+        let with = |method, why| {
+            let mut evidence = login(Vec::new());
+            if let Some(login) = &mut evidence.login {
+                login.withheld = vec![Withheld { method, credential: credential.clone(), why }];
+            }
+            evidence
+        };
+        let unknown = with(Method::Password, Why::HostKeyUnknown);
+        assert_eq!(judged(&unknown).0, Code::HostKeyUnknown);
+        assert!(classify(&unknown, Depth::Login).detail.contains("--accept-new"));
+        assert_eq!(judged(&with(Method::KeyboardInteractive, Why::NotOffered)).0, Code::AuthNoCommonMethod);
+    }
+}

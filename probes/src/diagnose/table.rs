@@ -913,7 +913,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         &[
             "PermitRootLogin no, AllowUsers, DenyUsers or account rules of PAM",
             "an expired account",
-            "tinyssh says PK_OK to every key",
+            "tinyssh and servers made with russh say PK_OK to every key",
         ],
         &[
             "another user gets in with the same key: rules or account of this user; the identification says tinyssh: the key is simply not known",
@@ -1081,7 +1081,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::IapProtocol,
         "The IAP relay does not speak its protocol",
-        "A missing subprotocol, a malformed frame or an acknowledgement out of range.",
+        "A missing subprotocol, a malformed frame, an acknowledgement out of range, or the access token where the server's bytes should be.",
         &["an intercepting proxy", "a change of the relay's protocol"],
         &["from a network without a proxy it works: the proxy; it does not, and gcloud works: update this program"],
         &["try from a network without a proxy; gcloud compute start-iap-tunnel for comparison"],
@@ -1107,7 +1107,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::ProxyUnreachable,
         "The proxy itself cannot be reached",
-        "The connection to the proxy failed; the target was not tried.",
+        "The connection to the proxy or relay failed, or it took the connection and answered nothing (`silent`); the target was not tried.",
         &["the proxy is down or its name or port is wrong", "a firewall between here and the proxy"],
         &["nc to the proxy fails with the same error from here and works from elsewhere: a firewall between"],
         &["nc -vz PROXY PROXY_PORT"],

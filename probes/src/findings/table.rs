@@ -466,4 +466,130 @@ pub static FINDINGS: &[FindingText] = &[
             "take the keys out of the image, so that the first boot makes new ones",
         ],
     },
+    FindingText {
+        id: FindingId::IapOnly,
+        severity: Severity::Info,
+        title: "The host is reached through the Identity-Aware Proxy only",
+        meaning: "The tunnel leads to it and the direct way does not: as it is meant to be where instances have no external \
+                  access. No fault.",
+        causes: &["no external address, or no rule that lets this network in", "a firewall between here and there"],
+        tell_apart: &["an ICMP message in the direct probe names the filter; silence is a rule's or a route's"],
+        remedy: &[
+            "none is needed; to have both ways, allow this network: gcloud compute firewall-rules create NAME --allow tcp:22 --source-ranges=RANGE",
+        ],
+    },
+    FindingText {
+        id: FindingId::OpenWithoutIap,
+        severity: Severity::Low,
+        title: "The host is reached without the Identity-Aware Proxy too",
+        meaning: "Its port takes connections from this network, so the relay's rights do not decide who comes to sshd. Inside the \
+                  VPC or a VPN that may be meant.",
+        causes: &["a firewall rule for 0.0.0.0/0 or for this network", "this machine stands inside the network"],
+        tell_apart: &["try from outside: sshprobe EXTERNAL_ADDRESS"],
+        remedy: &[
+            "let the relay's range in alone: gcloud compute firewall-rules update NAME --source-ranges=35.235.240.0/20",
+        ],
+    },
+    FindingText {
+        id: FindingId::IapRangeNotAllowed,
+        severity: Severity::High,
+        title: "A firewall keeps the relay out",
+        meaning: "The port takes connections from here, and the relay, which comes from 35.235.240.0/20 (IPv6: \
+                  2600:2d00:1:7::/64), gets none: it is the rules that differ, if the address is the instance's own.",
+        causes: &[
+            "no ingress rule allows the relay's range on this port",
+            "a rule of higher priority, or a policy of the organisation, denies it",
+            "the rule's target tags or service account are not the instance's",
+            "the instance's own firewall knows this network and not the relay's",
+        ],
+        tell_apart: &[
+            "gcloud compute instances network-interfaces get-effective-firewalls INSTANCE --zone=ZONE lists what applies",
+        ],
+        remedy: &[
+            "gcloud compute firewall-rules create allow-ssh-from-iap --direction=INGRESS --allow=tcp:22 --source-ranges=35.235.240.0/20 --network=NETWORK",
+        ],
+    },
+    FindingText {
+        id: FindingId::SshdNotListening,
+        severity: Severity::High,
+        title: "Nothing listens on the port",
+        meaning: "The relay could not connect, and the direct way was refused by the host itself: it is up and both ways lead \
+                  there. Rules of a VPC drop and never refuse.",
+        causes: &[
+            "sshd is not running or did not start",
+            "sshd listens on another port",
+            "the machine is still booting",
+        ],
+        tell_apart: &["the serial console tells: gcloud compute instances get-serial-port-output INSTANCE --zone=ZONE"],
+        remedy: &[
+            "on the serial console: systemctl status ssh; systemctl restart ssh",
+            "probe the other port: sshprobe -p 2222 HOST",
+        ],
+    },
+    FindingText {
+        id: FindingId::GuestSilent,
+        severity: Severity::High,
+        title: "The host answers neither way",
+        meaning: "Neither the relay nor this machine got an answer from the port. Which of the causes it is cannot be seen from the \
+                  network.",
+        causes: &[
+            "the machine hangs, or is not up",
+            "its own firewall drops everything",
+            "no rule of the VPC allows the port, for either",
+            "wrong port or network interface",
+        ],
+        tell_apart: &[
+            "is it running: gcloud compute instances describe INSTANCE --zone=ZONE --format='value(status)'",
+            "do the rules allow it: get-effective-firewalls; if they do, the serial console tells of hangs and of the guest's firewall",
+        ],
+        remedy: &[
+            "gcloud compute instances get-serial-port-output INSTANCE --zone=ZONE",
+            "gcloud compute instances reset INSTANCE --zone=ZONE, once it is known to hang",
+        ],
+    },
+    FindingText {
+        id: FindingId::IapRightsMissing,
+        severity: Severity::Medium,
+        title: "The host is up, and the relay does not let this account there",
+        meaning: "Directly the port takes connections, so nothing is wrong with the host or the network: it is the right to use the \
+                  tunnel that is missing.",
+        causes: &[
+            "no role roles/iap.tunnelResourceAccessor on the instance or project",
+            "a condition or access level is not met",
+        ],
+        tell_apart: &["gcloud projects get-iam-policy PROJECT shows who has the role"],
+        remedy: &[
+            "gcloud projects add-iam-policy-binding PROJECT --member=user:NAME --role=roles/iap.tunnelResourceAccessor",
+        ],
+    },
+    FindingText {
+        id: FindingId::IapUnknownInstance,
+        severity: Severity::Medium,
+        title: "The host is up, and the relay does not know it",
+        meaning: "The name leads to a machine that takes connections, and the relay finds no such instance: the coordinates are \
+                  wrong, or the name is another machine's.",
+        causes: &[
+            "project, zone or interface are another one's",
+            "the instance was created within the last minute",
+            "the name in the DNS is of another machine",
+        ],
+        tell_apart: &["gcloud compute instances list --filter='name=INSTANCE' shows where it is"],
+        remedy: &["write it out: iap://PROJECT/ZONE/INSTANCE"],
+    },
+    FindingText {
+        id: FindingId::DirectOtherHost,
+        severity: Severity::Medium,
+        title: "The direct way leads to another machine",
+        meaning: "Host keys of the same type differ between the tunnel and the direct way, so what the direct probe found is of \
+                  another machine and nothing is concluded from it.",
+        causes: &[
+            "the name in the DNS is of another machine",
+            "a load balancer or NAT that forwards the port elsewhere",
+            "somebody intercepts one of the ways",
+        ],
+        tell_apart: &[
+            "gcloud compute instances get-guest-attributes INSTANCE --query-path=hostkeys/ says which key is the instance's",
+        ],
+        remedy: &["probe the instance's own address: sshprobe ADDRESS", "correct the name in the DNS"],
+    },
 ];

@@ -357,6 +357,14 @@ fn each_finding_fires_on_its_examples_and_on_nothing_that_looks_alike() {
         FindingId::SshfpMismatch,
         FindingId::SshfpBogus,
         FindingId::SharedHostKey,
+        FindingId::IapOnly,
+        FindingId::OpenWithoutIap,
+        FindingId::IapRangeNotAllowed,
+        FindingId::SshdNotListening,
+        FindingId::GuestSilent,
+        FindingId::IapRightsMissing,
+        FindingId::IapUnknownInstance,
+        FindingId::DirectOtherHost,
     ];
     for text in FINDINGS {
         assert!(cases.contains_key(&text.id) != elsewhere.contains(&text.id), "{}", text.id);

@@ -125,6 +125,14 @@ pub fn close_frame_at_end(read: &[u8]) -> Option<(u16, &[u8])> {
     })
 }
 
+/// The status of an HTTP response (RFC 9112 section 4) that begins like this: also where what follows the status is nothing that
+/// a reason phrase may be, which HTTP libraries refuse together with the status.
+#[must_use]
+pub fn status_at_start(read: &[u8]) -> Option<u16> {
+    let line = read.split(|byte| *byte == b'\n').next()?;
+    crate::proxy::status_of(line.strip_suffix(b"\r").unwrap_or(line))
+}
+
 /// A freshly created instance is known to IAP within about a minute; twice that is allowed.
 const STARTING: Duration = Duration::from_secs(120);
 
@@ -229,7 +237,8 @@ impl IapEnd {
             // An interception proxy that does not like what it sees hangs up or goes silent in the handshake.
             (How::Silence, Phase::Tls) => verdict(Code::IapTls, word("timeout"), IapRetry::Once),
             (How::Eof | How::Reset, Phase::Tls) => verdict(Code::IapTls, word("closed"), IapRetry::Once),
-            (How::Silence, Phase::Upgrade) => verdict(Code::IapProtocol, word("no-answer"), IapRetry::Once),
+            // Something takes TCP there and speaks no protocol at all, neither the relay's nor a wrong one.
+            (How::Silence, Phase::Upgrade) => verdict(Code::ProxyUnreachable, word("silent"), IapRetry::Once),
             (How::Eof | How::Reset, Phase::Upgrade | Phase::Sid) => verdict(Code::IapClosedEarly, None, IapRetry::Once),
             (How::Silence, Phase::Sid) => verdict(Code::IapBackendSilent, None, IapRetry::Once),
 
@@ -306,6 +315,20 @@ mod tests {
         }
         assert!(IapEnd::new(Phase::Open, How::Close(Some(4004)), b"").refuses_the_token());
         assert!(!IapEnd::new(Phase::Sid, How::Close(Some(4033)), b"").refuses_the_token());
+    }
+
+    #[test]
+    fn a_status_is_read_whatever_stands_behind_it() {
+        for (read, status) in [
+            (&b"HTTP/1.1 403 No\x1b\r\nX: y\r\n\r\n"[..], Some(403)),
+            (b"HTTP/1.0 503\n", Some(503)),
+            (b"HTTP/1.1 403", Some(403)),
+            (b"HTTP/1.1 4033 no", None),
+            (b"SSH-2.0-x\r\nHTTP/1.1 403 No", None),
+            (b"", None),
+        ] {
+            assert_eq!(status_at_start(read), status, "{read:?}");
+        }
     }
 
     const STARTING_RETRY: IapRetry = IapRetry::WhileStarting(STARTING);
@@ -413,7 +436,7 @@ mod tests {
             (Upgrade, How::BadUpgrade(BadUpgrade::AcceptKey), "iap-protocol", Some("accept-key"), Never),
             (Upgrade, How::BadUpgrade(BadUpgrade::Headers), "iap-protocol", Some("upgrade"), Never),
             (Upgrade, How::BadUpgrade(BadUpgrade::NotHttp), "iap-protocol", Some("not-http"), Never),
-            (Upgrade, How::Silence, "iap-protocol", Some("no-answer"), Once),
+            (Upgrade, How::Silence, "proxy-unreachable", Some("silent"), Once),
             (Upgrade, How::Eof, "iap-closed-early", None, Once),
             (Upgrade, How::Reset, "iap-closed-early", None, Once),
             (Sid, How::Eof, "iap-closed-early", None, Once),

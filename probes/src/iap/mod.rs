@@ -12,7 +12,9 @@ mod strike;
 mod target;
 
 pub use credentials::{Credentials, CredentialsError, Endpoint, Grant, SCOPE};
-pub use end::{BadUpgrade, CLOSE_FRAME_MAX, How, IapEnd, IapRetry, IapVerdict, Phase, close_frame_at_end};
+pub use end::{
+    BadUpgrade, CLOSE_FRAME_MAX, How, IapEnd, IapRetry, IapVerdict, Phase, close_frame_at_end, status_at_start,
+};
 pub use frame::{ACK_LEN, DATA_MAX, Frame, FrameError, MESSAGE_MAX, ack, data};
 pub use relay::{ORIGIN, RelayUrl, RelayUrlError, SUBPROTOCOL};
 pub use session::{Event, IapSession, RelayFault};

@@ -59,6 +59,9 @@ pub enum RelayFault {
         /// What it acknowledges.
         acked: u64,
     },
+    /// What was shown to the relay alone came as if the server had said it.
+    #[error("the relay sent the access token back as if the server had said it")]
+    Token,
     /// A message after the end of the session.
     #[error("the relay went on after it had ended the session")]
     AfterEnd,

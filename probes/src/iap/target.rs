@@ -147,6 +147,23 @@ impl IapTarget {
     /// The interface where none is written; gcloud's default too.
     pub const DEFAULT_INTERFACE: &'static str = "nic0";
 
+    /// The names and addresses that may lead to it without the relay, in the order to try them: what the VPC's own DNS calls an
+    /// instance, then its bare name, which the DNS here may have for it.
+    #[must_use]
+    pub fn direct_names(&self) -> Vec<String> {
+        match &self.backend {
+            Backend::Host { host, .. } => vec![host.to_string()],
+            Backend::Instance { zone, instance, .. } => {
+                // A project of a domain is turned round there.
+                let project = match self.project.split_once(':') {
+                    Some((domain, project)) => format!("{project}.{domain}"),
+                    None => self.project.to_string(),
+                };
+                vec![format!("{instance}.{zone}.c.{project}.internal"), instance.to_string()]
+            }
+        }
+    }
+
     /// An instance whose parts come from elsewhere: `--iap` with `--project` and `--zone`.
     ///
     /// # Errors
@@ -422,6 +439,18 @@ mod tests {
 
     fn read(text: &str) -> IapTarget {
         IapTarget::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn the_names_of_the_direct_way() {
+        let names = |text: &str| IapTarget::parse(text).unwrap().direct_names();
+        assert_eq!(names("iap://my-proj/us-central1-a/vm1:2222"), ["vm1.us-central1-a.c.my-proj.internal", "vm1"]);
+        assert_eq!(
+            names("iap://example.com:my-proj/us-central1-a/vm1")[0],
+            "vm1.us-central1-a.c.my-proj.example.com.internal"
+        );
+        assert_eq!(names("iap://p-1/us-central1/net/group/10.0.0.1"), ["10.0.0.1"]);
+        assert_eq!(names("iap://p-1/us-central1/net/group/[2001:db8::1]"), ["2001:db8::1"]);
     }
 
     #[test]

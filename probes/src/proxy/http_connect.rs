@@ -17,12 +17,23 @@ pub struct HttpConnect {
     taken: usize,
     /// The status of the response being read.
     status: Option<u16>,
+    /// The line with it.
+    status_line: Vec<u8>,
     over: Option<Result<(), ProxyFault>>,
 }
 
 impl HttpConnect {
     /// The longest head that is read, interim responses included.
     pub const HEAD_MAX: usize = 16_384;
+
+    /// How much of a status line is kept.
+    pub const STATUS_LINE_MAX: usize = 512;
+
+    /// The status line of the last response, raw: in its reason phrase a proxy says why. Empty before there is one.
+    #[must_use]
+    pub fn status_line(&self) -> &[u8] {
+        &self.status_line
+    }
 
     /// The request's bytes.
     #[must_use]
@@ -92,6 +103,7 @@ impl HttpConnect {
             None => match status_of(line) {
                 Some(status) => {
                     self.status = Some(status);
+                    self.status_line = line.get(..Self::STATUS_LINE_MAX).unwrap_or(line).to_vec();
                     None
                 }
                 None => Some(Err(ProxyFault::NotAProxy("HTTP"))),
@@ -128,7 +140,7 @@ fn may_begin_status_line(line: &[u8]) -> bool {
 }
 
 /// RFC 9112 section 4: `HTTP/1.1 200 reason`, the reason and the blank before it not always there.
-fn status_of(line: &[u8]) -> Option<u16> {
+pub(crate) fn status_of(line: &[u8]) -> Option<u16> {
     let [b'0'..=b'9', b' ', status @ ..] = line.strip_prefix(b"HTTP/1.")? else { return None };
     let (digits, behind) = status.split_at_checked(3)?;
     let whole = behind.first().is_none_or(|byte| *byte == b' ') && digits.iter().all(u8::is_ascii_digit);
@@ -192,6 +204,19 @@ mod tests {
             assert_eq!(outcome(head.as_bytes()), Ok(head.len()), "{head}");
             assert_eq!(outcome(format!("{head}SSH-2.0-x\r\n\r\n").as_bytes()), Ok(head.len()), "{head}");
         }
+    }
+
+    #[test]
+    fn the_status_line_is_kept_with_the_proxys_own_words() {
+        let mut connect = HttpConnect::new();
+        assert_eq!(connect.status_line(), b"");
+        let refused =
+            connect.input(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 Port 22 is \xff not allowed\r\nX: y\r\n\r\n");
+        assert_eq!(refused, Err(ProxyFault::HttpStatus(403)));
+        assert_eq!(connect.status_line(), b"HTTP/1.1 403 Port 22 is \xff not allowed");
+        let mut connect = HttpConnect::new();
+        let _ = connect.input(format!("HTTP/1.1 403 {}\r\n\r\n", "x".repeat(5000)).as_bytes());
+        assert_eq!(connect.status_line().len(), HttpConnect::STATUS_LINE_MAX);
     }
 
     #[test]

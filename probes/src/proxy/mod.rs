@@ -15,5 +15,6 @@ pub use connect::connect_failed;
 pub use expand::{ExpandError, expand};
 pub use fault::{Credentials, Peer, PeerError, ProxyFault, Step};
 pub use http_connect::HttpConnect;
+pub(crate) use http_connect::status_of;
 pub use socks5::Socks5;
 pub use stderr::{ProxyTrouble, Stderr};

@@ -115,6 +115,7 @@ impl Record {
             tried: Vec::new(),
             net: None,
             tunnel: None,
+            direct: None,
             ident: None,
             preamble: Vec::new(),
             preamble_b64: Vec::new(),

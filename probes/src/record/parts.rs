@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error as _};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::diagnose::{Code, Confidence, Place};
+use crate::diagnose::{Code, Confidence, Place, Status};
 use crate::escape::escape;
 use crate::evidence::{Signature, Stage};
 use crate::trust::{CertSummary, Removal};
@@ -64,6 +64,27 @@ pub struct Tried {
     pub stage: Stage,
     /// When it was started, RFC 3339 in UTC.
     pub at: String,
+}
+
+/// A direct probe of a host that is reached through a tunnel, beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Direct {
+    /// Where it went; absent where no name gave an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addr: Option<IpAddr>,
+    /// The coarse class.
+    pub status: Status,
+    /// The precise outcome.
+    pub code: Code,
+    /// Its parameter.
+    pub arg: Option<String>,
+    /// The last stage entered.
+    pub stage: Stage,
+    /// One sentence with the evidence, escaped.
+    pub detail: String,
+    /// The host key is the one that the tunnel showed; absent where none of the same type was seen both ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_host_key: Option<bool>,
 }
 
 /// The tunnel or proxy of the connection that decided.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::evidence::{Evidence, Fault, Identification, PreambleLine};
+use crate::evidence::{CUT_SHORT, Evidence, Fault, Identification, PreambleLine};
 
 /// Bounds of what is read before an identification. OpenSSH's client tolerates 1024 lines of 8192 bytes; no honest
 /// server needs a tenth of that.
@@ -86,7 +86,7 @@ impl AwaitIdent {
 
     /// The connection ends within a line: keeps what there is of it. Says what that line was, if it was one.
     pub(crate) fn end(&mut self, evidence: &mut Evidence) -> Option<Fault> {
-        let cut = self.line.starts_with(b"SSH-").then_some(Fault::IdentMalformed("cut short"));
+        let cut = self.line.starts_with(b"SSH-").then_some(Fault::IdentMalformed(CUT_SHORT));
         self.flush(evidence);
         cut
     }

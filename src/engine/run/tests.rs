@@ -11,8 +11,10 @@ use std::{env, io};
 use nix::sys::resource::{Resource, setrlimit};
 use sshprobe_probes::case::Settings;
 use sshprobe_probes::diagnose::Code;
+use sshprobe_probes::evidence::{Tunnel, TunnelTrouble};
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::probe::Leave;
+use sshprobe_probes::record::Via;
 use sshprobe_probes::responder::{Script, Step};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpListener;
@@ -546,4 +548,35 @@ async fn icmp_about_a_connection_that_is_up_is_noted_and_the_deadline_kept() {
     assert_eq!(record.code, Code::LostMidway, "{}", record.detail);
     assert_eq!(record.net.as_ref().and_then(|net| net.errno.clone()).as_deref(), Some("EHOSTUNREACH"));
     assert!(record.timing_us.total.is_some_and(|total| total >= 2_000_000), "it went on to its deadline");
+}
+
+/// A way that, once, fell silent before it led anywhere, which was noticed so long after it was due.
+struct LateWay {
+    tcp: Tcp,
+    late: Mutex<Option<Duration>>,
+}
+
+impl Transport for LateWay {
+    type Stream = TcpPath;
+
+    async fn open(&self, connect: &Connect) -> Opening<TcpPath> {
+        let Some(late) = self.late.lock().unwrap().take() else { return self.tcp.open(connect).await };
+        let (now, mut tunnel) = (connect.not_before, Tunnel::new(Via::Iap));
+        tunnel.silence = Some(Silence { since: now, due: now });
+        tunnel.trouble = Some(TunnelTrouble::lasting(Code::ProxyUnreachable, None, String::from("silent")));
+        Opening::broken(Evidence::new(connect.addr, now), tunnel, now + late)
+    }
+}
+
+/// One place judges every silence of a way: noticed much too late it is this machine's own, and the way is tried again.
+#[tokio::test]
+async fn a_silence_of_the_way_is_judged_like_one_of_the_target() {
+    let port = healthy().await;
+    for (late, code) in [(100, "proxy-unreachable"), (1500, "ok")] {
+        let options = options();
+        let way = LateWay { tcp: options.tcp().unwrap(), late: Mutex::new(Some(Duration::from_millis(late))) };
+        let engine = Engine::prepare_over(options, way).unwrap();
+        let (codes, _) = start(engine, targets(1, port), 8).finish().await;
+        assert_eq!(codes.keys().copied().collect::<Vec<_>>(), [code], "{late} ms late");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -13,7 +13,11 @@ use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::{Method, Request, Response};
+use sshprobe_probes::case::Connect;
 use sshprobe_probes::iap::{Endpoint, SCOPE};
+use sshprobe_probes::plan::Plan;
+use sshprobe_probes::target::{Host, stand_in};
+use sshprobe_probes::time::Moment;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -21,6 +25,8 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::resolve::Resolver;
 use crate::transport::iap::tls;
+use crate::transport::proxy::{Proxy, ProxyPath};
+use crate::transport::{Opening, Transport};
 
 /// The longest one request may take, from the name to the last byte.
 const WHOLE: Duration = Duration::from_secs(15);
@@ -35,7 +41,14 @@ const ANSWER_MAX: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     resolver: Arc<Resolver>,
+    /// What stands before Google's endpoints; the metadata server and this machine are reached without.
+    proxy: Option<Proxy>,
 }
+
+/// What carries a request.
+trait Carrier: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Carrier for S {}
 
 /// The metadata server of Google's machines: `GCE_METADATA_HOST`, or its well-known name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,8 +94,8 @@ pub(super) struct Answer {
 }
 
 impl Exchange {
-    pub(super) const fn new(resolver: Arc<Resolver>) -> Self {
-        Self { resolver }
+    pub(super) const fn new(resolver: Arc<Resolver>, proxy: Option<Proxy>) -> Self {
+        Self { resolver, proxy }
     }
 
     /// Posts a form. It goes to the endpoint by TLS, or stays on this machine.
@@ -120,10 +133,13 @@ impl Exchange {
         most: Duration,
     ) -> Result<Answer, String> {
         let asked = async {
-            let stream = self.connect(host, port).await?;
             if !tls {
-                return converse(stream, request).await;
+                return converse(self.connect(host, port).await?, request).await;
             }
+            let stream: Box<dyn Carrier> = match &self.proxy {
+                Some(proxy) => Box::new(self.by_proxy(proxy, host, port).await?),
+                None => Box::new(self.connect(host, port).await?),
+            };
             let name = ServerName::try_from(host.to_owned()).map_err(|_| String::from("the name is no host's"))?;
             let connector = tls::connector().map_err(|error| error.to_string())?;
             let stream = connector.connect(name, stream).await.map_err(|error| format!("TLS failed: {error}"))?;
@@ -133,13 +149,31 @@ impl Exchange {
         answer.map_err(|why| format!("{}: {why}", authority(host, port)))
     }
 
+    async fn by_proxy(&self, proxy: &Proxy, host: &str, port: u16) -> Result<ProxyPath, String> {
+        let name = Host::Name(host.into());
+        let addr = if proxy.takes_names() { None } else { self.lookup(host).await?.first().copied() };
+        let addr = addr.map_or_else(|| stand_in(&name, port), |addr| SocketAddr::new(addr, port));
+        let plan = Arc::new(Plan { timeout: WHOLE, ..Plan::default() });
+        let to_host = Connect { host: name, ..Connect::new(addr, plan, Moment::START) };
+        match proxy.open(&to_host).await {
+            Opening::Up(path, _) => Ok(path),
+            Opening::Down(seen) => Err(seen
+                .tunnel
+                .and_then(|tunnel| tunnel.trouble)
+                .map_or_else(|| String::from("the proxy does not lead there"), |trouble| trouble.detail)),
+            Opening::Short(errno) => Err(errno.to_string()),
+        }
+    }
+
+    async fn lookup(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        self.resolver.lookup(host).await.map_err(|fault| format!("the name gives no address: {fault:?}"))
+    }
+
     /// TCP, to the first address that takes it.
     async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, String> {
         let addrs = match host.parse() {
             Ok(addr) => vec![addr],
-            Err(_) => {
-                self.resolver.lookup(host).await.map_err(|fault| format!("the name gives no address: {fault:?}"))?
-            }
+            Err(_) => self.lookup(host).await?,
         };
         let mut last = String::from("the name gives no address");
         for addr in addrs {

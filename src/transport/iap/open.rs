@@ -2,17 +2,19 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::quote;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, Tunnel, TunnelTrouble};
-use sshprobe_probes::iap::{BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, Silence, Tunnel, TunnelTrouble};
+use sshprobe_probes::iap::{
+    BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL, status_at_start,
+};
 use sshprobe_probes::record::Via;
-use sshprobe_probes::target::Host;
+use sshprobe_probes::target::{Host, stand_in};
 use sshprobe_probes::time::Moment;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
@@ -30,8 +32,9 @@ use crate::transport::iap::source::Tokens;
 use crate::transport::iap::tls::{self, NoTls};
 use crate::transport::iap::token::{Token, TokenError};
 use crate::transport::iap::words::{self, Journey};
-use crate::transport::seam::{LATE, Opening, Transport};
-use crate::transport::tcp::{Tcp, TcpPath};
+use crate::transport::proxy::{Proxy, ProxyPath};
+use crate::transport::seam::{Opening, Transport};
+use crate::transport::tcp::Tcp;
 
 /// The longest a TLS handshake may take.
 const TLS: Duration = Duration::from_secs(10);
@@ -59,8 +62,11 @@ pub enum Instances {
 impl Instances {
     /// What the relay is asked for.
     fn target(&self, connect: &Connect) -> Result<IapTarget, String> {
-        let port = connect.addr.port();
-        match (&connect.host, self) {
+        self.of(&connect.host, connect.addr.port())
+    }
+
+    fn of(&self, host: &Host, port: u16) -> Result<IapTarget, String> {
+        match (host, self) {
             (Host::Iap(target), _) => Ok(IapTarget::clone(target).with_port(port)),
             (host, Self::Of { project, zone }) => {
                 IapTarget::instance(project, zone, &host.to_string(), Some(port)).map_err(|error| error.to_string())
@@ -83,6 +89,10 @@ pub struct Iap {
     tls: Option<TlsConnector>,
     instances: Instances,
     tokens: Arc<Tokens>,
+    /// What stands before the relay.
+    proxy: Option<Proxy>,
+    /// Hosts are to be probed directly too.
+    compares: bool,
 }
 
 impl fmt::Debug for Iap {
@@ -97,6 +107,8 @@ enum Failed {
     Short(Errno),
     /// The tunnel ended; what the error said beyond that.
     Ended(IapEnd, Option<String>),
+    /// What is known of it stands in the tunnel already.
+    Told,
     /// Nothing was asked for: a name that cannot be one, no token.
     Never(String),
 }
@@ -120,7 +132,25 @@ impl Iap {
     ) -> Result<Self, NoTls> {
         let tls = if relay.tls() { Some(tls::connector()?) } else { None };
         let authority = format!("{}:{}", relay.host(), relay.port()).into();
-        Ok(Self { clock, tcp, resolver, relay, authority, tls, instances, tokens })
+        Ok(Self { clock, tcp, resolver, relay, authority, tls, instances, tokens, proxy: None, compares: false })
+    }
+
+    /// Goes to the relay through this proxy, and neither resolves its name here, where that is the proxy's to do.
+    #[must_use]
+    pub fn behind(self, proxy: Option<Proxy>) -> Self {
+        Self { proxy, ..self }
+    }
+
+    /// Has hosts probed directly too, to compare.
+    #[must_use]
+    pub fn comparing(self, compares: bool) -> Self {
+        Self { compares, ..self }
+    }
+
+    /// The way without the relay, and what the host may be called there; `None` unless a comparison was asked for.
+    pub(crate) fn directly(&self, host: &Host) -> Option<(Tcp, Vec<String>)> {
+        let target = self.instances.of(host, IapTarget::DEFAULT_PORT).ok().filter(|_| self.compares)?;
+        Some((self.tcp.clone(), target.direct_names()))
     }
 
     /// Sees whether there is a token at all, so that its lack is known before anything is sent.
@@ -138,10 +168,14 @@ impl Iap {
         let begun = self.clock.now();
         evidence.started = begun;
         let until = begun + connect.plan.timeout;
-        let addrs = self.addresses(until).await?;
-        let resolved = self.clock.now();
-        tunnel.timing.dns = Some(resolved.since(begun));
-        let path = self.reach(&addrs, connect, evidence, tunnel).await?;
+        let path = match &self.proxy {
+            Some(proxy) => self.by_proxy(proxy, until, connect, evidence, tunnel).await?,
+            None => {
+                let addrs = self.addresses(until).await?;
+                tunnel.timing.dns = Some(self.clock.now().since(begun));
+                self.reach(&addrs, connect, evidence, tunnel).await?
+            }
+        };
         let wire = self.secure(path, until, tunnel).await?;
         let opened = self.upgrade(wire, &target, token.clone(), until, tunnel).await;
         if let Err(Failed::Ended(end, _)) = &opened
@@ -151,21 +185,22 @@ impl Iap {
         }
         let mut path = opened?;
         let begun = self.clock.now();
-        match self.in_time(until, SID, announced(&mut path)).await? {
-            Some(None) => {
+        match self.in_time(until, SID, announced(&mut path)).await {
+            Ok(None) => {
                 path.tunnel_mut().timing.sid = path.session().sid_after();
                 Ok(path)
             }
-            Some(Some(end)) => {
+            Ok(Some(end)) => {
                 if end.refuses_the_token() {
                     self.tokens.refused(&token).await;
                 }
                 *tunnel = path.into_tunnel();
                 Err(Failed::Ended(end, None))
             }
-            None => {
+            Err(silence) => {
                 let (end, kept) = path.silent();
                 *tunnel = kept;
+                tunnel.silence = Some(silence);
                 let waited = self.clock.now().since(begun);
                 Err(Failed::Ended(end, Some(format!("waited {:.1}s", waited.as_secs_f64()))))
             }
@@ -184,7 +219,7 @@ impl Iap {
         };
         let mut addrs = found.map_err(|fault| unknown(format!("{fault:?}")))?;
         if self.tls.is_none() {
-            addrs.retain(std::net::IpAddr::is_loopback);
+            addrs.retain(IpAddr::is_loopback);
         }
         if addrs.is_empty() {
             return Err(unknown(String::from("none of this machine, and ws:// is for no other")));
@@ -199,7 +234,7 @@ impl Iap {
         connect: &Connect,
         evidence: &mut Evidence,
         tunnel: &mut Tunnel,
-    ) -> Result<TcpPath, Failed> {
+    ) -> Result<ProxyPath, Failed> {
         let mut last = ended(Phase::Connect, How::NameUnknown, None);
         for addr in addrs {
             let to_relay = Connect { addr: *addr, known: None, mss: None, ..connect.clone() };
@@ -207,7 +242,7 @@ impl Iap {
                 Opening::Up(path, seen) => {
                     evidence.path = seen.path;
                     tunnel.timing.connect = seen.timing.connect;
-                    return Ok(path);
+                    return Ok(ProxyPath::without(path));
                 }
                 Opening::Down(seen) => {
                     let errno = seen.path.errno;
@@ -217,6 +252,9 @@ impl Iap {
                         _ => How::Unreachable,
                     };
                     let more = errno.map_or_else(|| addr.to_string(), |errno| format!("{addr} says {errno}"));
+                    let silent = seen.fault == Some(Fault::ConnectTimeout);
+                    let due = seen.started + self.tcp.limit(connect);
+                    tunnel.silence = silent.then_some(Silence { since: seen.started, due });
                     evidence.path = seen.path;
                     last = ended(Phase::Connect, how, more);
                 }
@@ -226,22 +264,58 @@ impl Iap {
         Err(last)
     }
 
-    async fn secure(&self, path: TcpPath, until: Moment, tunnel: &mut Tunnel) -> Result<Wire, Failed> {
+    /// Through the proxy before the relay: what that says of a refusal stands.
+    async fn by_proxy(
+        &self,
+        proxy: &Proxy,
+        until: Moment,
+        connect: &Connect,
+        evidence: &mut Evidence,
+        tunnel: &mut Tunnel,
+    ) -> Result<ProxyPath, Failed> {
+        let port = self.relay.port();
+        let (host, addr) = match self.relay.host().parse::<IpAddr>() {
+            Ok(addr) => (Host::Addr(addr, 0), SocketAddr::new(addr, port)),
+            Err(_) => {
+                let host = Host::Name(self.relay.host().into());
+                // One that takes names resolves this one, as the network here may not know it.
+                let known = if proxy.takes_names() { None } else { self.addresses(until).await?.first().copied() };
+                let addr = known.unwrap_or_else(|| stand_in(&host, port));
+                (host, addr)
+            }
+        };
+        let to_relay = Connect { host, addr, known: None, mss: None, ..connect.clone() };
+        let (path, seen) = match Box::pin(proxy.open(&to_relay)).await {
+            Opening::Up(path, seen) => (Some(path), seen),
+            Opening::Down(seen) => (None, seen),
+            Opening::Short(errno) => return Err(Failed::Short(errno)),
+        };
+        evidence.path = seen.path;
+        if let Some(way) = seen.tunnel {
+            *tunnel = Tunnel { via: Via::Iap, ..*way };
+        }
+        path.ok_or(Failed::Told)
+    }
+
+    async fn secure(&self, path: ProxyPath, until: Moment, tunnel: &mut Tunnel) -> Result<Wire, Failed> {
         let Some(tls) = &self.tls else { return Ok(Wire::clear(path)) };
         let name = ServerName::try_from(self.relay.host().to_owned())
             .map_err(|_| ended(Phase::Tls, How::Tls, String::from("the relay's name cannot stand in a certificate")))?;
         let begun = self.clock.now();
-        match self.in_time(until, TLS, tls.connect(name, path)).await? {
-            Some(Ok(stream)) => {
+        match self.in_time(until, TLS, tls.connect(name, path)).await {
+            Ok(Ok(stream)) => {
                 tunnel.timing.tls = Some(self.clock.now().since(begun));
                 Ok(Wire::tls(stream))
             }
-            Some(Err(error)) => {
+            Ok(Err(error)) => {
                 let how = of_io(&error);
                 let more = (how == How::Tls).then(|| error.to_string());
                 Err(ended(Phase::Tls, how, more))
             }
-            None => Err(ended(Phase::Tls, How::Silence, None)),
+            Err(silence) => {
+                tunnel.silence = Some(silence);
+                Err(ended(Phase::Tls, How::Silence, None))
+            }
         }
     }
 
@@ -263,12 +337,19 @@ impl Iap {
             .max_write_buffer_size(256 * 1024)
             .max_message_size(Some(MESSAGE_MAX))
             .max_frame_size(Some(MESSAGE_MAX));
+        let first = wire.first();
         let begun = self.clock.now();
-        let answer = self.in_time(until, UPGRADE, client_async_with_config(request, wire, Some(limits))).await?;
+        let answer = self.in_time(until, UPGRADE, client_async_with_config(request, wire, Some(limits))).await;
         let socket = match answer {
-            Some(Ok((socket, _))) => socket,
-            Some(Err(error)) => return Err(refused(error, &token)),
-            None => return Err(ended(Phase::Upgrade, How::Silence, None)),
+            Ok(Ok((socket, _))) => socket,
+            Ok(Err(error)) => {
+                let first = std::mem::take(&mut *first.lock().unwrap_or_else(PoisonError::into_inner));
+                return Err(refused(error, &token, &first));
+            }
+            Err(silence) => {
+                tunnel.silence = Some(silence);
+                return Err(ended(Phase::Upgrade, How::Silence, None));
+            }
         };
         tunnel.timing.upgrade = Some(self.clock.now().since(begun));
         let journey = self.journey(target.host(), port);
@@ -297,15 +378,11 @@ impl Iap {
         Journey { relay: Arc::clone(&self.authority), target: format!("{}:{port}", quote_bare(host)).into() }
     }
 
-    /// What comes within `most`, and before the whole connection's end; `None` if nothing does. A silence that is noticed much
-    /// too late is this machine's own.
-    async fn in_time<F: Future>(&self, until: Moment, most: Duration, work: F) -> Result<Option<F::Output>, Failed> {
-        let end = until.min(self.clock.now() + most);
-        match timeout_at(self.clock.instant(end), work).await {
-            Ok(done) => Ok(Some(done)),
-            Err(_) if self.clock.now().since(end) > LATE => Err(Failed::Short(Errno::EAGAIN)),
-            Err(_) => Ok(None),
-        }
+    /// What comes within `most`, and before the whole connection's end; else the silence that it was.
+    async fn in_time<F: Future>(&self, until: Moment, most: Duration, work: F) -> Result<F::Output, Silence> {
+        let since = self.clock.now();
+        let due = until.min(since + most);
+        timeout_at(self.clock.instant(due), work).await.map_err(|_| Silence { since, due })
     }
 }
 
@@ -321,8 +398,17 @@ async fn announced(path: &mut IapPath) -> Option<IapEnd> {
 }
 
 /// What an upgrade failed by.
-fn refused(error: WsError, token: &Token) -> Failed {
+/// `first` is how its answer begins.
+fn refused(error: WsError, token: &Token, first: &[u8]) -> Failed {
     let bad = |what| ended(Phase::Upgrade, How::BadUpgrade(what), None);
+    let not_http = || match status_at_start(first) {
+        // A status that the library did not take for what stands behind it.
+        Some(status) if status != 101 => {
+            let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+            Failed::Ended(IapEnd::new(Phase::Upgrade, How::Http(status), &token.struck_from(line)), None)
+        }
+        _ => bad(BadUpgrade::NotHttp),
+    };
     match error {
         WsError::Http(answer) => {
             let body = answer.body().as_deref().unwrap_or_default().trim_ascii();
@@ -342,10 +428,10 @@ fn refused(error: WsError, token: &Token) -> Failed {
                 bad(BadUpgrade::Headers)
             }
             ProtocolError::HandshakeIncomplete => ended(Phase::Upgrade, How::Eof, None),
-            _ => bad(BadUpgrade::NotHttp),
+            _ => not_http(),
         },
         WsError::Io(_) | WsError::ConnectionClosed | WsError::AlreadyClosed => ended(Phase::Upgrade, how(&error), None),
-        _ => bad(BadUpgrade::NotHttp),
+        _ => not_http(),
     }
 }
 
@@ -378,6 +464,7 @@ impl Transport for Iap {
                 return Opening::Up(path, evidence);
             }
             Err(Failed::Short(errno)) => return Opening::Short(errno),
+            Err(Failed::Told) => {}
             Err(Failed::Ended(end, more)) => {
                 let journey = self.journey(&connect.host.to_string(), connect.addr.port());
                 words::note(&mut tunnel, &end, &journey, more.as_deref());

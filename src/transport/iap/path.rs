@@ -2,13 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::{Sink, SinkExt, Stream as _};
 use sshprobe_probes::evidence::{Errno, Tunnel};
 use sshprobe_probes::iap::{
-    CLOSE_FRAME_MAX, DATA_MAX, Event, FrameError, How, IapEnd, IapSession, Phase, RelayFault, close_frame_at_end,
+    CLOSE_FRAME_MAX, DATA_MAX, Event, FrameError, How, IapEnd, IapSession, Phase, RelayFault, Sieve, close_frame_at_end,
 };
 use sshprobe_probes::probe::Leave;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -21,8 +22,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message};
 use crate::sys::clock::Clock;
 use crate::transport::iap::token::Token;
 use crate::transport::iap::words::{self, Journey};
+use crate::transport::proxy::ProxyPath;
 use crate::transport::seam::{PathEnd, SoftError, Stream};
-use crate::transport::tcp::TcpPath;
 
 /// How long the words of parting may take.
 const FAREWELL: Duration = Duration::from_millis(50);
@@ -33,33 +34,43 @@ pub(super) struct Wire {
     over: Over,
     /// The last bytes read, as many as a Close frame can have.
     last: Vec<u8>,
+    /// The first ones, for as long as somebody else holds this too: until the upgrade is answered.
+    first: Arc<Mutex<Vec<u8>>>,
 }
+
+/// How much of an answer to the upgrade is kept, for what the library does not understand: its first line is in it.
+const FIRST_MAX: usize = 512;
 
 #[derive(Debug)]
 enum Over {
     /// `ws://`, to this machine alone.
-    Tcp(TcpPath),
+    Tcp(ProxyPath),
     /// `wss://`.
-    Tls(Box<TlsStream<TcpPath>>),
+    Tls(Box<TlsStream<ProxyPath>>),
 }
 
 impl Wire {
-    pub(super) const fn clear(path: TcpPath) -> Self {
-        Self { over: Over::Tcp(path), last: Vec::new() }
+    pub(super) fn clear(path: ProxyPath) -> Self {
+        Self { over: Over::Tcp(path), last: Vec::new(), first: Arc::default() }
     }
 
-    pub(super) fn tls(stream: TlsStream<TcpPath>) -> Self {
-        Self { over: Over::Tls(Box::new(stream)), last: Vec::new() }
+    pub(super) fn tls(stream: TlsStream<ProxyPath>) -> Self {
+        Self { over: Over::Tls(Box::new(stream)), last: Vec::new(), first: Arc::default() }
     }
 
-    fn tcp(&self) -> &TcpPath {
+    /// What is read first.
+    pub(super) fn first(&self) -> Arc<Mutex<Vec<u8>>> {
+        Arc::clone(&self.first)
+    }
+
+    fn tcp(&self) -> &ProxyPath {
         match &self.over {
             Over::Tcp(path) => path,
             Over::Tls(stream) => stream.get_ref().0,
         }
     }
 
-    fn tcp_mut(&mut self) -> &mut TcpPath {
+    fn tcp_mut(&mut self) -> &mut ProxyPath {
         match &mut self.over {
             Over::Tcp(path) => path,
             Over::Tls(stream) => stream.get_mut().0,
@@ -67,6 +78,11 @@ impl Wire {
     }
 
     fn keep(&mut self, read: &[u8]) {
+        if Arc::strong_count(&self.first) > 1 {
+            let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+            let room = FIRST_MAX.saturating_sub(first.len());
+            first.extend_from_slice(&read[..read.len().min(room)]);
+        }
         let new = &read[read.len().saturating_sub(CLOSE_FRAME_MAX)..];
         let over = (self.last.len() + new.len()).saturating_sub(CLOSE_FRAME_MAX);
         self.last.drain(..over);
@@ -88,6 +104,8 @@ pub struct IapPath {
     tunnel: Tunnel,
     journey: Journey,
     token: Token,
+    /// Looks for the token in what is said to be the server's.
+    sieve: Sieve,
 }
 
 /// What a message came to.
@@ -111,7 +129,18 @@ impl IapPath {
         token: Token,
     ) -> Self {
         let session = IapSession::new(clock.now());
-        Self { socket, session, clock, rest: Bytes::new(), unflushed: false, end: None, tunnel, journey, token }
+        Self {
+            socket,
+            session,
+            clock,
+            rest: Bytes::new(),
+            unflushed: false,
+            end: None,
+            tunnel,
+            journey,
+            token,
+            sieve: Sieve::default(),
+        }
     }
 
     /// The next message, and what it comes to.
@@ -132,10 +161,15 @@ impl IapPath {
                 let fault = self.session.text();
                 Heard::End(self.ended(How::Protocol(fault), b""))
             }
-            Some(Ok(Message::Close(frame))) => Heard::End(match frame {
-                Some(frame) => self.ended(How::Close(Some(frame.code.into())), frame.reason.as_bytes()),
-                None => self.ended(How::Close(None), b""),
-            }),
+            Some(Ok(Message::Close(frame))) => {
+                // The library puts a code of its own in place of one that no endpoint may send (RFC 6455 section 7.4).
+                let last = std::mem::take(&mut self.socket.get_mut().last);
+                Heard::End(match (frame, close_frame_at_end(&last)) {
+                    (Some(_), Some((code, reason))) => self.ended(How::Close(Some(code)), reason),
+                    (Some(frame), None) => self.ended(How::Close(Some(frame.code.into())), frame.reason.as_bytes()),
+                    (None, _) => self.ended(How::Close(None), b""),
+                })
+            }
             // A Ping is answered with the next thing written or read.
             Some(Ok(Message::Ping(_))) => {
                 self.unflushed = true;
@@ -271,7 +305,14 @@ impl AsyncRead for IapPath {
                 None => {}
             }
             match ready!(this.poll_heard(cx)) {
-                Heard::Data(bytes) => this.rest = bytes,
+                Heard::Data(mut bytes) => {
+                    let clear = this.token.clear(&mut this.sieve, &bytes);
+                    if clear < bytes.len() {
+                        bytes.truncate(clear);
+                        this.end = Some(this.session.end(How::Protocol(RelayFault::Token), b""));
+                    }
+                    this.rest = bytes;
+                }
                 Heard::End(end) => this.end = Some(end),
                 Heard::Opened | Heard::Nothing => {
                     let _ = this.push(cx);

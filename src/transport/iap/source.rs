@@ -25,6 +25,7 @@ use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
 use crate::transport::iap::exchange::{Exchange, MetadataServer};
 use crate::transport::iap::token::{TOKEN_MAX, Token, TokenError};
+use crate::transport::proxy::Proxy;
 
 /// How long a token is used before it is looked for again, where nobody said how long it holds. Google's live an hour, and
 /// gcloud hands out none that ends within minutes.
@@ -54,7 +55,7 @@ pub enum TokenSource {
     Environment(Token),
     /// Application Default Credentials in the file that `GOOGLE_APPLICATION_CREDENTIALS` names.
     Credentials(PathBuf),
-    /// Whatever this machine has, in the order of [`Found`].
+    /// Whatever this machine has: gcloud, the well-known file of credentials, the metadata server, in this order.
     Machine {
         /// Where `gcloud auth application-default login` leaves credentials.
         well_known: Option<PathBuf>,
@@ -63,7 +64,7 @@ pub enum TokenSource {
     },
 }
 
-/// What gave the token, of what a machine can have.
+/// What gave the token, of what a machine can have, in the order in which it is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     /// `gcloud auth print-access-token`.
@@ -111,10 +112,11 @@ struct Kept {
 }
 
 impl Tokens {
-    /// Nothing is asked for yet. `resolver` is for the names of those who give tokens.
+    /// Nothing is asked for yet. `resolver` is for the names of those who give tokens, and
+    /// `proxy` stands before Google's.
     #[must_use]
-    pub const fn new(clock: Clock, source: TokenSource, resolver: Arc<Resolver>) -> Self {
-        Self { source, clock, exchange: Exchange::new(resolver), kept: Mutex::const_new(None) }
+    pub const fn new(clock: Clock, source: TokenSource, resolver: Arc<Resolver>, proxy: Option<Proxy>) -> Self {
+        Self { source, clock, exchange: Exchange::new(resolver, proxy), kept: Mutex::const_new(None) }
     }
 
     /// The token, asked for anew if the last one is old. One that cannot be renewed is used on: the relay will say so when it

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sshprobe_probes::iap::strike;
+use sshprobe_probes::iap::{Sieve, strike};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
 /// The longest token taken. Google's have some 200 bytes, those of federated identities up to 12 KiB.
@@ -40,6 +40,11 @@ impl Token {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
         value.set_sensitive(true);
         Some(value)
+    }
+
+    /// How much of `bytes`, which come next, holds nothing of it.
+    pub(super) fn clear(&self, sieve: &mut Sieve, bytes: &[u8]) -> usize {
+        sieve.clear(self.0.as_bytes(), bytes)
     }
 
     /// What somebody else said, without the token: a relay can send back what it was sent.

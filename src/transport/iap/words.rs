@@ -1,5 +1,6 @@
 //! The end of a tunnel in the record: code, words, and one sentence with the evidence.
 
+use sshprobe_probes::diagnose::Confidence;
 use sshprobe_probes::escape::quote;
 use sshprobe_probes::evidence::{Tunnel, TunnelTrouble};
 use sshprobe_probes::iap::{BadUpgrade, How, IapEnd, Phase};
@@ -25,6 +26,7 @@ pub(super) fn note(tunnel: &mut Tunnel, end: &IapEnd, journey: &Journey, more: O
         arg: verdict.arg,
         detail: sentence(end, journey, more),
         transient: end.transient(),
+        confidence: Confidence::High,
     });
 }
 

@@ -14,7 +14,7 @@ use crate::resolve::ResolverOptions;
 const SECRET: &str = "ya29.planted-Secret_0123456789";
 
 fn tokens(source: TokenSource) -> Tokens {
-    Tokens::new(Clock::start(), source, Arc::new(Resolver::new(ResolverOptions::default())))
+    Tokens::new(Clock::start(), source, Arc::new(Resolver::new(ResolverOptions::default())), None)
 }
 
 /// What a server was asked: the first line, the headers and the body, as one text.
