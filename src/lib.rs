@@ -53,6 +53,8 @@ pub mod cli;
 pub mod demo;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "cli")]
+pub mod journal;
 #[cfg(feature = "login")]
 pub mod login;
 #[cfg(feature = "cli")]

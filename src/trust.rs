@@ -80,6 +80,17 @@ impl TrustFiles {
         Ok(Loaded { policy, warnings })
     }
 
+    /// Every file that is read, be it there or not.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let known = match &self.known_hosts {
+            KnownHostsFiles::None => Vec::new(),
+            KnownHostsFiles::Default => default_files(),
+            KnownHostsFiles::Named(paths) | KnownHostsFiles::Configured(paths) => paths.clone(),
+        };
+        [known.as_slice(), &self.revoked, &self.bad_keys].concat()
+    }
+
     fn load_known_hosts(&self, warnings: &mut Vec<String>) -> Result<Option<KnownHosts>, Error> {
         let mut files = KnownHosts::builder();
         match &self.known_hosts {

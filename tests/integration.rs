@@ -21,6 +21,7 @@ mod papers;
 mod readers;
 mod revocation;
 mod runs;
+mod scale;
 mod screens;
 mod ssh_config;
 mod support;

@@ -16,12 +16,16 @@ use crate::hostkey::{Certificate, CertificateRole, FingerprintHash, UnixTime, ke
 use crate::iap::{DATA_MAX, Event, Frame, IapSession, RelayFault};
 use crate::inventory::{self, Inventory};
 use crate::negotiate::{Offer, UnknownAlgorithm};
+#[cfg(feature = "syn")]
+use crate::plan::Depth;
 use crate::plan::Plan;
 use crate::probe::{End, Probe};
 use crate::proxy::{Credentials, HttpConnect, Peer, ProxyFault, Socks5, Stderr, Step as ProxyStep};
 use crate::random::Seed;
 use crate::ssh_config::{self, Exec, Files, HostConfig, Local, Problems, Query, World};
 use crate::stage::ident::{AwaitIdent, Step};
+#[cfg(feature = "syn")]
+use crate::sweep::cookie::{Cookie, Cookies, SourcePorts};
 use crate::time::Moment;
 use crate::trust::Problem;
 use crate::trust::bad_keys::BadKeys;
@@ -532,4 +536,25 @@ pub fn inventory(data: &[u8]) {
     }
     let crlf = data.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
     assert_eq!(ini, Some(inventory::parse("hosts.ini", &crlf)));
+}
+
+/// A packet that arrives during a SYN sweep: what is taken for an answer has the cookie of its target, and a verdict.
+#[cfg(feature = "syn")]
+pub fn syn_reply(data: &[u8]) {
+    let cookies = Cookies::new(SEED, SourcePorts::BELOW_LINUX);
+    let Some(answer) = cookies.answer(data) else { return };
+    let Cookie { source_port, id, .. } = cookies.of(answer.target.ip(), answer.target.port());
+    assert_eq!((answer.id, answer.local.port()), (id, source_port));
+    assert_eq!(answer.target.is_ipv4(), answer.local.is_ipv4());
+    let verdict = diagnose::classify(&answer.evidence(Moment::START, NOW), Depth::Connect);
+    assert_ne!(verdict.code, diagnose::Code::Internal);
+    // What stands behind it in a frame changes nothing.
+    let whole = match data {
+        [first, _, high, low, ..] if first >> 4 == 4 => usize::from(u16::from_be_bytes([*high, *low])) <= data.len(),
+        [_, _, _, _, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])) + 40 <= data.len(),
+        _ => false,
+    };
+    if whole {
+        assert_eq!(cookies.answer(&[data, &[0x5a; 9]].concat()), Some(answer));
+    }
 }

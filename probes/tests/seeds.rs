@@ -76,6 +76,12 @@ fn known_hosts_naive_seeds() {
     replay("known_hosts_naive", fuzzing::known_hosts_naive);
 }
 
+#[cfg(feature = "syn")]
+#[test]
+fn syn_reply_seeds() {
+    replay("syn_reply", fuzzing::syn_reply);
+}
+
 #[test]
 fn relay_frame_seeds() {
     replay("relay_frame", fuzzing::relay_frame);

@@ -12,6 +12,7 @@ use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::exit::FailOn;
 use crate::cli::values;
+use crate::target::Share;
 
 /// Probe SSH servers and say, for every address, whether it is fine or why it is not
 #[derive(Debug, Parser)]
@@ -41,6 +42,7 @@ const RARE: &[&str] = &[
     "max_targets",
     "order",
     "seed",
+    "shard",
     "connect_timeout",
     "retries",
     "prefer_pq",
@@ -66,6 +68,8 @@ const RARE: &[&str] = &[
     "ipv6",
     "all_addresses",
     "records",
+    "resume",
+    "stats_file",
     "progress",
     "fail_on",
 ];
@@ -240,6 +244,12 @@ pub struct SweepArgs {
     /// How results are shown.
     #[command(flatten)]
     pub view: ViewArgs,
+    /// Go on with an interrupted run into FILE of -o, JSON lines: what is done is kept and skipped. FILE.state beside it says that there is one; speed may change, targets, depth and trust may not
+    #[arg(long, help_heading = "Output")]
+    pub resume: bool,
+    /// Write what the run is doing to FILE every 5s, as Prometheus text for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub stats_file: Option<PathBuf>,
     /// What counts as failure: statuses (timeout,refused,...), `none` or `any` [default: every status but ok; timeout, refused and unreachable only for targets not out of a range]
     #[arg(long, value_name = "STATUS,...", value_parser = values::fail_on, help_heading = "Exit code", allow_hyphen_values = true)]
     pub fail_on: Option<FailOn>,
@@ -282,6 +292,9 @@ pub struct TargetArgs {
     /// Shuffle ranges by this number, to repeat an order [default: another one each run]
     #[arg(long, value_name = "NUMBER", value_parser = values::seed, allow_hyphen_values = true)]
     pub seed: Option<u64>,
+    /// Probe the Ith of N shares of the targets only, to split a sweep over machines: each is given the same targets, and no target falls to two of them
+    #[arg(long, value_name = "I/N", value_parser = values::shard, allow_hyphen_values = true)]
+    pub shard: Option<Share>,
 }
 
 /// How deep one probe goes, and how patiently.
@@ -499,7 +512,7 @@ pub struct ViewArgs {
     /// What standard output gets
     #[arg(long, value_name = "table|jsonl|csv", default_value = "table", value_parser = values::format)]
     pub format: &'static crate::report::Format,
-    /// Write the records to FILE too, as its suffix says (.csv, .txt a table, else JSON lines)
+    /// Write the records to FILE too, as its suffix says (.csv, .txt a table, else JSON lines; .zst behind it: packed)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// The columns of table and csv, in this order, like status,host,why; a wrong name lists them all [default: the most useful ones]

@@ -23,7 +23,7 @@ use crate::cli::exit::FailOn;
 use crate::cli::hosts::NamedHosts;
 #[cfg(feature = "iap")]
 use crate::cli::iap::IapWay;
-use crate::cli::output::Output;
+use crate::cli::output::{self, Output};
 use crate::cli::routes::Said;
 use crate::engine::{Options, Unfit};
 use crate::error::Error;
@@ -105,6 +105,10 @@ pub struct Config {
     pub all_addresses: bool,
     /// Where results go.
     pub output: Output,
+    /// Where it is told what the run is doing.
+    pub stats_file: Option<PathBuf>,
+    /// The run is to go on with the file of `-o`.
+    pub resume: bool,
     /// What counts as failure.
     pub fail_on: FailOn,
     /// What is obeyed although it will mislead; one line each.
@@ -121,7 +125,7 @@ impl Config {
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
         #[cfg(feature = "login")]
         let login = crate::cli::login::Login::new(args.login, args.probe.depth, args.path.hops(&args.targets))?;
-        let SweepArgs { targets, probe, pace, trust, network, path, view, fail_on, .. } = args;
+        let SweepArgs { targets, probe, pace, trust, network, path, view, resume, stats_file, fail_on, .. } = args;
         let patience = probe.patience;
         let mut warnings = Vec::new();
         let mut short = Vec::new();
@@ -161,6 +165,12 @@ impl Config {
         let inputs = targets.files.iter().chain(&targets.inventory).chain(&targets.exclude_files).chain(lists);
         let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
+        if let Some(path) = &stats_file {
+            if path.as_os_str().is_empty() || Some(path) == view.output.as_ref() {
+                return Err(Error::usage("--stats-file: name a file of its own"));
+            }
+            output::check(path, &inputs)?;
+        }
         let given = Said {
             user: probe.user,
             port: targets.port.is_some(),
@@ -189,6 +199,7 @@ impl Config {
                 ports,
                 max_targets: targets.max_targets,
                 order,
+                share: targets.shard.unwrap_or_default(),
                 families,
             },
             depth: probe.depth,
@@ -229,6 +240,8 @@ impl Config {
             families,
             all_addresses: network.all_addresses,
             output,
+            resume,
+            stats_file,
             fail_on: fail_on.unwrap_or_default(),
             warnings,
             targets_vanish: false,

@@ -16,9 +16,11 @@ use crate::cli::args::{Cli, KeysArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
 use crate::cli::replacement::Replacement;
+use crate::cli::resume::Before;
 use crate::cli::run::{self, Ending};
 use crate::cli::{complaint, plan, values};
 use crate::error::Error;
+use crate::journal::Bits;
 use crate::report::keys::{Asked, Form, Gain, KeyLines};
 use crate::report::layout::ascii;
 use crate::report::span::{count, counted, show};
@@ -45,7 +47,7 @@ pub(super) fn run(args: KeysArgs) -> Result<Exit, Error> {
     }
     let targets = std::mem::take(&mut config.sources).open()?;
     if only_plan {
-        return plan::tell(&config, targets);
+        return plan::tell(&config, targets, &Bits::default());
     }
     let output = config.output.file.as_ref().map(|(path, _)| path.as_path());
     let mut tally = Tally::default();
@@ -61,7 +63,7 @@ pub(super) fn run(args: KeysArgs) -> Result<Exit, Error> {
             progress.say(&if ascii_only { ascii(&line) } else { line });
         }
     };
-    let ending = run::carry_out(&run::runtime()?, &config, targets, views, observe)?;
+    let ending = run::carry_out(&run::runtime()?, &config, targets, Before::default(), views, observe)?;
     let mut exit = ending.settle().max(tally.exit);
     let mut replaced = false;
     match (file, output, less_than_whole(&tally, &ending)) {

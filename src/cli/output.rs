@@ -1,13 +1,15 @@
 //! Turns the view options into open outputs: what standard output shows, and the file of `-o`.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Records, Show, ViewArgs, When};
+use crate::cli::resume;
 use crate::error::Error;
-use crate::report::{Columns, Format, Look, Place, Progress, Selection, View};
+use crate::journal::Frames;
+use crate::report::{Columns, Format, Look, Place, Progress, Selection, View, is_packed};
 
 /// How results are shown, checked as far as it can be without creating anything.
 #[derive(Debug)]
@@ -94,11 +96,25 @@ impl Output {
         if self.format.for_people { "--show all" } else { "--records all" }
     }
 
-    /// Opens the outputs, the file first: it is created, or emptied, now.
+    /// Opens the outputs: the file is created, or emptied, now.
     ///
     /// # Errors
-    /// The file cannot be created.
+    /// The file cannot be created, or belongs to a run that is to go on.
     pub fn open(&self) -> Result<Vec<View>, Error> {
+        self.open_onto(|path| {
+            resume::refuse_unfinished(path)?;
+            Ok(Box::new(create(path)?))
+        })
+    }
+
+    /// The same with the file that `open` gives.
+    ///
+    /// # Errors
+    /// Those of `open`.
+    pub(super) fn open_onto(
+        &self,
+        open: impl FnOnce(&Path) -> Result<Box<dyn Write + Send>, Error>,
+    ) -> Result<Vec<View>, Error> {
         let mut views = Vec::new();
         let stdout = io::stdout();
         let width = width_of(&stdout);
@@ -107,10 +123,13 @@ impl Output {
         let name = String::from("standard output");
         views.push(View::new(self.format, look, self.selection(self.format), place, name, Box::new(stdout)));
         if let Some((path, format)) = &self.file {
-            let file = create(path)?;
+            let mut file = open(path)?;
+            if is_packed(path) {
+                file = Box::new(Frames::new(file));
+            }
             let name = path.display().to_string();
             let look = Look { columns: self.columns.clone(), ..Look::default() };
-            views.push(View::new(format, look, self.selection(format), Place::File, name, Box::new(file)));
+            views.push(View::new(format, look, self.selection(format), Place::File, name, file));
         }
         Ok(views)
     }
@@ -119,6 +138,11 @@ impl Output {
     #[must_use]
     pub fn stderr(&self) -> Look {
         Look { width: width_of(&io::stderr()), color: self.color_stderr, ascii: self.ascii, columns: None }
+    }
+
+    /// Which records the file of `-o` gets, and which standard output.
+    pub(super) fn selections(&self) -> (Option<Selection>, Selection) {
+        (self.file.as_ref().map(|(_, format)| self.selection(format)), self.selection(self.format))
     }
 
     fn selection(&self, format: &Format) -> Selection {
@@ -164,7 +188,7 @@ fn color_is_welcome(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> bo
     variable("NO_COLOR").is_none_or(|value| value.is_empty()) && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
-fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
+pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Create { path: path.to_owned(), reason });
     if path.as_os_str().is_empty() {
         return Err(Error::usage("--output: the file's name is empty; name a file, or leave the option out"));

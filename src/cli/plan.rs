@@ -18,23 +18,24 @@ use crate::cli::routes::Routes;
 use crate::cli::screen::Page;
 use crate::engine::{Assigned, By, Engine, Options};
 use crate::error::Error;
+use crate::journal::Bits;
 use crate::report::span::{count, counted, show};
-use crate::target::{Families, Targets};
+use crate::target::{Families, Share, Targets};
 use crate::transport::{Road, Transport as _};
 
 /// Ports and users listed one by one; of more only their number is told.
 const LISTED: usize = 8;
 
-/// Tells what the run would do. Targets are read to their end, names are not asked for, no output is created.
+/// Tells what the run would do, with the targets that are not `done`. Targets are read to their end, names are not asked for, no output is created.
 ///
 /// # Errors
 /// What would keep the run from starting.
-pub(super) fn tell(config: &Config, targets: Targets) -> Result<Exit, Error> {
+pub(super) fn tell(config: &Config, targets: Targets, done: &Bits) -> Result<Exit, Error> {
     let options = config.engine();
     let mut routes = Routes::new(config, &options)?;
     let takes_names = routes.usual().takes_names();
     let engine = Engine::prepare_over(options.clone(), routes.usual().clone())?;
-    let (counted, exit) = Census::of(targets, &mut routes);
+    let (counted, exit) = Census::of(targets, done, &mut routes);
     let mut page = Page::to_stdout(config.output.color);
     render(&mut page, config, &options, engine.concurrency(), takes_names, &counted);
     for line in config.warnings.iter().map(String::as_str).chain(engine.warnings().iter().map(String::as_str)) {
@@ -50,6 +51,9 @@ struct Census {
     targets: u64,
     names: u64,
     from_ranges: u64,
+    share: Share,
+    /// By an earlier part of the run.
+    done: u64,
     ports: BTreeSet<u16>,
     /// `user@` of expressions.
     users: BTreeSet<String>,
@@ -66,13 +70,14 @@ impl Census {
     /// Past so many subnets no new ones are counted: the fullest is among the first, or all are small.
     const SUBNETS: usize = 1 << 16;
 
-    fn of(targets: Targets, routes: &mut Routes) -> (Self, Exit) {
-        let mut census = Self::default();
+    fn of(targets: Targets, done: &Bits, routes: &mut Routes) -> (Self, Exit) {
+        let mut census = Self { share: targets.share(), done: done.len(), ..Self::default() };
         let usual_jumps = routes.usual().jumps();
         let mut subnets = BTreeMap::new();
         let mut exit = Exit::Clean;
         for target in targets {
             match target {
+                Ok(target) if done.has(target.index) => {}
                 Ok(target) => {
                     let Assigned { target, by } = routes.assign(target);
                     census.elsewhere += u64::from(target.place.is_some());
@@ -188,7 +193,9 @@ fn targets(census: &Census) -> String {
         (names, 0) => counted(names, "name"),
         (names, _) => format!("{}, {} out of ranges", counted(names, "name"), count(census.from_ranges)),
     };
-    format!("{} ({kinds}), {}", count(census.targets), listed("port", &census.ports))
+    let share = if census.share.is_part() { format!("share {} of all: ", census.share) } else { String::new() };
+    let done = if census.done > 0 { format!("; {} are done", count(census.done)) } else { String::new() };
+    format!("{share}{} ({kinds}), {}{done}", count(census.targets), listed("port", &census.ports))
 }
 
 fn listed<T: ToString>(noun: &str, all: &BTreeSet<T>) -> String {
@@ -361,7 +368,7 @@ mod tests {
         let options = config.engine();
         let mut routes = Routes::new(&config, &options).expect("a way");
         let takes_names = routes.usual().takes_names();
-        let (census, exit) = Census::of(targets, &mut routes);
+        let (census, exit) = Census::of(targets, &Bits::default(), &mut routes);
         assert_eq!(exit, Exit::Clean);
         let mut page = Page::new(10_000, false);
         render(&mut page, &config, &options, config.concurrency, takes_names, &census);
@@ -390,6 +397,12 @@ mod tests {
         assert!(text.contains("at most 4 to a host") && text.contains("1s for each connection, 5s where"), "{text}");
         assert!(text.contains("key exchange curve25519-sha256 (first of "), "{text}");
         assert!(!text.contains("Names "), "{text}");
+    }
+
+    #[test]
+    fn a_share_is_told_as_one() {
+        let text = plan(&["10.0.0.0/22", "web1", "--shard", "2/3"]);
+        assert_says(&text, &["Targets      share 2/3 of all: 342 (1 name, 341 out of ranges), port 22"]);
     }
 
     #[test]

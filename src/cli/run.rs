@@ -1,8 +1,8 @@
 //! One run: sources, engine and sink put together, and the exit code they come to.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sshprobe_probes::record::Record;
@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::args::{Cli, Command, SweepArgs};
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
+use crate::cli::resume::Before;
 use crate::cli::routes::Routes;
-use crate::cli::{complaint, demo, explain, keys, papers, plan, verbose};
+use crate::cli::stats_file::{self, StatsFile};
+use crate::cli::{complaint, demo, explain, keys, papers, plan, resume, verbose};
 use crate::engine::{Assigned, Engine, Outcome, Stats};
 use crate::error::Error;
 use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot, View};
@@ -79,13 +81,31 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
         config.load_credentials()?;
     }
     let targets = std::mem::take(&mut config.sources).open()?;
+    let (mut before, journal) = resume::prepare(&config, &targets)?;
+    config.warnings.append(&mut before.warnings);
     if only_plan {
-        return plan::tell(&config, targets);
+        return plan::tell(&config, targets, &before.done);
     }
-    let mut worst = Exit::Clean;
-    let finished = execute(&runtime()?, &config, targets, |record| {
+    let (mut worst, total) = (before.exit, targets.total());
+    // Opened on one thread, and written to on another.
+    let journal = Mutex::new(journal);
+    let held = || journal.lock().unwrap_or_else(PoisonError::into_inner);
+    let views = || match held().as_mut() {
+        Some(journal) => config.output.open_onto(|_| journal.begin(config.output.quiet)),
+        None => config.output.open(),
+    };
+    let observe = |record: &Record, _: &Progress| {
+        if let Some(journal) = held().as_mut() {
+            journal.note(record);
+        }
         worst = worst.max(Exit::of_record(record.code, record.from_range, &config.fail_on));
-    })?;
+    };
+    let ending = carry_out(&runtime()?, &config, targets, before, views, observe)?;
+    let (written, progress) = (ending.written(), Arc::clone(&ending.progress));
+    let finished = ending.tell(&config);
+    if let Some(journal) = journal.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        journal.end(written, total, &progress, config.output.quiet);
+    }
     Ok(finished.max(worst))
 }
 
@@ -111,12 +131,12 @@ pub(super) fn execute(
     mut observe: impl FnMut(&Record) + Send,
 ) -> Result<Exit, Error> {
     let observe = |record: &Record, _: &Progress| observe(record);
-    let ending = carry_out(runtime, config, targets, || config.output.open(), observe)?;
+    let ending = carry_out(runtime, config, targets, Before::default(), || config.output.open(), observe)?;
     Ok(ending.tell(config))
 }
 
-/// Sweeps the targets for whatever `views` opens, once nothing else can keep the run from starting; `observe` may tell of what
-/// it sees.
+/// Sweeps the targets that are not done `before` for whatever `views` opens, once nothing else can keep the run from starting;
+/// `observe` may tell of what it sees.
 ///
 /// # Errors
 /// As for [`execute`].
@@ -124,11 +144,16 @@ pub(super) fn carry_out(
     runtime: &Runtime,
     config: &Config,
     targets: Targets,
+    before: Before,
     views: impl FnOnce() -> Result<Vec<View>, Error>,
     mut observe: impl FnMut(&Record, &Progress) + Send,
 ) -> Result<Ending, Error> {
     let mut options = config.engine();
     options.exclusions = targets.exclusions();
+    if let Some(run) = before.run {
+        options.name_run(run);
+    }
+    let (run, clock) = (Arc::clone(&options.settings.run), options.clock);
     let routes = Routes::new(config, &options)?;
     #[cfg(feature = "iap")]
     if let Road::Iap(iap) = routes.usual() {
@@ -140,29 +165,41 @@ pub(super) fn carry_out(
     let engine = Engine::prepare_over(options, routes.usual().clone())?;
     let resolver = Resolver::new(config.resolver());
     let stop = Stop::watched_by(runtime)?;
+    let (stats, progress) = (Arc::new(Stats::default()), Arc::new(config.output.progress()));
+    let total = targets.total();
+    let stats_file = match &config.stats_file {
+        None => None,
+        Some(path) => {
+            let codes = before.summary.codes().clone();
+            Some(Arc::new(StatsFile::begin(path, &run.id, clock, total, codes, (&stats, &progress))?))
+        }
+    };
     let views = views()?;
 
     let started = Instant::now();
-    let stats = Arc::new(Stats::default());
-    let progress = Arc::new(config.output.progress());
     verbose::listen(config.output.verbose, &progress, config.output.ascii);
     if !config.output.quiet {
         let warnings = config.warnings.iter().chain(engine.warnings());
         warnings.for_each(|line| progress.say(&format!("sshprobe: warning: {line}")));
     }
-    let total = targets.total();
     let bad_lines = Arc::new(AtomicBool::new(false));
     let targets = good_ones(targets, Arc::clone(&progress), Arc::clone(&bad_lines));
+    let (done, at_start) = (before.done, before.summary.targets());
+    let targets = targets.filter(move |target| !done.has(target.index));
     let targets = assigned(targets, routes, Arc::clone(&progress), config.output.quiet);
     let (sender, records) = mpsc::channel(CHANNEL);
     let (outcome, delivered) = std::thread::scope(|scope| {
         let sink = std::thread::Builder::new().name(String::from("records")).spawn_scoped(scope, || {
-            let observe = |record: &Record| observe(record, &progress);
-            Sink::new(views).run(records, runtime.handle(), &progress, observe, || stop.cancel.cancel())
+            let observe = |record: &Record| {
+                stats_file.iter().for_each(|file| file.count(record));
+                observe(record, &progress);
+            };
+            let sink = Sink::new(views).going_on_from(before.summary);
+            sink.run(records, runtime.handle(), &progress, observe, || stop.cancel.cancel())
         });
         let sink = sink.map_err(|source| Error::System { what: "a thread for the records", source })?;
         let outcome = runtime.block_on(async {
-            let shown = tick(&progress, &stats, total);
+            let shown = tick(&progress, &stats, total, at_start, stats_file.clone());
             let run = engine.run(targets, resolver, sender, stop.cancel.clone(), Arc::clone(&stats));
             let outcome = tokio::select! {
                 outcome = run => outcome,
@@ -175,6 +212,7 @@ pub(super) fn carry_out(
         Ok::<_, Error>((outcome, sink.join()))
     })?;
     progress.finish();
+    stats_file.iter().for_each(|file| file.update(false));
     Ok(Ending {
         progress,
         outcome: outcome?,
@@ -197,6 +235,11 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// All that was to be written to a file reached its place.
+    fn written(&self) -> bool {
+        self.delivered.as_ref().is_some_and(|delivered| delivered.error.is_none())
+    }
+
     /// All that was written reached its place, and somebody read it.
     pub(super) fn delivered(&self) -> bool {
         self.delivered.as_ref().is_some_and(|delivered| delivered.error.is_none() && !delivered.closed)
@@ -314,10 +357,22 @@ impl Stop {
 }
 
 /// Shows how far the run is, for as long as it is polled.
-async fn tick(progress: &Progress, stats: &Stats, total: Option<u64>) -> Infallible {
+async fn tick(
+    progress: &Progress,
+    stats: &Stats,
+    total: Option<u64>,
+    at_start: u64,
+    file: Option<Arc<StatsFile>>,
+) -> Infallible {
     let mut every = tokio::time::interval(PROGRESS_EVERY);
+    let mut written = Instant::now();
     loop {
         every.tick().await;
-        progress.update(Snapshot { done: stats.done(), total, in_flight: stats.in_flight() });
+        if let Some(file) = file.clone().filter(|_| written.elapsed() >= stats_file::EVERY) {
+            written = Instant::now();
+            // A disk may keep it waiting, and the run must not wait for that.
+            tokio::task::spawn_blocking(move || file.update(true));
+        }
+        progress.update(Snapshot { done: at_start + stats.done(), total, in_flight: stats.in_flight() });
     }
 }

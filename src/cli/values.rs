@@ -11,6 +11,7 @@ use crate::cli::duration;
 use crate::cli::exit::FailOn;
 use crate::report::columns::COLUMNS;
 use crate::report::{Columns, FORMATS, Format};
+use crate::target::Share;
 
 /// A duration above zero.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
@@ -67,6 +68,11 @@ pub(super) fn seed(text: &str) -> Result<u64, String> {
         None => whole(text).ok(),
     };
     parsed.ok_or_else(|| String::from("is not a number from 0 to 18446744073709551615 (or 0x and hexadecimal digits)"))
+}
+
+/// `--shard`.
+pub(super) fn shard(text: &str) -> Result<Share, String> {
+    text.parse()
 }
 
 /// A depth by its name.

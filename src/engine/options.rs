@@ -114,6 +114,12 @@ impl Options {
 }
 
 impl Options {
+    /// Gives the run the name of an earlier part of it.
+    pub fn name_run(&mut self, id: String) {
+        let run = Arc::new(Run { id, ..(*self.settings.run).clone() });
+        self.settings = Arc::new(Settings { run, ..(*self.settings).clone() });
+    }
+
     /// Plain TCP as these options have it, for a way to the targets that begins with it.
     ///
     /// # Errors

@@ -64,13 +64,20 @@ pub static FORMATS: [Format; 3] = [
 ];
 
 impl Format {
-    /// The format a file's suffix chooses, JSON lines where it says nothing.
+    /// The format a file's suffix chooses, JSON lines where it says nothing. Of a packed file it is the suffix before.
     #[must_use]
     pub fn of_file(path: &Path) -> &'static Format {
+        let path = if is_packed(path) { path.file_stem().map_or(path, Path::new) } else { path };
         let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default().to_ascii_lowercase();
         let named = FORMATS.iter().find(|format| format.suffixes.contains(&suffix.as_str()));
         named.or_else(|| FORMATS.iter().find(|format| format.name == "jsonl")).unwrap_or(&FORMATS[0])
     }
+}
+
+/// Whether a file's suffix says that it is packed with zstd.
+#[must_use]
+pub fn is_packed(path: &Path) -> bool {
+    path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("zst"))
 }
 
 #[cfg(test)]
@@ -86,6 +93,9 @@ mod tests {
             ("a", "jsonl"),
             ("a.log", "jsonl"),
             ("b.CSV", "csv"),
+            ("b.csv.zst", "csv"),
+            ("csv.ZST", "jsonl"),
+            ("x/b.jsonl.zst", "jsonl"),
         ] {
             assert_eq!(Format::of_file(Path::new(path)).name, name, "{path}");
         }

@@ -2,6 +2,7 @@
 
 pub mod columns;
 mod csv;
+pub mod exposition;
 pub mod format;
 mod histogram;
 mod jsonl;
@@ -11,7 +12,7 @@ mod networks;
 pub mod next;
 pub mod progress;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 pub mod selection;
 mod shared_keys;
 pub mod sink;
@@ -20,7 +21,7 @@ pub mod summary;
 mod table;
 
 pub use columns::Columns;
-pub use format::{Encoder, FORMATS, Format, Look};
+pub use format::{Encoder, FORMATS, Format, Look, is_packed};
 pub use next::Reach;
 pub use progress::{Progress, Snapshot};
 pub use selection::{Selection, is_silence};

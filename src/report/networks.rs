@@ -50,6 +50,14 @@ impl Networks {
         }
     }
 
+    /// Counts an empty address of a range of which nothing else is known any more.
+    pub(super) fn add_empty(&mut self, addr: IpAddr) {
+        self.tallies.entry(network(addr)).or_default().targets += 1;
+        if self.tallies.len() > ROOM {
+            self.forget();
+        }
+    }
+
     /// Keeps the half with the most failures.
     fn forget(&mut self) {
         let mut counts: Vec<(u64, (IpAddr, u8))> =

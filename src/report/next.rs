@@ -74,6 +74,11 @@ impl Next {
         }
     }
 
+    /// Notes so many addresses of ranges that did not answer.
+    pub(super) fn add_empty(&mut self, count: u64) {
+        self.silent += count;
+    }
+
     /// The most useful steps, the most urgent first; none where all is well.
     pub(super) fn steps(&self, reach: Reach<'_>) -> Vec<Step> {
         let mut steps: Vec<((u8, Reverse<u64>), Step)> = Vec::new();

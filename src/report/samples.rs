@@ -9,7 +9,7 @@ use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::time::UnixMicros;
 
 /// A record of `host:22` that came to `code` in `stage`.
-pub(super) fn record(host: &str, code: Code, stage: Stage, detail: &str) -> Record {
+pub(crate) fn record(host: &str, code: Code, stage: Stage, detail: &str) -> Record {
     let host = match host.parse() {
         Ok(addr) => Host::Addr(addr, 0),
         Err(_) => Host::Name(host.into()),
@@ -21,7 +21,7 @@ pub(super) fn record(host: &str, code: Code, stage: Stage, detail: &str) -> Reco
 }
 
 /// A healthy OpenSSH.
-pub(super) fn healthy(host: &str) -> Record {
+pub(crate) fn healthy(host: &str) -> Record {
     let mut record = record(host, Code::Ok, Stage::Auth, "the methods were listed");
     record.connections = 1;
     record.ident = Some(Ident {
@@ -69,7 +69,7 @@ pub(super) fn healthy(host: &str) -> Record {
 }
 
 /// Records of servers that send what steers a terminal: healthy and failed ones.
-pub(super) fn hostile() -> Vec<Record> {
+pub(crate) fn hostile() -> Vec<Record> {
     let bytes = "\u{1b}[2J\r\n\t\0\u{9b}31m\u{202e}\u{7f}\u{2066}";
     let mut evil = healthy(bytes);
     evil.target.input = bytes.into();

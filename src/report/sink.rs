@@ -120,6 +120,13 @@ impl Sink {
         Self { views, delivered: Delivered::default() }
     }
 
+    /// Begins with what an earlier part of the run came to.
+    #[must_use]
+    pub fn going_on_from(mut self, summary: Summary) -> Self {
+        self.delivered.summary = summary;
+        self
+    }
+
     /// Takes records until the channel closes; blocks, so it wants a thread of its own. `observe` sees each record
     /// that counts. Once there is nobody left to write for, `stop` is called and the rest is thrown away.
     pub fn run(

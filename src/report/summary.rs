@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -27,6 +28,8 @@ const INDENT: usize = 33;
 #[derive(Debug)]
 pub struct Summary {
     targets: u64,
+    /// Those that an earlier part of the run had done.
+    recalled: u64,
     connections: u64,
     codes: BTreeMap<Code, u64>,
     hidden: u64,
@@ -108,6 +111,7 @@ impl Default for Summary {
     fn default() -> Self {
         Self {
             targets: 0,
+            recalled: 0,
             connections: 0,
             codes: BTreeMap::new(),
             hidden: 0,
@@ -145,9 +149,40 @@ impl Summary {
         self.next.add(record);
     }
 
+    /// Counts a record that an earlier part of the run has written.
+    pub fn recall(&mut self, mut record: Record) {
+        self.compare(&mut record);
+        self.add(&record);
+        self.recalled += 1;
+    }
+
+    /// Counts empty addresses of ranges that an earlier part of the run has done and not written: how many came to what, and
+    /// where they are.
+    pub fn recall_empty(
+        &mut self,
+        codes: &BTreeMap<Code, u64>,
+        connections: u64,
+        addrs: impl IntoIterator<Item = IpAddr>,
+    ) {
+        for (code, count) in codes {
+            *self.codes.entry(*code).or_default() += count;
+            self.targets += count;
+            self.recalled += count;
+            self.next.add_empty(*count);
+        }
+        self.connections += connections;
+        addrs.into_iter().for_each(|addr| self.networks.add_empty(addr));
+    }
+
     /// Counts a record that standard output left out.
     pub fn hide(&mut self) {
         self.hidden += 1;
+    }
+
+    /// How many came to what.
+    #[must_use]
+    pub const fn codes(&self) -> &BTreeMap<Code, u64> {
+        &self.codes
     }
 
     /// How many records were counted.
@@ -161,8 +196,13 @@ impl Summary {
     pub fn render(&self, closing: &Closing<'_>) -> String {
         let look = &closing.look;
         let mut out = format!(
-            "{} in {}, {}",
+            "{}{} in {}, {}",
             counted(self.targets, "target"),
+            if self.recalled > 0 {
+                format!(", {} of them before --resume,", count(self.recalled))
+            } else {
+                String::new()
+            },
             show(closing.elapsed),
             counted(self.connections, "connection")
         );
@@ -358,6 +398,33 @@ mod tests {
   1 refused: Nothing listens on the port
       sshprobe explain refused
 "
+        );
+    }
+
+    /// What an earlier part of a run has done counts as if this one had.
+    #[test]
+    fn what_was_done_before_is_counted_too() {
+        let mut empty = record("10.0.0.1", Code::TimeoutConnect, Stage::Connect, "");
+        (empty.from_range, empty.target.addr, empty.connections) = (true, "10.0.0.1".parse().ok(), 0);
+        let answered = |last: u8| {
+            let mut failed = record(&format!("10.0.{last}.7"), Code::ClosedNoIdent, Stage::Ident, "x");
+            failed.target.addr = failed.target.host.parse().ok();
+            failed
+        };
+        let (mut whole, mut resumed) = (Summary::default(), Summary::default());
+        let all = [healthy("a"), answered(0), answered(0), answered(1), answered(1)];
+        for record in all.iter().chain([&empty, &empty]) {
+            whole.add(record);
+        }
+        let addrs = [empty.target.addr; 2].into_iter().flatten();
+        resumed.recall_empty(&[(Code::TimeoutConnect, 2)].into(), 0, addrs);
+        all[..3].iter().for_each(|record| resumed.recall(record.clone()));
+        all[3..].iter().for_each(|record| resumed.add(record));
+        let (whole, resumed) = (whole.render(&Closing::default()), resumed.render(&Closing::default()));
+        assert_eq!(resumed, whole.replacen("7 targets in", "7 targets, 5 of them before --resume, in", 1));
+        assert!(
+            whole.contains("10.0.0.0/24               2/4") && whole.contains("timeout                     2"),
+            "{whole}"
         );
     }
 

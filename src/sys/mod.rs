@@ -1,10 +1,12 @@
-//! What only this machine's kernel can tell or do: time, randomness, limits, the error queue of a socket.
+//! What only this machine's kernel can tell or do: time, randomness, limits, memory, the error queue of a socket.
 
 pub mod clock;
 pub mod conntrack;
 pub mod descriptors;
 pub mod entropy;
 pub mod error_queue;
+#[cfg(feature = "cli")]
+pub mod memory;
 #[cfg(target_os = "linux")]
 pub mod orphan;
 pub mod user;

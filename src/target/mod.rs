@@ -8,6 +8,7 @@ pub mod ports;
 pub mod problem;
 pub mod region;
 pub mod set;
+pub mod share;
 pub mod source;
 
 pub use address::Families;
@@ -15,4 +16,5 @@ pub use expr::{Expression, Hosts};
 pub use ports::PortSet;
 pub use problem::{ExprError, InputProblem, InputProblems};
 pub use set::{Exclusions, Order};
+pub use share::Share;
 pub use source::{Listed, Sources, Targets};

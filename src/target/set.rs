@@ -1,7 +1,7 @@
 //! The set that all expressions make together: each target once, counted exactly, walked without being listed.
 //!
 //! A set holds what the user wrote and, for ranges, the intervals that are left of them after excludes, single targets
-//! and earlier ranges have been cut out. Its memory grows with the number of expressions (some 40 bytes and the text
+//! and earlier ranges have been cut out. Its memory grows with the number of expressions (some 50 bytes and the text
 //! for a single target), never with the number of addresses.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -17,6 +17,7 @@ use super::expr::{Expression, Hosts};
 use super::ports::PortSet;
 use super::problem::ExprError;
 use super::region::{Piece, Region};
+use super::share::Share;
 
 /// In which order the addresses of ranges are walked. Everything else keeps the order of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +161,8 @@ pub(crate) struct SetBuilder {
 struct Entry {
     start: usize,
     len: u32,
+    /// The place of its first target among all targets.
+    index: u64,
     what: What,
 }
 
@@ -168,7 +171,7 @@ enum What {
     /// A name or one address with these ports. The text is read again when it is its turn: that is cheaper than to keep
     /// a million parsed targets.
     One(PortSet),
-    /// As many targets out of the ranges.
+    /// As many targets out of the ranges, of those in the share.
     Many(u64),
 }
 
@@ -186,7 +189,7 @@ struct Segment {
     space: Space,
     first: u128,
     ports: PortSet,
-    /// The place of its first target among all targets out of ranges.
+    /// The place of its first target among all targets out of ranges that are in the share.
     rank: u64,
     /// The place of its first target among all targets.
     index: u64,
@@ -219,15 +222,17 @@ impl SetBuilder {
             What::One(_) => self.text.push_str(text),
             What::Many(_) => {}
         }
-        self.entries.push(Entry { start, len: u32::try_from(self.text.len() - start).unwrap_or(u32::MAX), what });
+        let len = u32::try_from(self.text.len() - start).unwrap_or(u32::MAX);
+        self.entries.push(Entry { start, len, index: 0, what });
     }
 
-    /// Cuts the ranges and counts everything. Targets get their index from `index` on.
+    /// Cuts the ranges and counts everything. Targets get their index from `index` on; a share of them keeps the indices of the
+    /// whole.
     ///
     /// # Errors
     ///
-    /// More than `limit` targets: how many (at most `u128::MAX`).
-    pub(crate) fn finish(self, seen: &mut Seen, index: u64, limit: u64) -> Result<Set, u128> {
+    /// More than `limit` targets, those of other shares included: how many (at most `u128::MAX`).
+    pub(crate) fn finish(self, seen: &mut Seen, index: u64, limit: u64, share: Share) -> Result<Set, u128> {
         let Self { text, mut entries, ranges } = self;
         let mut inputs = Vec::with_capacity(ranges.len());
         let mut pieces = Vec::with_capacity(ranges.len());
@@ -240,22 +245,17 @@ impl SetBuilder {
             pieces.push((range.space, claimed));
             inputs.push(input);
         }
-        let from_ranges = total;
         for entry in &entries {
             if let What::One(ports) = &entry.what {
                 total = total.saturating_add(ports.len().into());
             }
         }
-        let (Ok(total), Ok(from_ranges)) = (u64::try_from(total), u64::try_from(from_ranges)) else {
-            return Err(total);
-        };
-        if total > limit {
-            return Err(total.into());
-        }
+        let Some(total) = u64::try_from(total).ok().filter(|total| *total <= limit) else { return Err(total) };
         let mut segments = Vec::new();
         let (mut rank, mut next) = (0u64, index);
         let mut pieces = pieces.into_iter().enumerate();
         for entry in &mut entries {
+            entry.index = next;
             match &mut entry.what {
                 What::One(ports) => next += u64::from(ports.len()),
                 What::Many(points) => {
@@ -271,14 +271,15 @@ impl SetBuilder {
                             rank,
                             index: next,
                         });
-                        rank += len;
+                        let ours = share.count(next, len);
+                        rank += ours;
+                        *points += ours;
                         next += len;
-                        *points += len;
                     }
                 }
             }
         }
-        Ok(Set { text, entries, inputs, segments, total, from_ranges, index })
+        Ok(Set { text, entries, inputs, segments, total, from_ranges: rank, share })
     }
 }
 
@@ -295,31 +296,66 @@ pub(crate) struct Set {
     inputs: Vec<RangeInput>,
     segments: Vec<Segment>,
     total: u64,
+    /// Those out of ranges that are in the share.
     from_ranges: u64,
-    index: u64,
+    share: Share,
 }
 
 impl Set {
-    /// How many targets there are.
+    /// How many targets there are, in every share together.
     pub(crate) const fn total(&self) -> u64 {
         self.total
     }
 
-    /// Walks all targets.
+    /// Walks the targets that are in the share.
     pub(crate) fn walk(self, order: Order) -> Walk {
         let shuffle = match order {
             Order::Given => None,
             Order::Random { seed } => Some(Permutation::new(self.from_ranges, seed)),
         };
-        Walk { index: self.index, set: self, shuffle, entry: 0, done: 0, range_rank: 0, single: None }
+        Walk { set: self, shuffle, entry: 0, done: 0, range_rank: 0, single: None }
     }
 
-    /// The target at a place among those out of ranges.
+    /// The target with this index, whichever share it is in; an error as for [`Walk`].
+    pub(crate) fn at(&self, index: u64) -> Option<Result<Target, ExprError>> {
+        // As with ranks: of entries that begin at one place all but the last are empty.
+        let at = self.entries.partition_point(|entry| entry.index <= index).checked_sub(1)?;
+        let entry = self.entries.get(at)?;
+        let What::One(ports) = &entry.what else {
+            let at = self.segments.partition_point(|segment| segment.index <= index).checked_sub(1)?;
+            let segment = self.segments.get(at)?;
+            return (index < self.total).then(|| self.in_segment(segment, index - segment.index))?.map(Ok);
+        };
+        let port = ports.nth(u32::try_from(index - entry.index).ok()?)?;
+        let text = self.text.get(entry.start..entry.start + entry.len as usize)?;
+        Some(single(text).map(|target| Target { index, port, ..target }))
+    }
+
+    /// Gives `take` bytes that no other set has: every expression, what is left of it, the indices and the share.
+    pub(crate) fn spell(&self, mut take: impl FnMut(&[u8])) {
+        for entry in &self.entries {
+            let text = self.text.get(entry.start..entry.start + entry.len as usize).unwrap_or_default();
+            let ports = if let What::One(ports) = &entry.what { ports.to_string() } else { String::new() };
+            take(format!("{} {text:?} {ports}\n", entry.index).as_bytes());
+        }
+        for Segment { range, space, first, ports, index, .. } in &self.segments {
+            let input = self.inputs.get(*range).map(|range| &range.input);
+            take(format!("{index} {input:?} {space:?} {first} {ports}\n").as_bytes());
+        }
+        take(format!("{} {}\n", self.total, self.share).as_bytes());
+    }
+
+    /// The target at a place among those out of ranges that are in the share.
     fn out_of_ranges(&self, rank: u64) -> Option<Target> {
+        // Of segments that begin at one place all but the last have nothing in the share.
         let at = self.segments.partition_point(|segment| segment.rank <= rank).checked_sub(1)?;
         let segment = self.segments.get(at)?;
+        self.in_segment(segment, self.share.offset(segment.index, rank - segment.rank))
+    }
+
+    /// The target so far behind the first of a segment.
+    fn in_segment(&self, segment: &Segment, offset: u64) -> Option<Target> {
         let input = self.inputs.get(segment.range)?;
-        let offset = rank - segment.rank;
         let width = u64::from(segment.ports.len());
         let (addr, scope) = segment.space.address(segment.first + u128::from(offset / width));
         Some(Target {
@@ -340,20 +376,23 @@ impl Set {
 pub(crate) struct Walk {
     set: Set,
     shuffle: Option<Permutation>,
-    /// The current entry, and how many of its targets have been given.
+    /// The current entry, and how many of its targets in the share have been given.
     entry: usize,
     done: u64,
-    /// The index of the next target in the unshuffled order.
-    index: u64,
     range_rank: u64,
     /// The current entry, if it is a single host.
     single: Option<Target>,
 }
 
 impl Walk {
-    /// How many targets the whole walk has.
+    /// How many targets there are, in every share together.
     pub(crate) const fn total(&self) -> u64 {
         self.set.total
+    }
+
+    /// What is walked.
+    pub(crate) const fn set(&self) -> &Set {
+        &self.set
     }
 }
 
@@ -364,27 +403,26 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let entry = self.set.entries.get(self.entry)?;
-            let ports = match &entry.what {
+            let (ports, offset) = match &entry.what {
                 What::Many(points) if self.done < *points => {
                     let rank = self.range_rank;
                     self.range_rank += 1;
                     self.done += 1;
-                    self.index += 1;
                     let rank = self.shuffle.as_ref().map_or(Some(rank), |shuffle| shuffle.get(rank))?;
                     return self.set.out_of_ranges(rank).map(Ok);
                 }
-                What::One(ports) if self.done < u64::from(ports.len()) => ports,
-                What::Many(_) | What::One(_) => {
-                    self.entry += 1;
-                    self.done = 0;
-                    self.single = None;
-                    continue;
-                }
+                What::One(ports) => (Some(ports), self.set.share.offset(entry.index, self.done)),
+                What::Many(_) => (None, 0),
             };
-            let port = ports.nth(u32::try_from(self.done).ok()?)?;
-            let index = self.index;
+            let Some(ports) = ports.filter(|ports| offset < u64::from(ports.len())) else {
+                self.entry += 1;
+                self.done = 0;
+                self.single = None;
+                continue;
+            };
+            let port = ports.nth(u32::try_from(offset).ok()?)?;
+            let index = entry.index + offset;
             self.done += 1;
-            self.index += 1;
             let single = match &self.single {
                 Some(single) => single,
                 None => {
@@ -437,7 +475,7 @@ mod tests {
         for text in given {
             builder.add(text, Expression::parse(text).unwrap(), &PortSet::ssh(), &mut seen);
         }
-        builder.finish(&mut seen, 0, limit)
+        builder.finish(&mut seen, 0, limit, Share::WHOLE)
     }
 
     fn walk(given: &[&str], excluded: &[&str], order: Order) -> Vec<Target> {
@@ -671,9 +709,13 @@ mod tests {
             // Ranges list their addresses first and the ports of each; the model does so too.
             let listed: Vec<_> = in_order.iter().map(got).collect();
             prop_assert_eq!(&listed, &wanted);
+            let set = build(&given, &excluded, u64::MAX).unwrap();
             for (i, target) in in_order.iter().enumerate() {
                 prop_assert_eq!(target.index, i as u64);
+                prop_assert_eq!(set.at(i as u64), Some(Ok(target.clone())));
             }
+            prop_assert_eq!(set.at(set.total()), None);
+            prop_assert_eq!(set.at(u64::MAX), None);
 
             let mut shuffled = walk(&given, &excluded, Order::Random { seed });
             for (a, b) in shuffled.iter().zip(&in_order) {

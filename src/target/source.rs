@@ -9,6 +9,9 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sshprobe_probes::target::Target;
 
 use super::address::Families;
@@ -17,6 +20,7 @@ use super::lines::{LineFault, Lines};
 use super::ports::PortSet;
 use super::problem::{InputProblem, InputProblems, Quoted};
 use super::set::{Exclusions, Order, Seen, SetBuilder, Walk};
+use super::share::Share;
 
 /// Everything the user gave about targets. Fill it in, then [`Sources::open`] it.
 #[derive(Debug, Clone)]
@@ -37,6 +41,9 @@ pub struct Sources {
     pub max_targets: u64,
     /// `--order`, `--seed`.
     pub order: Order,
+    /// `--shard`: which of the targets are given. [`Sources::max_targets`] bounds all shares together, so that every machine takes
+    /// the same lines of stdin.
+    pub share: Share,
     /// `-4`, `-6`.
     pub families: Families,
 }
@@ -61,6 +68,7 @@ impl Default for Sources {
             ports: PortSet::ssh(),
             max_targets: Self::MAX_TARGETS,
             order: Order::Random { seed: 0 },
+            share: Share::WHOLE,
             families: Families::Any,
         }
     }
@@ -121,7 +129,7 @@ impl Sources {
         }
         problems.or(())?;
         let set = builder
-            .finish(&mut seen, 0, self.max_targets)
+            .finish(&mut seen, 0, self.max_targets, self.share)
             .map_err(|count| InputProblem::new("targets", too_many(count, self.max_targets)))?;
         let total = set.total();
         if total == 0 && !from_stdin {
@@ -133,11 +141,12 @@ impl Sources {
             ports: self.ports,
             limit: self.max_targets,
             order: self.order,
+            share: self.share,
             families: self.families,
             current: None,
             lines_seen: 0,
         });
-        Ok(Targets { fixed: set.walk(self.order), stdin, total, accepted: given, exclusions })
+        Ok(Targets { fixed: set.walk(self.order), stdin, total, share: self.share, accepted: given, exclusions })
     }
 
     fn exclusions(&self, problems: &mut InputProblems) -> Exclusions {
@@ -255,23 +264,46 @@ fn too_many(count: u128, limit: u64) -> String {
 pub struct Targets {
     fixed: Walk,
     stdin: Option<Stdin>,
-    /// Counted so far; grows while stdin is read.
+    /// Counted so far, in all shares together; grows while stdin is read.
     total: u64,
+    share: Share,
     /// Something was given that could be understood.
     accepted: bool,
     exclusions: Arc<Exclusions>,
 }
 
 impl Targets {
-    /// How many targets there are; `None` as long as stdin is open.
+    /// How many targets there are in the share; `None` as long as stdin is open.
     ///
     /// (Not called `count`: [`Iterator::count`] would be called instead, and walk them all.)
     #[must_use]
     pub const fn total(&self) -> Option<u64> {
         match self.stdin {
-            None => Some(self.total),
+            None => Some(self.share.count(0, self.total)),
             Some(_) => None,
         }
+    }
+
+    /// The target with this index, of those that were there from the start, whichever share it is in; `None` behind them, and
+    /// where its text means nothing any more.
+    #[must_use]
+    pub fn at(&self, index: u64) -> Option<Target> {
+        self.fixed.set().at(index)?.ok()
+    }
+
+    /// A digest of the targets that were there from the start, of their indices and the share: two runs with the same one have
+    /// the same to do.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut context = digest::Context::new(&digest::SHA256);
+        self.fixed.set().spell(|bytes| context.update(bytes));
+        STANDARD.encode(context.finish())
+    }
+
+    /// Which of the targets they are.
+    #[must_use]
+    pub const fn share(&self) -> Share {
+        self.share
     }
 
     /// Whether the next target may have to be waited for.
@@ -315,6 +347,7 @@ struct Stdin {
     ports: PortSet,
     limit: u64,
     order: Order,
+    share: Share,
     families: Families,
     /// The targets of the line read last.
     current: Option<Walk>,
@@ -385,8 +418,9 @@ impl Stdin {
         }
         let mut builder = SetBuilder::default();
         builder.add(text, expression, &self.ports, &mut self.seen);
-        let set =
-            builder.finish(&mut self.seen, total, left).map_err(|count| self.problem(too_many(count, self.limit)))?;
+        let set = builder
+            .finish(&mut self.seen, total, left, self.share)
+            .map_err(|count| self.problem(too_many(count, self.limit)))?;
         Ok(set.walk(match self.order {
             Order::Given => Order::Given,
             // Ranges of the same size must not all be walked in the same order.
@@ -711,6 +745,26 @@ mod tests {
             .map(|item| item.map_or_else(|problem| problem.to_string(), |target| target.host.to_string()))
             .collect();
         assert_eq!(out, ["a", "stdin line 1: cannot be read on from here: gone"]);
+    }
+
+    #[test]
+    fn a_digest_is_that_of_what_is_to_be_done() {
+        let digest = |sources: Sources| sources.open_with(Box::new(std::io::empty())).unwrap().digest();
+        let given = || sources(&["a", "10.0.0.0/28", "b:23"]);
+        let one = digest(given());
+        let list = file(b"10.0.0.0/28 # the same\nb:23\n");
+        assert_eq!(digest(with_files(sources(&["a"]), &[&list])), one);
+        assert_eq!(digest(Sources { order: Order::Random { seed: 5 }, max_targets: 99, ..given() }), one);
+        for other in [
+            sources(&["a", "b:23", "10.0.0.0/28"]),
+            sources(&["a", "10.0.0.0-15", "b:23"]),
+            Sources { ports: "23".parse().unwrap(), ..given() },
+            Sources { exclude: vec!["10.0.0.3".into()], ..given() },
+            Sources { share: Share::new(1, 2).unwrap(), ..given() },
+            sources(&["a", "10.0.0.0/28", "b:23", "c"]),
+        ] {
+            assert_ne!(digest(other), one);
+        }
     }
 
     /// The engine walks targets on a thread of its own.

@@ -1,5 +1,6 @@
 //! Sweeps of fleets in network namespaces made by the test. They need root and are skipped, loudly, without it.
 
+mod disk;
 mod ground;
 mod interrupt;
 mod jump;

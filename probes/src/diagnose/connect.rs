@@ -110,6 +110,12 @@ fn took(evidence: &Evidence) -> Duration {
     evidence.timing.connect.unwrap_or_else(|| evidence.ended.since(evidence.started))
 }
 
+/// Whether an ICMP message ends a connect; fragmentation needed and packet too big do not.
+#[must_use]
+pub fn ends_connect(icmp: &Icmp) -> bool {
+    by_icmp(icmp).is_some()
+}
+
 /// What an ICMP error means for a connect; `None` for those that do not end one (fragmentation needed, packet too big).
 fn by_icmp(icmp: &Icmp) -> Option<Code> {
     let code = if icmp.v6 {

@@ -26,6 +26,7 @@ mod verdict;
 pub use crate::findings::{FINDINGS, FindingText};
 pub use classify::classify;
 pub use code::{Code, Status, UnknownName};
+pub use connect::ends_connect;
 pub(crate) use connect::local_verdict;
 pub use finding::{Finding, FindingId};
 pub use judge::judge;

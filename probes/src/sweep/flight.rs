@@ -1,0 +1,356 @@
+//! Which destinations still owe an answer: the memory of a SYN sweep.
+//!
+//! Every destination gets the same tries at the same distances, so that a queue in the order of the first try is in the order of
+//! every later one too: one place in it for each try says what is due next, and no timer is kept for anyone. What is answered or
+//! given up leaves at the front. Memory is that of the destinations under way, some 100 bytes each, and never of the sweep.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::time::Moment;
+
+/// When a SYN is sent again, and when its destination is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// SYNs after the first.
+    pub retries: u32,
+    /// Between two SYNs to one destination.
+    pub gap: Duration,
+    /// How long the last one is waited for.
+    pub patience: Duration,
+}
+
+/// Destinations under way, each with what the caller needs to know of it.
+#[derive(Debug)]
+pub struct Flights<T> {
+    schedule: Schedule,
+    most: usize,
+    queue: VecDeque<Flight<T>>,
+    /// How many have left the queue: the place of its first.
+    gone: u64,
+    /// The place of the next one to get its second, third, … SYN.
+    due: Vec<u64>,
+    /// Places by [`super::cookie::Cookie::id`].
+    places: HashMap<u64, u64, BuildHasherDefault<AlreadyHashed>>,
+}
+
+#[derive(Debug)]
+struct Flight<T> {
+    target: SocketAddr,
+    id: u64,
+    first: Moment,
+    last: Moment,
+    /// `None` once it was answered.
+    what: Option<T>,
+}
+
+/// A SYN to be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Again {
+    /// Where to.
+    pub target: SocketAddr,
+    /// Its cookie's.
+    pub id: u64,
+    /// 1 for the first retry.
+    pub retry: u32,
+}
+
+/// A destination that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done<T> {
+    /// Which.
+    pub target: SocketAddr,
+    /// What the caller knows of it.
+    pub what: T,
+    /// When its first SYN was sent.
+    pub first: Moment,
+    /// When its last one was.
+    pub last: Moment,
+}
+
+impl<T> Flights<T> {
+    /// Nobody under way, and room for `most` at a time.
+    #[must_use]
+    pub fn new(schedule: Schedule, most: usize) -> Self {
+        let due = vec![0; usize::try_from(schedule.retries).unwrap_or(usize::MAX)];
+        Self { schedule, most: most.max(1), queue: VecDeque::new(), gone: 0, due, places: HashMap::default() }
+    }
+
+    /// Whether there is room for another one.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.queue.len() < self.most
+    }
+
+    /// How many have a place: those that owe an answer, and those behind them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether nobody is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Notes that the first SYN to a destination is being sent.
+    ///
+    /// # Errors
+    /// One with the same id is under way (the same destination a second time, or a chance of one in 2^44 for a million of them):
+    /// `what` is given back, to be launched later.
+    pub fn launch(&mut self, now: Moment, target: SocketAddr, id: u64, what: T) -> Result<(), T> {
+        if self.places.contains_key(&id) {
+            return Err(what);
+        }
+        self.places.insert(id, self.gone + self.queue.len() as u64);
+        self.queue.push_back(Flight { target, id, first: now, last: now, what: Some(what) });
+        Ok(())
+    }
+
+    /// The next SYN that is to be sent again, which is noted as sent now. To be asked until there is none, before anybody is
+    /// launched.
+    pub fn again(&mut self, now: Moment) -> Option<Again> {
+        // The last retry first: the longer one waits, the sooner it leaves its place.
+        for at in (0..self.due.len()).rev() {
+            // No try before the one that precedes it.
+            let end = match at.checked_sub(1) {
+                None => self.gone + self.queue.len() as u64,
+                Some(before) => self.due.get(before).copied().unwrap_or(0),
+            };
+            let due = self.due.get_mut(at)?;
+            *due = (*due).max(self.gone);
+            while *due < end {
+                let index = usize::try_from(*due - self.gone).unwrap_or(usize::MAX);
+                let Some(flight) = self.queue.get_mut(index) else { break };
+                if flight.what.is_none() {
+                    *due += 1;
+                    continue;
+                }
+                if now < flight.last + self.schedule.gap {
+                    break;
+                }
+                flight.last = now;
+                *due += 1;
+                let retry = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
+                return Some(Again { target: flight.target, id: flight.id, retry });
+            }
+        }
+        None
+    }
+
+    /// Takes the destination that an answer came from; `None` if it has been answered before, or owes none.
+    pub fn answered(&mut self, id: u64) -> Option<Done<T>> {
+        let place = self.places.remove(&id)?;
+        let flight = self.queue.get_mut(usize::try_from(place.checked_sub(self.gone)?).ok()?)?;
+        let what = flight.what.take()?;
+        Some(Done { target: flight.target, what, first: flight.first, last: flight.last })
+    }
+
+    /// The next destination that is given up. To be asked until there is none.
+    pub fn silent(&mut self, now: Moment) -> Option<Done<T>> {
+        loop {
+            let last_try = self.due.last().copied();
+            let flight = self.queue.front()?;
+            let owes = flight.what.is_some();
+            // With its last try behind it, or without any to come.
+            let tried = last_try.is_none_or(|due| due > self.gone);
+            if owes && !(tried && now >= flight.last + self.schedule.patience) {
+                return None;
+            }
+            let flight = self.queue.pop_front()?;
+            self.gone += 1;
+            let Flight { target, id, first, last, what } = flight;
+            if let Some(what) = what {
+                self.places.remove(&id);
+                return Some(Done { target, what, first, last });
+            }
+        }
+    }
+
+    /// When [`Self::again`] or [`Self::silent`] will have something to say, if nothing is answered before; never too late.
+    #[must_use]
+    pub fn wake(&self) -> Option<Moment> {
+        let last_of = |place: u64| {
+            let index = usize::try_from(place.checked_sub(self.gone)?).ok()?;
+            self.queue.get(index).map(|flight| flight.last)
+        };
+        let retries = self.due.iter().filter_map(|due| Some(last_of((*due).max(self.gone))? + self.schedule.gap));
+        // Whoever still has a try to come wakes us for that.
+        let tried = self.due.last().is_none_or(|due| *due > self.gone);
+        let given_up = self.queue.front().filter(|_| tried).map(|flight| flight.last + self.schedule.patience);
+        retries.chain(given_up).min()
+    }
+}
+
+/// A cookie's id is a hash already.
+#[derive(Debug, Default)]
+struct AlreadyHashed(u64);
+
+impl Hasher for AlreadyHashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Nothing but ids is ever hashed; whatever comes still counts.
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const GAP: u64 = 1_000_000;
+    const PATIENCE: u64 = 2_000_000;
+
+    fn flights(retries: u32, most: usize) -> Flights<u64> {
+        let (gap, patience) = (Duration::from_micros(GAP), Duration::from_micros(PATIENCE));
+        Flights::new(Schedule { retries, gap, patience }, most)
+    }
+
+    fn target(number: u64) -> SocketAddr {
+        ([10, 0, (number >> 8) as u8, number as u8], 22).into()
+    }
+
+    fn at(micros: u64) -> Moment {
+        Moment::from_micros(micros)
+    }
+
+    /// An id that is no number in a row.
+    fn id(number: u64) -> u64 {
+        number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    #[test]
+    fn the_silent_get_all_their_tries_and_are_then_given_up() {
+        let mut flights = flights(2, 10);
+        flights.launch(at(5), target(1), id(1), 1).unwrap();
+        assert_eq!(flights.launch(at(5), target(1), id(1), 9), Err(9), "it is under way");
+        let again = |retry| Some(Again { target: target(1), id: id(1), retry });
+        assert_eq!(flights.wake(), Some(at(5 + GAP)));
+        assert_eq!(flights.again(at(4 + GAP)), None);
+        assert_eq!(flights.again(at(5 + GAP)), again(1));
+        assert_eq!(flights.again(at(5 + GAP)), None);
+        // The second came late, and so the third does.
+        assert_eq!(flights.again(at(5 + 2 * GAP)), again(2));
+        assert_eq!(flights.again(at(u64::MAX)), None);
+        assert_eq!(flights.wake(), Some(at(5 + 2 * GAP + PATIENCE)));
+        assert_eq!(flights.silent(at(4 + 2 * GAP + PATIENCE)), None);
+        let done = Done { target: target(1), what: 1, first: at(5), last: at(5 + 2 * GAP) };
+        assert_eq!(flights.silent(at(5 + 2 * GAP + PATIENCE)), Some(done));
+        assert_eq!((flights.silent(at(u64::MAX)), flights.is_empty(), flights.wake()), (None, true, None));
+        assert_eq!(flights.answered(id(1)), None, "too late");
+        flights.launch(at(9), target(1), id(1), 1).unwrap();
+    }
+
+    #[test]
+    fn the_answered_are_left_alone() {
+        let mut flights = flights(1, 10);
+        for number in 0..3 {
+            flights.launch(at(number), target(number), id(number), number).unwrap();
+        }
+        let done = flights.answered(id(1)).unwrap();
+        assert_eq!((done.what, done.target, done.first), (1, target(1), at(1)));
+        assert_eq!(flights.answered(id(1)), None, "once");
+        assert_eq!(flights.answered(id(77)), None, "nobody's");
+        let mut again = Vec::new();
+        while let Some(syn) = flights.again(at(GAP * 2)) {
+            again.push(syn.target);
+        }
+        assert_eq!(again, [target(0), target(2)]);
+        assert_eq!(flights.len(), 3, "its place is kept until those before it are done");
+        assert_eq!(flights.silent(at(GAP * 2 + PATIENCE)).map(|done| done.what), Some(0));
+        assert_eq!(flights.silent(at(GAP * 2 + PATIENCE)).map(|done| done.what), Some(2));
+        assert!(flights.is_empty() && flights.places.is_empty());
+    }
+
+    #[test]
+    fn without_retries_patience_is_all() {
+        let mut flights = flights(0, 1);
+        flights.launch(at(0), target(1), id(1), 1).unwrap();
+        assert!(!flights.has_room());
+        assert_eq!(flights.again(at(u64::MAX)), None);
+        assert_eq!(flights.silent(at(PATIENCE - 1)), None);
+        assert!(flights.silent(at(PATIENCE)).is_some() && flights.has_room());
+    }
+
+    proptest! {
+        /// A whole sweep under virtual time, against a network that loses SYNs and answers as it likes: every destination is done
+        /// once, the silent ones got every try, no sooner than they should, and the answered ones none after that.
+        #[test]
+        fn every_destination_is_done_once(
+            count in 0u64..60,
+            retries in 0u32..4,
+            most in 1usize..20,
+            // For each: which of its SYNs is answered, if any, and how much later.
+            fates in proptest::collection::vec((0u32..6, 0u64..PATIENCE), 60),
+            pace in 1u64..400_000,
+        ) {
+            let mut flights = flights(retries, most);
+            let mut now = 0u64;
+            let mut next = 0u64;
+            let mut sent: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+            let mut answers: Vec<(u64, u64)> = Vec::new();
+            let mut done: BTreeMap<u64, (u64, bool)> = BTreeMap::new();
+            let send = |number: u64, now: u64, sent: &mut BTreeMap<u64, Vec<u64>>, answers: &mut Vec<(u64, u64)>| {
+                let tries = sent.entry(number).or_default();
+                let (answered, delay) = fates[number as usize];
+                if answered == tries.len() as u32 {
+                    answers.push((now + delay, number));
+                }
+                tries.push(now);
+            };
+            while next < count || !flights.is_empty() {
+                answers.sort_unstable_by(|one, other| other.cmp(one));
+                while answers.last().is_some_and(|(due, _)| *due <= now) {
+                    let (_, number) = answers.pop().unwrap();
+                    if let Some(flight) = flights.answered(id(number)) {
+                        prop_assert_eq!(flight.what, number);
+                        prop_assert!(done.insert(number, (now, true)).is_none());
+                    }
+                }
+                while let Some(flight) = flights.silent(at(now)) {
+                    prop_assert!(done.insert(flight.what, (now, false)).is_none());
+                    prop_assert!(now >= flight.last.as_micros() + PATIENCE);
+                }
+                if let Some(again) = flights.again(at(now)) {
+                    let number = (0..count).find(|number| id(*number) == again.id).unwrap();
+                    prop_assert_eq!(again.retry as usize, sent[&number].len());
+                    prop_assert!(!done.contains_key(&number));
+                    send(number, now, &mut sent, &mut answers);
+                } else if next < count && flights.has_room() {
+                    prop_assert!(flights.launch(at(now), target(next), id(next), next).is_ok());
+                    send(next, now, &mut sent, &mut answers);
+                    next += 1;
+                } else if let Some(wake) = flights.wake().filter(|wake| wake.as_micros() > now) {
+                    // Nothing to do before: whoever sleeps till then misses nothing.
+                    let until = answers.iter().map(|(due, _)| *due).min().unwrap_or(u64::MAX);
+                    now = wake.as_micros().min(until.max(now + 1));
+                    continue;
+                }
+                prop_assert!(flights.len() <= most);
+                now += pace;
+            }
+            prop_assert_eq!(done.len() as u64, count);
+            for (number, (_, answered)) in &done {
+                let tries = &sent[number];
+                prop_assert!(tries.windows(2).all(|pair| pair[1] >= pair[0] + GAP), "{tries:?}");
+                prop_assert!(*answered || tries.len() == retries as usize + 1, "{tries:?}");
+                let fate = fates[*number as usize].0;
+                prop_assert!(*answered == (fate <= retries), "answered {answered}, fate {fate}");
+            }
+        }
+    }
+}

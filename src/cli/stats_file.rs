@@ -1,0 +1,104 @@
+//! `--stats-file`: what the run is doing, for whoever watches machines.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sshprobe_probes::diagnose::Code;
+use sshprobe_probes::record::Record;
+use tempfile::Builder;
+
+use crate::cli::output::said;
+use crate::engine::{Clock, Stats};
+use crate::error::Error;
+use crate::report::Progress;
+use crate::report::exposition::{Figures, render};
+use crate::sys::memory;
+
+/// Between two versions of the file: Prometheus asks every ten to sixty seconds.
+pub(super) const EVERY: Duration = Duration::from_secs(5);
+
+/// The file, and what is counted for it alone.
+pub(super) struct StatsFile {
+    path: PathBuf,
+    run: String,
+    clock: Clock,
+    total: Option<u64>,
+    stats: Arc<Stats>,
+    codes: Mutex<BTreeMap<Code, u64>>,
+    progress: Arc<Progress>,
+    /// It was told that the file cannot be written.
+    told: Mutex<bool>,
+}
+
+impl StatsFile {
+    /// Writes the file for the first time, before anything is sent; `codes` are the records of an earlier part of the run.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn begin(
+        path: &Path,
+        run: &str,
+        clock: Clock,
+        total: Option<u64>,
+        codes: BTreeMap<Code, u64>,
+        (stats, progress): (&Arc<Stats>, &Arc<Progress>),
+    ) -> Result<Self, Error> {
+        let file = Self {
+            path: path.to_owned(),
+            run: run.to_owned(),
+            clock,
+            total,
+            stats: Arc::clone(stats),
+            codes: Mutex::new(codes),
+            progress: Arc::clone(progress),
+            told: Mutex::new(false),
+        };
+        file.replace(true).map_err(|error| Error::Create { path: path.to_owned(), reason: said(&error) })?;
+        Ok(file)
+    }
+
+    /// Counts a record.
+    pub(super) fn count(&self, record: &Record) {
+        *self.codes.lock().unwrap_or_else(PoisonError::into_inner).entry(record.code).or_default() += 1;
+    }
+
+    /// Brings the file up to date. That it cannot be written is told once, and stops nothing.
+    pub(super) fn update(&self, running: bool) {
+        let Err(error) = self.replace(running) else { return };
+        let told = std::mem::replace(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner), true);
+        if !told {
+            let line = format!("sshprobe: warning: --stats-file {}: {}", self.path.display(), said(&error));
+            self.progress.say(&line);
+        }
+    }
+
+    /// Whoever reads the file gets all of the old text or all of the new.
+    fn replace(&self, running: bool) -> io::Result<()> {
+        let codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = self.clock.now();
+        let text = render(&Figures {
+            run: self.run.clone(),
+            started: self.clock.epoch(),
+            elapsed: now.since(sshprobe_probes::time::Moment::START),
+            running,
+            targets: self.total,
+            waiting: self.stats.waiting(),
+            in_flight: self.stats.in_flight(),
+            opened: self.stats.opened(),
+            troubles: self.stats.troubles(),
+            codes,
+            memory: memory::resident(),
+        });
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // node_exporter reads every file that ends in .prom: this one must not. It runs as another user.
+        let mut new = Builder::new();
+        let new = new.prefix(".sshprobe-stats-").permissions(PermissionsExt::from_mode(0o644));
+        let mut new = new.tempfile_in(folder)?;
+        new.write_all(text.as_bytes())?;
+        new.persist(&self.path).map(drop).map_err(|error| error.error)
+    }
+}
