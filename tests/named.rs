@@ -308,6 +308,44 @@ fn commands_of_match_exec_run_only_where_they_may() {
     assert_eq!((&record["code"], Path::new(&mark).exists()), (&"ok".into(), true), "{stderr}");
 }
 
+/// As for ssh, a key that is named and cannot be used is told and passed over, and its passphrase is asked for once for all
+/// hosts that name it.
+#[cfg(feature = "login")]
+#[test]
+fn a_named_key_that_cannot_be_used_keeps_no_host_from_being_probed() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    if !tools(&[("ssh-keygen", "openssh-client")]) {
+        return;
+    }
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let (sealed, count) = (ground.path("sealed"), ground.path("count"));
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "secret", "-f", &sealed]).status();
+    assert!(made.expect("ssh-keygen").success());
+    let ask = ground.file("ask", &format!("#!/bin/sh\necho asked >> {count}\nexit 1\n"));
+    fs::set_permissions(&ask, fs::Permissions::from_mode(0o755)).expect("our own file");
+    let config = ground.file(
+        "config",
+        &format!(
+            "Host *\n  HostName 127.0.0.1\n  Port {port}\n  IdentityFile {sealed}\n  IdentityAgent {}\n",
+            ground.path("no-agent")
+        ),
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command.args(["--format", "jsonl", "--per-host", "0", "-l", "probe", "--known-hosts", "none", "-F", &config]);
+    command.args(["--depth", "login", "a", "b", "c"]).env("SSH_ASKPASS", &ask).env("SSH_ASKPASS_REQUIRE", "force");
+    let (_, stdout, stderr) = told(&command.stdin(Stdio::null()).output().expect("the program"));
+    let records = parse(stdout.as_bytes(), &stderr);
+    assert_eq!(records.len(), 3, "{stderr}");
+    for record in records {
+        assert_eq!(record["code"], "auth-no-common-method", "{record} {stderr}");
+        assert!(record["detail"].as_str().unwrap().contains("nothing was given to log in with"), "{record}");
+    }
+    assert_eq!(fs::read_to_string(&count).unwrap(), "asked\n", "{stderr}");
+    assert_eq!(stderr.matches("warning: named by ssh_config: ").count(), 2, "{stderr}");
+}
+
 #[test]
 fn a_plan_tells_who_goes_elsewhere() {
     let ground = Ground::new();

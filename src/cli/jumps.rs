@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sshprobe_probes::case::Settings;
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::ssh_config::{HostConfig, IdentityAgent, Jump as Hop, Located};
-use sshprobe_probes::target::Target;
+use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::trust::{KeyTypes, Policy};
 
 use crate::cli::config::Config;
@@ -96,17 +96,17 @@ impl Routes {
     }
 
     /// What to log in to a target with, if its configuration names keys of its own.
-    pub(super) fn login_with(&mut self, host: &HostConfig) -> Result<Option<Arc<Credentials>>, String> {
+    pub(super) fn login_with(&mut self, host: &HostConfig) -> Option<Arc<Credentials>> {
         if self.options.settings.plan.depth < Depth::Login {
-            return Ok(None);
+            return None;
         }
         let named = self.named_keys(host)?;
-        Ok(named.map(|named| Arc::new(self.options.credentials.behind(Credentials::clone(&named)))))
+        Some(Arc::new(self.options.credentials.behind(Credentials::clone(&named))))
     }
 
     /// The keys that a host's configuration names (IdentityFile, CertificateFile, IdentityAgent): those are given, as what is on
     /// the command line is. ssh's own defaults are not. A key is read, and its passphrase asked for, once.
-    fn named_keys(&mut self, host: &HostConfig) -> Result<Option<Arc<Credentials>>, String> {
+    fn named_keys(&mut self, host: &HostConfig) -> Option<Arc<Credentials>> {
         // As for ssh, a file that is not there is no key.
         let there =
             |files: &[Located<String>]| paths(files).into_iter().filter(|path| path.exists()).collect::<Vec<_>>();
@@ -121,22 +121,49 @@ impl Routes {
             agent,
         };
         if let Some(known) = self.jumps.named.get(&named) {
-            return Ok(known.clone());
+            return known.clone();
         }
-        let given = Given {
-            identities: named.identities.clone(),
-            certificates: named.certificates.clone(),
-            agent_socket: named.agent.clone(),
-            ..Given::default()
-        };
-        let mut warnings = Vec::new();
-        let read = if given.is_empty() { None } else { Some(given.load(&mut warnings)?) };
-        for line in warnings {
-            self.warnings.extend(self.once.tell(line));
-        }
-        let read = read.map(Arc::new);
+        let read = self.usable(&named);
+        let read = (!read.is_empty()).then(|| Arc::new(read));
         self.jumps.named.insert(named, read.clone());
-        Ok(read)
+        read
+    }
+
+    /// What of it can be used. As ssh does, what cannot is told and passed over: a host is probed all the same.
+    fn usable(&mut self, named: &Named) -> Credentials {
+        let mut all = Credentials::default();
+        let mut add = |given: Given| {
+            let mut told = Vec::new();
+            match given.load(&mut told) {
+                Ok(read) => all = all.behind(read),
+                Err(why) if told.is_empty() => told.push(why),
+                Err(_) => {}
+            }
+            for line in told {
+                self.warnings.extend(self.once.tell(format!("named by ssh_config: {line}")));
+            }
+        };
+        if let Some(socket) = &named.agent {
+            add(Given { agent_socket: Some(socket.clone()), ..Given::default() });
+        }
+        if named.certificates.is_empty() {
+            for path in named.identities.iter().rev() {
+                add(Given { identities: vec![path.clone()], ..Given::default() });
+            }
+        } else {
+            let (identities, certificates) = (named.identities.clone(), named.certificates.clone());
+            add(Given { identities, certificates, ..Given::default() });
+        }
+        all
+    }
+
+    /// Excluded is excluded, also as a way.
+    fn excluded(&self, target: &Target) -> bool {
+        match target.place() {
+            Host::Addr(addr, scope) => self.options.exclusions.covers_address(*addr, *scope, target.port),
+            Host::Name(name) => self.options.exclusions.covers_name(name, target.port),
+            Host::Iap(_) => false,
+        }
     }
 
     /// The way through one host, which is reached over `before`, or, if it is the first, as its own configuration says.
@@ -157,17 +184,21 @@ impl Routes {
         let (mut settings, mut connect, mut own) = (Arc::clone(&self.jumps.settings), None, None);
         let mut credentials = Arc::clone(&self.jumps.credentials);
         match self.hosts.lookup(&target, None, hop.port.is_some()) {
+            None if self.excluded(&target) => return Err(format!("the jump host {hop} is excluded")),
             None => {}
             Some(Err(why)) => return Err(why),
             Some(Ok(host)) => {
                 target.user.get_or_insert_with(|| host.user.value.as_str().into());
                 self.locate(&mut target, &host)?;
+                if self.excluded(&target) {
+                    return Err(format!("the jump host {hop} is excluded"));
+                }
                 let rules = self.rules_under(&host, &settings);
                 if rules != Rules::default() {
                     settings = Arc::new(self.make(&rules, &settings)?);
                 }
                 connect = self.connect_timeout(&host);
-                if let Some(named) = self.named_keys(&host)? {
+                if let Some(named) = self.named_keys(&host) {
                     credentials = Arc::new(credentials.behind(Credentials::clone(&named)));
                 }
                 if before.is_none() {

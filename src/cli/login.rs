@@ -73,9 +73,15 @@ impl Login {
             let for_hops = |option: &str| hops && matches!(option, "-i" | "--agent");
             let idle = named.iter().find(|(option, given)| *given && !for_hops(option));
             return match idle {
-                Some((option, _)) => Err(Error::usage(format!(
-                    "{option}: it is for logging in; give --depth login, or a jump host with -J, or leave it away"
-                ))),
+                Some((option, _)) => {
+                    let way = match *option {
+                        "-i" | "--agent" => ", or a jump host with -J",
+                        // Those get keys only.
+                        _ => "",
+                    };
+                    let fault = format!("{option}: it is for logging in; give --depth login{way}, or leave it away");
+                    Err(Error::usage(fault))
+                }
                 None => {
                     let given = Given { identities, certificates, agent, ..Given::default() };
                     Ok(Self { given, accept_new: false })

@@ -156,7 +156,7 @@ impl Routes {
         let connect = self.connect_timeout(host);
         let transport = if self.given.way { None } else { self.transport(host, connect, 0)? };
         #[cfg(feature = "login")]
-        let credentials = self.login_with(host)?;
+        let credentials = self.login_with(host);
         #[cfg(feature = "login")]
         let as_usual = credentials.is_none();
         #[cfg(not(feature = "login"))]

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sshprobe_probes::case::{Case, Connect, Next};
-use sshprobe_probes::diagnose::Code;
+use sshprobe_probes::diagnose::{Code, Status};
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, TunnelTrouble};
 use sshprobe_probes::govern::trouble::Patience;
 use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::{Host, Target, stand_in};
+use sshprobe_probes::time::Moment;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, sleep_until};
 
@@ -33,6 +34,9 @@ use crate::transport::{Opening, Stream, Transport};
 /// Sessions made with one host in a run. One that ends so often is of no use, and whoever looks at its log should not see more.
 const MOST: usize = 8;
 
+/// How long a jump host that failed for a reason that may pass is left alone.
+const AGAIN: Duration = Duration::from_secs(30);
+
 /// Between two tries where this machine is short of something.
 const SHORT: Duration = Duration::from_millis(500);
 
@@ -50,8 +54,8 @@ pub struct JumpSession<T, R> {
 #[derive(Default)]
 struct State {
     session: Option<Arc<Session>>,
-    /// It could not be had, for a reason that holds for the whole run.
-    trouble: Option<TunnelTrouble>,
+    /// It could not be had, for a reason that holds for the whole run, or until this moment.
+    trouble: Option<(TunnelTrouble, Option<Moment>)>,
     made: usize,
 }
 
@@ -78,7 +82,7 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
     }
 
     /// Probes the host and logs in to it.
-    async fn make(&self) -> Result<Arc<Session>, TunnelTrouble> {
+    async fn make(&self) -> Result<Arc<Session>, (TunnelTrouble, Option<Moment>)> {
         let mut session = None;
         let mut case = self.case().await;
         let record = loop {
@@ -91,7 +95,19 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
                 Next::Done(record) => break record,
             }
         };
-        session.map(Arc::new).filter(|_| record.code == Code::Ok).ok_or_else(|| self.trouble(&record))
+        session
+            .map(Arc::new)
+            .filter(|_| record.code == Code::Ok)
+            .ok_or_else(|| (self.trouble(&record), self.until(&record)))
+    }
+
+    /// When it is worth another try, if its answer may have been one of the moment.
+    fn until(&self, record: &Record) -> Option<Moment> {
+        let passes = matches!(
+            record.code.status(),
+            Status::Timeout | Status::Throttled | Status::LocalError | Status::Closed | Status::DnsFailure
+        );
+        passes.then(|| self.clock.now() + AGAIN)
     }
 
     fn trouble(&self, record: &Record) -> TunnelTrouble {
@@ -101,7 +117,11 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
             code => (code, record.detail.as_str()),
         };
         let detail = format!("the jump host {}: {code}: {detail}", self.name);
-        TunnelTrouble::lasting(Code::JumpFailed, Some(code.name().to_owned()), detail)
+        // Trouble of this machine is nobody else's, on the way to a jump host as elsewhere.
+        match code.status() {
+            Status::LocalError => TunnelTrouble::lasting(code, None, detail),
+            _ => TunnelTrouble::lasting(Code::JumpFailed, Some(code.name().to_owned()), detail),
+        }
     }
 
     async fn case(&self) -> Case {
@@ -183,7 +203,9 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
         Box::pin(async {
             // Whoever comes first makes it, and the others wait for that.
             let mut state = self.state.lock().await;
-            if let Some(trouble) = &state.trouble {
+            if let Some((trouble, until)) = &state.trouble
+                && until.is_none_or(|until| self.clock.now() < until)
+            {
                 return Err(trouble.clone());
             }
             if let Some(session) = state.session.take().filter(|session| !session.is_over()) {
@@ -194,15 +216,21 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
                 state.made += 1;
                 self.make().await
             } else {
-                let detail = format!("the jump host {} ended {MOST} sessions, and is asked for no more", self.name);
-                let arg = Some(Code::AuthClosed.name().to_owned());
-                Err(TunnelTrouble::lasting(Code::JumpFailed, arg, detail))
+                let detail =
+                    format!("the jump host {} was asked for {MOST} sessions, and is asked for no more", self.name);
+                let arg = Some(Code::LostMidway.name().to_owned());
+                Err((TunnelTrouble::lasting(Code::JumpFailed, arg, detail), None))
             };
-            match &made {
-                Ok(session) => state.session = Some(Arc::clone(session)),
-                Err(trouble) => state.trouble = Some(trouble.clone()),
+            match made {
+                Ok(session) => {
+                    (state.session, state.trouble) = (Some(Arc::clone(&session)), None);
+                    Ok(session)
+                }
+                Err((trouble, until)) => {
+                    state.trouble = Some((trouble.clone(), until));
+                    Err(trouble)
+                }
             }
-            made
         })
     }
 }

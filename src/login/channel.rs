@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::ChannelOpenFailure;
 use russh::client::{Handle, Msg};
-use russh::{Channel, ChannelOpenFailure};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -26,7 +26,7 @@ pub(super) async fn farewell(handle: &Handle<Client>, end: &mut End) {
 pub(crate) struct Session {
     handle: Arc<Handle<Client>>,
     end: End,
-    failed: Mutex<mpsc::UnboundedReceiver<Failed>>,
+    failed: Arc<Mutex<mpsc::UnboundedReceiver<Failed>>>,
     tether: Tether,
 }
 
@@ -66,7 +66,7 @@ impl Session {
         failed: mpsc::UnboundedReceiver<Failed>,
         tether: Tether,
     ) -> Self {
-        Self { handle: Arc::new(handle), end, failed: Mutex::new(failed), tether }
+        Self { handle: Arc::new(handle), end, failed: Arc::new(Mutex::new(failed)), tether }
     }
 
     /// Has the server connect to `host`, as it understands that name, and `port`.
@@ -76,35 +76,21 @@ impl Session {
         let (answer, answered) = oneshot::channel();
         let (handle, host) = (Arc::clone(&self.handle), host.to_owned());
         // A task of its own, which ends with the session: a channel that opens when nobody waits for it any more is to be closed.
+        let failed = Arc::clone(&self.failed);
+        let over = || OpenFailure { reason: OpenReason::SessionOver, text: String::new() };
         tokio::spawn(async move {
             let opened = handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0).await;
-            let _ = answer.send(opened.map(Channel::into_stream));
-        });
-        let over = || OpenFailure { reason: OpenReason::SessionOver, text: String::new() };
-        match answered.await.map_err(|_| over())? {
-            Ok(stream) => Ok(stream),
-            Err(russh::Error::ChannelOpenFailure(reason)) => {
-                Err(OpenFailure { reason: open_reason(&reason), text: self.words().await })
-            }
-            Err(_) => Err(over()),
-        }
-    }
-
-    /// What the server said about the channel that it has just refused.
-    ///
-    /// The session's task goes on to nothing else before somebody has taken these words ([`Client::channel_open_failure`]), so
-    /// they are never those about another channel.
-    async fn words(&self) -> String {
-        let take = async {
-            let mut failed = self.failed.lock().await;
-            while let Some(Failed { text, taken }) = failed.recv().await {
-                if taken.send(()).is_ok() {
-                    return text;
+            let opened = match opened {
+                Ok(channel) => Ok(channel.into_stream()),
+                // Taken also where nobody waits any more: the session, and every other channel with it, waits for that.
+                Err(russh::Error::ChannelOpenFailure(reason)) => {
+                    Err(OpenFailure { reason: open_reason(&reason), text: words(&failed).await })
                 }
-            }
-            String::new()
-        };
-        timeout(WORDS, take).await.unwrap_or_default()
+                Err(_) => Err(over()),
+            };
+            let _ = answer.send(opened);
+        });
+        answered.await.map_err(|_| over())?
     }
 
     /// Whether the server is still there: it answers within this time.
@@ -127,6 +113,23 @@ impl Session {
         farewell(&self.handle, &mut self.end).await;
         self.tether.release();
     }
+}
+
+/// What the server said about the channel that it has just refused.
+///
+/// The session's task goes on to nothing else before somebody has taken these words ([`Client::channel_open_failure`]), so they
+/// are never those about another channel.
+async fn words(failed: &Mutex<mpsc::UnboundedReceiver<Failed>>) -> String {
+    let take = async {
+        let mut failed = failed.lock().await;
+        while let Some(Failed { text, taken }) = failed.recv().await {
+            if taken.send(()).is_ok() {
+                return text;
+            }
+        }
+        String::new()
+    };
+    timeout(WORDS, take).await.unwrap_or_default()
 }
 
 /// Ends what hangs on it when it is dropped, unless it was released.

@@ -13,6 +13,7 @@ use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::AgentClient;
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Certificate, Error as KeyError, HashAlg, PrivateKey, PublicKey, decode_secret_key};
+use sshprobe_probes::escape::escape;
 use sshprobe_probes::evidence::login::Named;
 use zeroize::Zeroizing;
 
@@ -60,14 +61,14 @@ impl Given {
     pub fn load(&self, warnings: &mut Vec<String>) -> Result<Credentials, String> {
         let mut held = Vec::new();
         for path in &self.identities {
-            let fault = |why| format!("-i: {}: {why}", path.display());
+            let fault = |why| format!("-i: {}: {why}", shown(path));
             if let Some(key) = private(path, warnings).map_err(fault)? {
                 held.push((path, Arc::new(key)));
             }
         }
         let mut keys = Vec::new();
         for path in &self.certificates {
-            let fault = |why| format!("--certificate: {}: {why}", path.display());
+            let fault = |why| format!("--certificate: {}: {why}", shown(path));
             let certificate = certificate(path).map_err(fault)?;
             let holder = held.iter().find(|(_, key)| key.public_key().key_data() == certificate.public_key());
             let Some((_, key)) = holder else {
@@ -91,8 +92,8 @@ impl Given {
                         let holder = Holder::Here(Arc::clone(&key));
                         keys.push(certified(beside.display().to_string(), certificate, holder));
                     }
-                    Ok(_) => warnings.push(format!("{}: not used, as it is for another key", beside.display())),
-                    Err(why) => warnings.push(format!("{}: not used: {why}", beside.display())),
+                    Ok(_) => warnings.push(format!("{}: not used, as it is for another key", shown(&beside))),
+                    Err(why) => warnings.push(format!("{}: not used: {why}", shown(&beside))),
                 }
             }
             let public = key.public_key().clone();
@@ -100,11 +101,11 @@ impl Given {
         }
         let password = self.password.as_ref().map(|path| {
             let loaded = password(path, warnings);
-            loaded.map_err(|why| format!("--password-file: {}: {why}", path.display()))
+            loaded.map_err(|why| format!("--password-file: {}: {why}", shown(path)))
         });
         let answers = self.answers.as_ref().map(|path| {
             let loaded = answers(path, warnings);
-            loaded.map_err(|why| format!("--answers-file: {}: {why}", path.display()))
+            loaded.map_err(|why| format!("--answers-file: {}: {why}", shown(path)))
         });
         let credentials = Credentials {
             keys,
@@ -118,6 +119,11 @@ impl Given {
         }
         Ok(credentials)
     }
+}
+
+/// A file's name as a terminal may be shown it.
+fn shown(path: &Path) -> String {
+    escape(path.to_string_lossy().as_ref())
 }
 
 fn named(name: String) -> Named {
@@ -190,8 +196,8 @@ fn private(path: &Path, warnings: &mut Vec<String>) -> Result<Option<PrivateKey>
     if about.is_file() && about.uid() == getuid().as_raw() && mode & 0o077 != 0 {
         warnings.push(format!(
             "{}: not used, as others may read it (mode {mode:04o}); ssh ignores such a key too: chmod 600 {}",
-            path.display(),
-            path.display()
+            shown(path),
+            shown(path)
         ));
         return Ok(None);
     }
@@ -208,7 +214,7 @@ fn private(path: &Path, warnings: &mut Vec<String>) -> Result<Option<PrivateKey>
     match first {
         Ok(key) => Ok(Some(key)),
         Err(KeyError::KeyIsEncrypted) => {
-            let asked = ask::passphrase(&format!("Enter passphrase for key '{}': ", path.display()))?;
+            let asked = ask::passphrase(&format!("Enter passphrase for key '{}': ", shown(path)))?;
             let phrase = asked.ok_or("it is encrypted, and no passphrase was given")?;
             decode_secret_key(&text, Some(&phrase)).map(Some).map_err(|_| String::from("the passphrase is wrong"))
         }
@@ -252,11 +258,7 @@ fn secrets(path: &Path, warnings: &mut Vec<String>) -> Result<Zeroizing<String>,
 fn exposed(path: &Path, file: &File, warnings: &mut Vec<String>) {
     let mode = file.metadata().ok().filter(fs::Metadata::is_file).map_or(0, |about| about.permissions().mode() & 0o777);
     if mode & 0o077 != 0 {
-        warnings.push(format!(
-            "{}: others may read it (mode {mode:04o}): chmod 600 {}",
-            path.display(),
-            path.display()
-        ));
+        warnings.push(format!("{}: others may read it (mode {mode:04o}): chmod 600 {}", shown(path), shown(path)));
     }
 }
 

@@ -13,6 +13,7 @@ use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::{escape, quote};
 use sshprobe_probes::evidence::{Evidence, Silence, Tunnel, TunnelTrouble};
+use sshprobe_probes::govern::retry::Transient;
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::connect_failed;
 use sshprobe_probes::record::Via;
@@ -29,6 +30,9 @@ const SESSIONS: usize = 2;
 
 /// A jump host that has nothing else to say answers within this time, or is gone.
 const ALIVE: Duration = Duration::from_secs(3);
+
+/// All farewells together take no longer.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How much of the jump host's words is shown in a sentence, in characters.
 const SHOWN: usize = 200;
@@ -58,9 +62,13 @@ impl Farewells {
     /// Leaves them all; those that are reached through others first.
     pub(crate) async fn say(&self) {
         let hosts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for host in hosts.iter().rev() {
-            host.leave().await;
-        }
+        let leave = async {
+            for host in hosts.iter().rev() {
+                host.leave().await;
+            }
+        };
+        // However many there are, and whatever has become of the network.
+        let _ = timeout(FAREWELL, leave).await;
     }
 }
 
@@ -111,7 +119,7 @@ impl Jump {
             }
         }
         let detail = format!("the jump host {} ended the session over the request for a channel", self.host.name());
-        Err(TunnelTrouble::lasting(Code::JumpFailed, Some(Code::AuthClosed.name().to_owned()), detail).into())
+        Err(passing(detail).into())
     }
 
     fn refused(&self, host: &str, port: u16, failure: &OpenFailure) -> TunnelTrouble {
@@ -148,7 +156,13 @@ fn place(host: &str, port: u16) -> String {
 /// A jump host that was there and is not any more.
 fn lost(host: &dyn JumpHost) -> TunnelTrouble {
     let detail = format!("the jump host {} does not answer any more", host.name());
-    TunnelTrouble::lasting(Code::JumpFailed, Some(Code::LostMidway.name().to_owned()), detail)
+    passing(detail)
+}
+
+/// A session that was lost; the next one may be better.
+fn passing(detail: String) -> TunnelTrouble {
+    let lasting = TunnelTrouble::lasting(Code::JumpFailed, Some(Code::LostMidway.name().to_owned()), detail);
+    TunnelTrouble { transient: Some(Transient::Way), ..lasting }
 }
 
 impl Transport for Jump {
@@ -191,6 +205,7 @@ impl Transport for Jump {
                 clock: self.clock,
                 heard: now,
                 ended: false,
+                over: false,
             },
             evidence,
         )
@@ -208,6 +223,8 @@ pub struct JumpPath {
     heard: Moment,
     /// The target's end has come.
     ended: bool,
+    /// It was the session's.
+    over: bool,
 }
 
 impl fmt::Debug for JumpPath {
@@ -226,7 +243,7 @@ impl Stream for JumpPath {
     }
 
     async fn leave(self, _: Leave) -> PathEnd {
-        let Self { stream, session, host, mut tunnel, clock, heard, ended } = self;
+        let Self { stream, session, host, mut tunnel, clock, heard, ended, over } = self;
         // A target that has fallen silent may have done nothing of the kind.
         let silent = !ended && clock.now().since(heard) >= ALIVE;
         // The jump host is told by this that the channel is closed.
@@ -234,10 +251,9 @@ impl Stream for JumpPath {
         if silent && !session.is_over() && !session.answers(ALIVE).await {
             session.give_up();
             tunnel.trouble = Some(lost(&*host));
-        } else if session.is_over() {
+        } else if if ended { over } else { session.is_over() } {
             let detail = format!("the session with the jump host {} ended in the middle", host.name());
-            let arg = Some(Code::AuthClosed.name().to_owned());
-            tunnel.trouble = Some(TunnelTrouble::lasting(Code::JumpFailed, arg, detail));
+            tunnel.trouble = Some(passing(detail));
         }
         PathEnd { tunnel: Some(Box::new(tunnel)), ..PathEnd::default() }
     }
@@ -250,6 +266,7 @@ impl AsyncRead for JumpPath {
         if read.is_ready() {
             self.heard = self.clock.now();
             self.ended = into.filled().len() == before;
+            self.over = self.ended && self.session.is_over();
         }
         read
     }

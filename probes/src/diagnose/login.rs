@@ -74,7 +74,12 @@ fn nothing_tried(login: &Login) -> Verdict {
             given.push(name);
         }
     }
-    let sentence = format!("the server takes {methods} from {user}, and what was given is for {}", list(&given));
+    let ours = if given.is_empty() {
+        String::from("nothing was given to log in with")
+    } else {
+        format!("what was given is for {}", list(&given))
+    };
+    let sentence = format!("the server takes {methods} from {user}, and {ours}");
     Verdict::new(Code::AuthNoCommonMethod, Stage::Login, sentence)
 }
 
