@@ -1129,7 +1129,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::JumpFailed,
         "The jump host could not be used",
-        "The connection to the jump host, or the login there, failed with the code that the parameter names; the target was not tried.",
+        "The connection to the jump host, or the login there, failed with the code that the parameter names; the target was not tried, or was lost with it (`lost-midway`).",
         &["see the jump host's own code"],
         &["the jump host's own code says; look it up in the same way"],
         &["probe the jump host by itself"],
