@@ -59,6 +59,12 @@ impl Error {
     }
 }
 
+/// What the system said, without the number that Rust appends.
+pub(crate) fn said(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,7 +19,7 @@ use sshprobe_probes::ssh_config::{
     BadQuery, ConcreteHosts, Exec, Fault, Files, HostConfig, Local, Query, World, concrete_hosts, resolve,
 };
 
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::sys::user;
 
 /// Group and others may write.
@@ -140,7 +140,7 @@ fn within(mut command: Command, limit: Duration) -> Option<ExitStatus> {
 fn read(path: &Path, check: bool) -> Result<Vec<u8>, Fault> {
     let fault = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Absent,
-        _ => Fault::Other(error.to_string().split(" (os error").next().unwrap_or_default().to_owned()),
+        _ => Fault::Other(said(&error)),
     };
     let mut file = File::open(path).map_err(fault)?;
     let status = file.metadata().map_err(fault)?;

@@ -14,7 +14,7 @@ use sshprobe_probes::trust::known_hosts::KnownHostsBuilder;
 use sshprobe_probes::trust::revoked::RevokedKeysBuilder;
 use sshprobe_probes::trust::{BadKeys, Effect, KnownHosts, Policy, Problem, RevokedKeys};
 
-use crate::error::Error;
+use crate::error::{Error, said};
 
 /// The most lines of one file about which a warning is shown; of more only their number is told.
 const TOLD: usize = 20;
@@ -131,7 +131,7 @@ fn read_those_there(paths: &[PathBuf], files: &mut KnownHostsBuilder, warnings: 
             Err(error) => warnings.push(format!(
                 "{} cannot be read ({}): the keys in it count as unknown; name other files with --known-hosts",
                 shown(path),
-                reason(&error)
+                said(&error)
             )),
         }
     }
@@ -162,14 +162,8 @@ fn shown(path: &Path) -> String {
 
 fn read_named(option: &str, path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| {
-        Error::usage(format!("{option} {}: cannot be read: {}; name a file that can", shown(path), reason(&error)))
+        Error::usage(format!("{option} {}: cannot be read: {}; name a file that can", shown(path), said(&error)))
     })
-}
-
-/// The system's words without its number.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 fn tell(problems: Vec<Problem>, path: &Path, warnings: &mut Vec<String>) {

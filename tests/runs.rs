@@ -13,6 +13,8 @@ use sshprobe_probes::responder::Script;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use crate::support::run::{done as run, here as sshprobe, records, text};
+
 /// Servers on loopback for as long as it lives.
 struct Loopback {
     runtime: Runtime,
@@ -52,26 +54,8 @@ impl Nobody {
     }
 }
 
-fn sshprobe(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
-    command.args(args).env_remove("NO_COLOR").env_remove("COLUMNS").stdin(Stdio::null());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    sshprobe(args).output().expect("runs")
-}
-
 fn piped(mut command: Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("UTF-8")
-}
-
-fn records(bytes: &[u8]) -> Vec<Value> {
-    text(bytes).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
 }
 
 fn code(output: &Output) -> i32 {

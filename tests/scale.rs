@@ -18,25 +18,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::support::run::unprivileged;
-
-fn sshprobe(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
-    command.args(args).env_remove("NO_COLOR").env_remove("COLUMNS").stdin(Stdio::null());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    sshprobe(args).output().expect("runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("UTF-8")
-}
-
-fn records(bytes: &[u8]) -> Vec<Value> {
-    text(bytes).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
-}
+use crate::support::run::{done as run, here as sshprobe, records, text, unprivileged};
 
 /// The place of each target in the whole, and what it is.
 fn places(records: &[Value]) -> Vec<(u64, String)> {

@@ -11,10 +11,10 @@ use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::trust::Source;
 
 use crate::cli::args::HostArgs;
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::report::next::quote;
 use crate::ssh_config::SshConfig;
-use crate::target::{Expression, Hosts, Listed, Sources};
+use crate::target::{Expression, Listed, Sources};
 
 /// What the hosts' names are looked up in.
 #[derive(Debug, Default)]
@@ -120,9 +120,7 @@ impl NamedHosts {
     fn inventory(&mut self, path: &Path, sources: &mut Sources, warnings: &mut Vec<String>) -> Result<(), Error> {
         let name = escape(path.to_string_lossy().as_ref());
         let content = fs::read(path).map_err(|error| {
-            let why = error.to_string();
-            let why = why.split(" (os error").next().unwrap_or_default();
-            Error::usage(format!("--inventory {name}: cannot be read: {why}; name a file in INI or YAML"))
+            Error::usage(format!("--inventory {name}: cannot be read: {}; name a file in INI or YAML", said(&error)))
         })?;
         let read = inventory::parse(&name, &content).map_err(|problems| {
             Error::usage(
@@ -176,7 +174,7 @@ fn list_config(config: &SshConfig, sources: &mut Sources, warnings: &mut Vec<Str
 /// Adds a host by its name alone. One that cannot be a target's is told of.
 fn list(name: &str, at: &Source, sources: &mut Sources, warnings: &mut Vec<String>) -> bool {
     match Expression::parse(name) {
-        Ok(Expression { user: None, hosts, ports: None }) if matches!(&hosts, Hosts::Name(_)) || single(&hosts) => {
+        Ok(host) if host.user.is_none() && host.ports.is_none() && !host.is_range() && !host.is_relayed() => {
             sources.listed.push(Listed { text: name.to_owned(), place: at.to_string() });
             true
         }
@@ -189,10 +187,6 @@ fn list(name: &str, at: &Source, sources: &mut Sources, warnings: &mut Vec<Strin
             false
         }
     }
-}
-
-fn single(hosts: &Hosts) -> bool {
-    matches!(hosts, Hosts::Addresses(range) if range.is_single())
 }
 
 /// Whether a host may be among the targets that was named, so that the configuration counts.

@@ -7,16 +7,15 @@ use std::sync::Arc;
 use sshprobe_probes::case::Settings;
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::ssh_config::{HostConfig, IdentityAgent, Jump as Hop, Located};
-use sshprobe_probes::target::{Host, Target};
-use sshprobe_probes::trust::{KeyTypes, Policy};
+use sshprobe_probes::target::Target;
+use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::config::Config;
 use crate::cli::hosts::paths;
 use crate::cli::routes::{Routes, Rules};
-use crate::engine::{JumpSession, Options, Route};
-use crate::error::Error;
+use crate::engine::{JumpSession, Route};
 use crate::login::{Credentials, Given};
-use crate::resolve::Resolver;
+use crate::resolve::{Resolver, ResolverOptions};
 use crate::sys::user;
 use crate::transport::Road;
 use crate::transport::jump::{Farewells, Jump, JumpHost};
@@ -27,14 +26,25 @@ const SSH_PORT: u16 = 22;
 
 /// Jump hosts: what they are logged in to with, and those that have been asked for.
 pub(super) struct Jumps {
-    settings: Arc<Settings>,
+    /// ssh's own known_hosts files judge them where the run has none.
+    own_trust: bool,
+    /// Where the machine has no name for the local user.
+    local_user: String,
+    resolver: ResolverOptions,
     credentials: Arc<Credentials>,
-    resolver: Arc<Resolver>,
+    ground: Option<Ground>,
     /// By the hosts before them and their own, as written.
     made: HashMap<String, Road>,
     /// Keys that ssh_config names, by where they are.
     named: HashMap<Named, Option<Arc<Credentials>>>,
     pub(super) farewells: Farewells,
+}
+
+/// What all of them are judged by, and found with.
+#[derive(Debug, Clone)]
+struct Ground {
+    settings: Arc<Settings>,
+    resolver: Arc<Resolver>,
 }
 
 /// Keys that ssh_config names for a host.
@@ -49,32 +59,40 @@ impl Jumps {
     /// So many hosts may be on the way to one: more are a configuration in a circle.
     const MOST: usize = 16;
 
-    pub(super) fn new(config: &Config, options: &Options) -> Result<Self, Error> {
-        let usual = &options.settings;
-        // A way is a login, whatever the targets behind it are asked; and whose name `-l` gives is theirs.
-        let user = user::name(user::local().as_ref()).unwrap_or_else(|| config.user.clone());
-        let plan = Plan { depth: Depth::Login, user, accept_new: false, ..Plan::clone(&usual.plan) };
-        let trust = match &usual.trust {
-            // Fetching keys without judging them says nothing about those on the way.
-            Some(trust) if trust.known_hosts.is_none() && !config.given.known_hosts => {
-                let known_hosts = TrustFiles::default().load()?.policy.known_hosts;
-                Some(Arc::new(Policy { known_hosts, ..Policy::clone(trust) }))
-            }
-            trust => trust.clone(),
-        };
-        // Its own key is the one it shows first, whatever is fetched of the targets.
-        let trust = trust.map(|trust| {
-            let first = KeyTypes::First;
-            Arc::new(Policy { key_types: first, alias: None, ..Policy::clone(&trust) })
-        });
-        Ok(Self {
-            settings: Arc::new(Settings { plan: Arc::new(plan), trust, ..Settings::clone(usual) }),
+    pub(super) fn new(config: &Config) -> Self {
+        Self {
+            own_trust: !config.given.known_hosts,
+            local_user: config.user.clone(),
+            resolver: config.resolver(),
             credentials: Arc::new(config.credentials.keys_only()),
             named: HashMap::new(),
             farewells: Farewells::default(),
-            resolver: Arc::new(Resolver::new(config.resolver())),
             made: HashMap::new(),
-        })
+            ground: None,
+        }
+    }
+
+    /// What jump hosts have in common, made with the first of them: most runs have none.
+    fn ground(&mut self, usual: &Settings) -> Result<Ground, String> {
+        if let Some(ground) = &self.ground {
+            return Ok(ground.clone());
+        }
+        // A way is a login, whatever the targets behind it are asked; and whose name `-l` gives is theirs.
+        let user = user::name(user::local().as_ref()).unwrap_or_else(|| self.local_user.clone());
+        let plan = Plan { depth: Depth::Login, user, accept_new: false, ..Plan::clone(&usual.plan) };
+        let mut trust = usual.trust.as_deref().cloned();
+        if let Some(trust) = &mut trust {
+            if trust.known_hosts.is_none() && self.own_trust {
+                // Fetching keys without judging them says nothing about those on the way.
+                let loaded = TrustFiles::default().load().map_err(|error| error.to_string())?;
+                trust.known_hosts = loaded.policy.known_hosts;
+            }
+            // Its own key is the one it shows first, whatever is fetched of the targets.
+            (trust.key_types, trust.alias) = (KeyTypes::First, None);
+        }
+        let settings = Settings { plan: Arc::new(plan), trust: trust.map(Arc::new), ..Settings::clone(usual) };
+        let resolver = Arc::new(Resolver::new(self.resolver.clone()));
+        Ok(self.ground.insert(Ground { settings: Arc::new(settings), resolver }).clone())
     }
 }
 
@@ -135,7 +153,7 @@ impl Routes {
         let mut add = |given: Given| {
             let mut told = Vec::new();
             match given.load(&mut told) {
-                Ok(read) => all = all.behind(read),
+                Ok(read) => all = read.behind(std::mem::take(&mut all)),
                 Err(why) if told.is_empty() => told.push(why),
                 Err(_) => {}
             }
@@ -143,27 +161,18 @@ impl Routes {
                 self.warnings.extend(self.once.tell(format!("named by ssh_config: {line}")));
             }
         };
-        if let Some(socket) = &named.agent {
-            add(Given { agent_socket: Some(socket.clone()), ..Given::default() });
-        }
         if named.certificates.is_empty() {
-            for path in named.identities.iter().rev() {
+            for path in &named.identities {
                 add(Given { identities: vec![path.clone()], ..Given::default() });
             }
         } else {
             let (identities, certificates) = (named.identities.clone(), named.certificates.clone());
             add(Given { identities, certificates, ..Given::default() });
         }
-        all
-    }
-
-    /// Excluded is excluded, also as a way.
-    fn excluded(&self, target: &Target) -> bool {
-        match target.place() {
-            Host::Addr(addr, scope) => self.options.exclusions.covers_address(*addr, *scope, target.port),
-            Host::Name(name) => self.options.exclusions.covers_name(name, target.port),
-            Host::Iap(_) => false,
+        if let Some(socket) = &named.agent {
+            add(Given { agent_socket: Some(socket.clone()), ..Given::default() });
         }
+        all
     }
 
     /// The way through one host, which is reached over `before`, or, if it is the first, as its own configuration says.
@@ -181,18 +190,15 @@ impl Routes {
             user: hop.user.as_deref().map(Into::into),
             from_range: false,
         };
-        let (mut settings, mut connect, mut own) = (Arc::clone(&self.jumps.settings), None, None);
+        let Ground { mut settings, resolver } = self.jumps.ground(&self.options.settings)?;
+        let (mut connect, mut own) = (None, None);
         let mut credentials = Arc::clone(&self.jumps.credentials);
         match self.hosts.lookup(&target, None, hop.port.is_some()) {
-            None if self.excluded(&target) => return Err(format!("the jump host {hop} is excluded")),
             None => {}
             Some(Err(why)) => return Err(why),
             Some(Ok(host)) => {
                 target.user.get_or_insert_with(|| host.user.value.as_str().into());
                 self.locate(&mut target, &host)?;
-                if self.excluded(&target) {
-                    return Err(format!("the jump host {hop} is excluded"));
-                }
                 let rules = self.rules_under(&host, &settings);
                 if rules != Rules::default() {
                     settings = Arc::new(self.make(&rules, &settings)?);
@@ -206,13 +212,15 @@ impl Routes {
                 }
             }
         }
+        if self.options.exclusions.cover(target.place(), target.port) {
+            return Err(format!("the jump host {hop} is excluded"));
+        }
         let transport = match before.or(own) {
             Some(road) => road,
             None => self.options.tcp().map(Road::Tcp).map_err(|why| why.to_string())?,
         };
         let connect_timeout = connect.unwrap_or(self.options.connect_timeout);
         let route = Route { transport, settings, connect_timeout, credentials: None };
-        let resolver = Arc::clone(&self.jumps.resolver);
         let session = JumpSession::new(target, route, credentials, resolver, self.options.clock);
         let session: Arc<dyn JumpHost> = Arc::new(session);
         self.jumps.farewells.add(Arc::clone(&session));

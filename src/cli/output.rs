@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Records, Show, ViewArgs, When};
 use crate::cli::resume;
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::journal::Frames;
 use crate::report::{Columns, Format, Look, Place, Progress, Selection, View, is_packed};
 
@@ -228,12 +228,6 @@ pub(super) fn create(path: &Path) -> Result<File, Error> {
         .truncate(true)
         .open(path)
         .map_err(|error| Error::Create { path: path.to_owned(), reason: said(&error) })
-}
-
-/// What the system said, without the number that Rust appends.
-pub(super) fn said(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

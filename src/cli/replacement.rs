@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-use crate::cli::output::{create, said};
-use crate::error::Error;
+use crate::cli::output::create;
+use crate::error::{Error, said};
 
 /// A file under way. Dropped before its time it leaves nothing behind.
 pub(super) struct Replacement {

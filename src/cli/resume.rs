@@ -16,8 +16,7 @@ use sshprobe_probes::target::{Host, Target};
 
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
-use crate::cli::output::said;
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::journal::{Bits, Content, Log, Shape, State, Unreadable, reread};
 use crate::report::{Progress, Selection, Summary, is_packed};
 use crate::sys::entropy;

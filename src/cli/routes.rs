@@ -91,7 +91,7 @@ impl Routes {
             programs: ProxyCommand::new(options.clock, "", config.given.programs),
             usual: config.road(options)?,
             #[cfg(feature = "login")]
-            jumps: Jumps::new(config, options)?,
+            jumps: Jumps::new(config),
             families: config.families,
             trust_files: config.trust_files.clone(),
             user: config.user.clone(),
@@ -187,7 +187,7 @@ impl Routes {
     /// Where a host is (HostName).
     pub(super) fn place(&self, hostname: &Located<String>) -> Result<Host, String> {
         let text = hostname.value.as_str();
-        let at = hostname.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+        let at = placed(hostname);
         let bracketed = if text.contains(':') { format!("[{text}]") } else { text.to_owned() };
         let place =
             Expression::parse(&bracketed).map_err(|why| format!("{at}the host's name cannot be used: {why}"))?;
@@ -219,14 +219,14 @@ impl Routes {
         depth: usize,
     ) -> Result<Option<Road>, String> {
         if let Some(jump) = &host.proxy_jump {
-            let at = jump.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            let at = placed(jump);
             #[cfg(feature = "login")]
             return self.chain(&jump.value, depth).map(Some).map_err(|why| format!("{at}ProxyJump: {why}"));
             #[cfg(not(feature = "login"))]
             return Err(format!("{at}ProxyJump: this build has no jump hosts ({depth})"));
         }
         if let Some(command) = &host.proxy_command {
-            let at = command.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            let at = placed(command);
             let told = |why: &dyn std::fmt::Display| format!("{at}ProxyCommand: {why}");
             if self.options.settings.plan.depth == Depth::Connect {
                 return Err(told(
@@ -247,7 +247,7 @@ impl Routes {
         let given = host.connect_timeout.as_ref().filter(|_| !self.given.connect_timeout)?;
         let connect = given.value.min(self.options.settings.plan.timeout);
         if connect < CONNECT_TIMEOUT_TELLS {
-            let at = given.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+            let at = placed(given);
             let line = format!(
                 "{at}ConnectTimeout {} is short: an unreachable host is known as such only after 3.1s and looks silent before",
                 show(connect)
@@ -275,7 +275,7 @@ impl Routes {
         ];
         let lists = written.into_iter().filter_map(|(slot, list)| {
             let list = list.as_ref()?;
-            Some((slot, (list.value.clone(), list.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default())))
+            Some((slot, (list.value.clone(), placed(list))))
         });
         Rules {
             known_hosts: files.then(|| [paths(&host.user_known_hosts), paths(&host.global_known_hosts)].concat()),
@@ -329,6 +329,11 @@ impl Routes {
         }
         Ok(loaded.policy)
     }
+}
+
+/// The line that gives a value, in front of what is said of it.
+fn placed<V>(value: &Located<V>) -> String {
+    value.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default()
 }
 
 /// What is offered where ssh_config says it. Of what its lists name, what cannot be spoken here is left out.

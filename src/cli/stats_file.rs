@@ -11,9 +11,8 @@ use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::record::Record;
 use tempfile::Builder;
 
-use crate::cli::output::said;
 use crate::engine::{Clock, Stats};
-use crate::error::Error;
+use crate::error::{Error, said};
 use crate::report::Progress;
 use crate::report::exposition::{Figures, render};
 use crate::sys::memory;

@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use tokio::time::{sleep, sleep_until};
 
 use super::drive::drive;
-use super::login::stay;
+use super::login::log_in;
 use super::names::Resolve;
 use super::route::Route;
 use super::run::{ended, socket_addr};
@@ -171,8 +171,9 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
             Opening::Short(errno) => return Err(Some(errno)),
         };
         if let Some(order) = &connect.login {
-            let (evidence, end, stays) = stay(stream, evidence, connect, order, &self.credentials, self.clock).await;
-            *session = stays;
+            let logged_in = log_in(stream, evidence, connect, order, &self.credentials, self.clock, true);
+            let (evidence, end, kept) = logged_in.await;
+            *session = kept;
             return ended(&self.route, connect, evidence, end).map_err(|shortage| shortage.0);
         }
         let seed = entropy::seed().map_err(|_| None)?;

@@ -7,12 +7,12 @@ use sshprobe_probes::time::Moment;
 
 use crate::login::Credentials;
 use crate::login::channel::Session;
-use crate::login::fence::{Fence, Key, Seen};
+use crate::login::fence::{Fence, Seen};
 use crate::login::session::{Terms, Told, login};
 use crate::sys::clock::Clock;
 use crate::transport::{PathEnd, Stream};
 
-/// Logs in, and leaves again.
+/// Logs in. Who `stays` gets the session if that succeeds; else it has been left again.
 pub(super) async fn log_in<S: Stream>(
     stream: S,
     evidence: Evidence,
@@ -20,46 +20,8 @@ pub(super) async fn log_in<S: Stream>(
     order: &LoginOrder,
     credentials: &Credentials,
     clock: Clock,
-) -> (Evidence, PathEnd) {
-    let (told, session, key) = begin(stream, &evidence, connect, order, credentials, clock, true).await;
-    let left = clock.now();
-    if let Some(session) = session {
-        session.leave().await;
-    }
-    let end = match key.take() {
-        Some(stream) => stream.leave(Leave::Close).await,
-        None => PathEnd::default(),
-    };
-    (seen(told, evidence, connect, left), end)
-}
-
-/// Logs in, and stays there if that succeeds.
-pub(super) async fn stay<S: Stream>(
-    stream: S,
-    evidence: Evidence,
-    connect: &Connect,
-    order: &LoginOrder,
-    credentials: &Credentials,
-    clock: Clock,
+    stays: bool,
 ) -> (Evidence, PathEnd, Option<Session>) {
-    let (told, session, key) = begin(stream, &evidence, connect, order, credentials, clock, false).await;
-    let left = clock.now();
-    let end = match if session.is_none() { key.take() } else { None } {
-        Some(stream) => stream.leave(Leave::Close).await,
-        None => PathEnd::default(),
-    };
-    (seen(told, evidence, connect, left), end, session)
-}
-
-async fn begin<S: Stream>(
-    stream: S,
-    evidence: &Evidence,
-    connect: &Connect,
-    order: &LoginOrder,
-    credentials: &Credentials,
-    clock: Clock,
-    briefly: bool,
-) -> (Told, Option<Session>, Key<S>) {
     let (fence, key) = Fence::around(stream, |stream: &S, error| stream.outlived(error).is_some());
     let ident = String::from_utf8_lossy(&connect.plan.ident).into_owned();
     let terms = Terms {
@@ -69,10 +31,20 @@ async fn begin<S: Stream>(
         speak_after: connect.plan.speak_after,
         deadline: clock.instant(evidence.started + connect.plan.timeout),
         // A session that is kept is silent for as long as nobody needs it.
-        inactivity: briefly.then_some(connect.plan.timeout),
+        inactivity: (!stays).then_some(connect.plan.timeout),
     };
     let (told, session) = login(fence, &key, terms, credentials).await;
-    (told, session, key)
+    let evidence = seen(told, evidence, connect, clock.now());
+    match session {
+        Some(session) if stays => return (evidence, PathEnd::default(), Some(session)),
+        Some(session) => session.leave().await,
+        None => {}
+    }
+    let end = match key.take() {
+        Some(stream) => stream.leave(Leave::Close).await,
+        None => PathEnd::default(),
+    };
+    (evidence, end, None)
 }
 
 /// What a login comes to as evidence.

@@ -247,7 +247,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 self.hand_on(self.not_probed(&target, why)).await;
                 continue;
             }
-            if self.excluded_place(&target) {
+            if target.place.as_deref().is_some_and(|place| self.exclusions.cover(place, target.port)) {
                 self.hand_on(self.not_probed(&target, "what it stands for is excluded")).await;
                 continue;
             }
@@ -420,15 +420,6 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         Box::new(record)
     }
 
-    /// Whether a target stands for a host that is excluded: excluded is excluded, by whatever name.
-    fn excluded_place(&self, target: &Target) -> bool {
-        match target.place.as_deref() {
-            Some(Host::Addr(addr, scope)) => self.exclusions.covers_address(*addr, *scope, target.port),
-            Some(Host::Name(name)) => self.exclusions.covers_name(name, target.port),
-            Some(Host::Iap(_)) | None => false,
-        }
-    }
-
     async fn hand_on(&self, record: Box<Record>) {
         if self.sink.send(record).await.is_err() {
             self.sink_closed.store(true, Ordering::Relaxed);
@@ -514,8 +505,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                         order,
                         route.credentials.as_ref().unwrap_or(&self.credentials),
                         self.clock,
+                        false,
                     );
-                    let (evidence, end) = Box::pin(logged_in).await;
+                    let (evidence, end, _) = Box::pin(logged_in).await;
                     return ended(route, connect, evidence, end);
                 }
                 (stream, self.probe(connect, evidence)?)

@@ -54,6 +54,12 @@ impl Expression {
         }
     }
 
+    /// Whether it names what stands behind the Identity-Aware Proxy.
+    #[must_use]
+    pub const fn is_relayed(&self) -> bool {
+        matches!(self.hosts, Hosts::Iap(_))
+    }
+
     /// How many targets it names if no other names them too, at most `u128::MAX`.
     #[must_use]
     pub fn size(&self, default_ports: &PortSet) -> u128 {

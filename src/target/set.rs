@@ -85,6 +85,16 @@ impl Exclusions {
         self.names.get(name).is_some_and(|ports| ports.contains(port))
     }
 
+    /// Whether a port of where a target is found to be is excluded: excluded is excluded, by whatever name.
+    #[must_use]
+    pub fn cover(&self, place: &Host, port: u16) -> bool {
+        match place {
+            Host::Addr(addr, scope) => self.covers_address(*addr, *scope, port),
+            Host::Name(name) => self.covers_name(name, port),
+            Host::Iap(_) => false,
+        }
+    }
+
     /// What of a space is not to be given away from the start.
     fn region(&self, space: Space) -> Region {
         let mut region = self.spaces.get(&space).cloned().unwrap_or_default();

@@ -50,6 +50,27 @@ pub(crate) fn unprivileged() -> Command {
     command
 }
 
+/// The program on the machine itself, as whoever runs the tests.
+pub(crate) fn here(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command.args(args).env_remove("NO_COLOR").env_remove("COLUMNS").stdin(Stdio::null());
+    command
+}
+
+/// What it left when it was done.
+pub(crate) fn done(args: &[&str]) -> Output {
+    here(args).output().expect("runs")
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// The records in JSON lines, of a run of which nothing else is known.
+pub(crate) fn records(bytes: &[u8]) -> Vec<Value> {
+    text(bytes).lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
 /// Runs to the end; fails if standard output holds a line that is no JSON.
 pub(crate) fn run(mut command: Command) -> Run {
     let begun = Instant::now();

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::relay::{host_and_port, port_number};
 use super::strike::strike;
 use crate::escape;
 
@@ -118,28 +119,19 @@ impl Endpoint {
         if !path.bytes().all(sound) || authority.contains('@') {
             return None;
         }
-        let (host, port) = match authority.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once(']')?;
-                (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
-            }
-            None => match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            },
-        };
-        let host = host.to_ascii_lowercase();
+        let (host, port) = host_and_port(authority).ok()?;
         let tls = scheme.eq_ignore_ascii_case("https");
-        let googles = host == "accounts.google.com" || host == "googleapis.com" || host.ends_with(".googleapis.com");
+        let googles =
+            &*host == "accounts.google.com" || &*host == "googleapis.com" || host.ends_with(".googleapis.com");
         let here = host.parse::<Ipv4Addr>().is_ok_and(|addr| addr.is_loopback())
             || host.parse::<Ipv6Addr>().is_ok_and(|addr| addr.is_loopback());
         let port = match port {
-            Some(port) => port.parse().ok().filter(|port| *port != 0)?,
+            Some(port) => port_number(port)?,
             None if tls => 443,
             None => 80,
         };
-        let may = if tls { googles && host.is_ascii() } else { here && scheme.eq_ignore_ascii_case("http") };
-        may.then(|| Self { url: url.into(), tls, host: host.into(), port, path: path.into() })
+        let may = if tls { googles } else { here && scheme.eq_ignore_ascii_case("http") };
+        may.then(|| Self { url: url.into(), tls, host, port, path: path.into() })
     }
 
     /// TLS is spoken; without it the endpoint is an address of this machine.

@@ -95,11 +95,7 @@ impl RelayUrl {
         let port = match port {
             None if tls => 443,
             None => 80,
-            Some(text) => {
-                let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-                let port = digits.then(|| text.parse::<u16>().ok()).flatten().filter(|port| *port != 0);
-                port.ok_or_else(|| RelayUrlError::Port(shown(text)))?
-            }
+            Some(text) => port_number(text).ok_or_else(|| RelayUrlError::Port(shown(text)))?,
         };
         let path = path.trim_end_matches('/');
         if !path.bytes().all(|byte| is_unreserved(byte) || byte == b'/') {
@@ -220,7 +216,13 @@ fn encode(text: &str, out: &mut String) {
     }
 }
 
-fn host_and_port(authority: &str) -> Result<(Box<str>, Option<&str>), RelayUrlError> {
+/// A port, in digits alone.
+pub(super) fn port_number(text: &str) -> Option<u16> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten().filter(|port| *port != 0)
+}
+
+pub(super) fn host_and_port(authority: &str) -> Result<(Box<str>, Option<&str>), RelayUrlError> {
     let wrong = || RelayUrlError::Host(shown(authority));
     if let Some(inner) = authority.strip_prefix('[') {
         let (addr, behind) = inner.split_once(']').ok_or_else(wrong)?;

@@ -1,9 +1,10 @@
 //! A direct probe beside one through a relay, for what both together tell (`--compare-direct`).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use sshprobe_probes::case::{ResolveFault, Settings};
+use sshprobe_probes::case::Settings;
 use sshprobe_probes::diagnose::pair;
 use sshprobe_probes::evidence::LocalTrouble;
 use sshprobe_probes::plan::{Depth, Plan};
@@ -40,7 +41,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             #[cfg(feature = "login")]
             credentials: None,
         };
-        let mut last = (String::new(), ResolveFault::NoAddress);
+        let mut last = None;
         for name in names {
             let found = match name.parse::<IpAddr>() {
                 Ok(addr) => Ok(vec![addr]),
@@ -50,12 +51,12 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Ok(addrs) if !addrs.is_empty() => addrs,
                 Ok(_) => continue,
                 Err(fault) => {
-                    last = (name.clone(), fault);
+                    last = Some((name, fault));
                     continue;
                 }
             };
             let all = addrs.into_iter().map(|addr| socket_addr(addr, 0, target.port));
-            let allowed = |addr: &std::net::SocketAddr| !self.exclusions.covers_address(addr.ip(), 0, addr.port());
+            let allowed = |addr: &SocketAddr| !self.exclusions.covers_address(addr.ip(), 0, addr.port());
             let addrs: Vec<_> = all.filter(allowed).collect();
             let Some(first) = addrs.first() else {
                 return self.not_probed(target, "every address of the name is excluded");
@@ -65,14 +66,11 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             let mut case = self.case(&target, &route, addrs, None);
             return self.connections(&route, &mut case).await;
         }
-        let (name, fault) = last;
-        let target = Target { host: Host::Name(name.into()), place: None, ..target.clone() };
         let run = &route.settings.run;
-        if let Host::Name(name) = &target.host
-            && name.is_empty()
-        {
-            return Box::new(Record::local(&target, LocalTrouble::Policy, None, run, self.clock.now()));
-        }
-        Box::new(Record::unresolved(&target, &fault, std::time::Duration::ZERO, run, self.clock.now()))
+        let Some((name, fault)) = last else {
+            return Box::new(Record::local(target, LocalTrouble::Policy, None, run, self.clock.now()));
+        };
+        let target = Target { host: Host::Name(name.as_str().into()), place: None, ..target.clone() };
+        Box::new(Record::unresolved(&target, &fault, Duration::ZERO, run, self.clock.now()))
     }
 }
