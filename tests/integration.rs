@@ -18,6 +18,7 @@ mod login;
 mod named;
 mod outcomes;
 mod papers;
+mod penalties;
 mod readers;
 mod revocation;
 mod runs;

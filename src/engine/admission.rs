@@ -2,10 +2,12 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use sshprobe_probes::govern::host::HostGate;
+use sshprobe_probes::govern::ledger::{Cost, Ledger};
+use sshprobe_probes::govern::penalty::Class;
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::subnet::Subnet;
 use sshprobe_probes::govern::trouble::LocalBackoff;
@@ -21,6 +23,7 @@ pub(super) struct Admission<W> {
     rate: Rate,
     subnet: Subnet,
     hosts: HostGate,
+    ledger: Ledger,
     backoff: LocalBackoff,
     in_flight: usize,
     ready: VecDeque<Waiting<W>>,
@@ -31,10 +34,24 @@ pub(super) struct Admission<W> {
     token: Option<Moment>,
 }
 
+/// What a connection is made for, as far as those care who let it through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Errand {
+    pub(super) server: SocketAddr,
+    /// What the server may charge for it, at worst.
+    pub(super) class: Class,
+}
+
+impl Errand {
+    fn addr(&self) -> IpAddr {
+        self.server.ip()
+    }
+}
+
 #[derive(Debug)]
 struct Waiting<W> {
     who: W,
-    addr: IpAddr,
+    errand: Errand,
 }
 
 #[derive(Debug)]
@@ -50,6 +67,7 @@ impl<W> Admission<W> {
             rate,
             subnet,
             hosts,
+            ledger: Ledger::new(),
             backoff,
             in_flight: 0,
             ready: VecDeque::new(),
@@ -60,13 +78,13 @@ impl<W> Admission<W> {
         }
     }
 
-    /// `who` wants a connection to `addr`, not before `at`.
-    pub(super) fn want(&mut self, who: W, addr: IpAddr, at: Moment) {
-        self.postpone(Waiting { who, addr }, at);
+    /// `who` wants a connection, not before `at`.
+    pub(super) fn want(&mut self, who: W, errand: Errand, at: Moment) {
+        self.postpone(Waiting { who, errand }, at);
     }
 
-    /// The next who may go, with the address. Ask until there is none; whoever goes has to [`Self::leave`] again.
-    pub(super) fn admit(&mut self, now: Moment) -> Option<(W, IpAddr)> {
+    /// The next who may go, with what for. Ask until there is none; whoever goes has to [`Self::leave`] again.
+    pub(super) fn admit(&mut self, now: Moment) -> Option<(W, Errand)> {
         while self.later.peek().is_some_and(|first| first.at <= now) {
             let Some(first) = self.later.pop() else { break };
             self.ready.push_back(first.waiting);
@@ -74,26 +92,29 @@ impl<W> Admission<W> {
         self.token = None;
         while self.in_flight < self.backoff.allowed() {
             let waiting = self.ready.pop_front()?;
-            if let Err(again) = self.hosts.may_start(waiting.addr, now) {
+            let (addr, errand) = (waiting.errand.addr(), waiting.errand);
+            let bearable = self.hosts.may_start(addr, now);
+            if let Err(again) = bearable.and_then(|()| self.ledger.may_start(errand.server, errand.class, now)) {
                 // A place in its neighbourhood that it may have been called up for is somebody else's now.
-                self.call(waiting.addr);
+                self.call(addr);
                 // Never before `now`, or this loop would not end.
                 self.postpone(waiting, again.max(now + Duration::from_micros(1)));
                 continue;
             }
-            if !self.subnet.enter(waiting.addr) {
-                self.crowded.entry(neighbourhood(waiting.addr)).or_default().push_back(waiting);
+            if !self.subnet.enter(addr) {
+                self.crowded.entry(neighbourhood(addr)).or_default().push_back(waiting);
                 continue;
             }
             if let Err(again) = self.rate.permit(now) {
-                self.subnet.leave(waiting.addr);
+                self.subnet.leave(addr);
                 self.ready.push_front(waiting);
                 self.token = Some(again);
                 return None;
             }
-            self.hosts.started(waiting.addr);
+            self.hosts.started(addr);
+            self.ledger.started(errand.server, errand.class);
             self.in_flight += 1;
-            return Some((waiting.who, waiting.addr));
+            return Some((waiting.who, errand));
         }
         None
     }
@@ -104,10 +125,12 @@ impl<W> Admission<W> {
         later.into_iter().chain(self.token).min()
     }
 
-    /// A connection to `addr` is over.
-    pub(super) fn leave(&mut self, addr: IpAddr, now: Moment) {
+    /// A connection is over, and came to this.
+    pub(super) fn leave(&mut self, errand: Errand, cost: Cost, now: Moment) {
+        let addr = errand.addr();
         self.in_flight = self.in_flight.saturating_sub(1);
         self.hosts.ended(addr, now);
+        self.ledger.ended(errand.server, errand.class, cost, now);
         self.subnet.leave(addr);
         self.call(addr);
     }
@@ -186,6 +209,10 @@ mod tests {
         IpAddr::V4(Ipv4Addr::new(10, 0, net, host))
     }
 
+    fn errand(addr: IpAddr) -> Errand {
+        Errand { server: (addr, 22).into(), class: Class::InvalidUser }
+    }
+
     fn admission(rate: u32, subnet: u32, spacing: u64, slots: usize) -> Admission<u32> {
         Admission::new(
             Rate::new(rate, Moment::START),
@@ -203,22 +230,22 @@ mod tests {
     fn slots_are_given_in_the_order_of_arrival() {
         let mut admission = admission(0, 0, 0, 2);
         for who in 0..4 {
-            admission.want(who, addr(0, 1), at(0));
+            admission.want(who, errand(addr(0, 1)), at(0));
         }
         assert_eq!(all(&mut admission, at(0)), [0, 1]);
         assert_eq!(admission.wake_at(), None, "only a leaver can change that");
-        admission.leave(addr(0, 1), at(5));
+        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(5));
         assert_eq!(all(&mut admission, at(5)), [2]);
     }
 
     #[test]
     fn who_waits_for_a_moment_holds_nobody_up() {
         let mut admission = admission(0, 0, 0, 1);
-        admission.want(0, addr(0, 1), at(5000));
-        admission.want(1, addr(0, 2), at(0));
+        admission.want(0, errand(addr(0, 1)), at(5000));
+        admission.want(1, errand(addr(0, 2)), at(0));
         assert_eq!(all(&mut admission, at(0)), [1]);
         assert_eq!(admission.wake_at(), Some(at(5000)));
-        admission.leave(addr(0, 2), at(10));
+        admission.leave(errand(addr(0, 2)), Cost::Nothing, at(10));
         assert_eq!(all(&mut admission, at(4999)), [0u32; 0]);
         assert_eq!(all(&mut admission, at(5000)), [0]);
     }
@@ -226,16 +253,16 @@ mod tests {
     #[test]
     fn a_crowded_neighbourhood_holds_nobody_else_up() {
         let mut admission = admission(0, 1, 0, 10);
-        admission.want(0, addr(0, 1), at(0));
-        admission.want(1, addr(0, 2), at(0));
-        admission.want(2, addr(0, 3), at(0));
-        admission.want(3, addr(1, 1), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0));
+        admission.want(1, errand(addr(0, 2)), at(0));
+        admission.want(2, errand(addr(0, 3)), at(0));
+        admission.want(3, errand(addr(1, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0, 3]);
-        admission.leave(addr(1, 1), at(1));
+        admission.leave(errand(addr(1, 1)), Cost::Nothing, at(1));
         assert_eq!(all(&mut admission, at(1)), [0u32; 0], "somebody left another one");
-        admission.leave(addr(0, 1), at(1));
+        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(1));
         assert_eq!(all(&mut admission, at(1)), [1]);
-        admission.leave(addr(0, 2), at(1));
+        admission.leave(errand(addr(0, 2)), Cost::Nothing, at(1));
         assert_eq!(all(&mut admission, at(1)), [2]);
         assert!(admission.crowded.is_empty());
     }
@@ -243,10 +270,10 @@ mod tests {
     #[test]
     fn one_host_is_left_alone_for_its_spacing() {
         let mut admission = admission(0, 0, 1200, 10);
-        admission.want(0, addr(0, 1), at(0));
-        admission.want(1, addr(0, 1), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0));
+        admission.want(1, errand(addr(0, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.leave(addr(0, 1), at(100));
+        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(100));
         let mut now = at(100);
         let mut admitted = Vec::new();
         while admitted.is_empty() {
@@ -257,27 +284,47 @@ mod tests {
     }
 
     #[test]
+    fn one_server_is_asked_only_as_often_as_it_bears_by_all_together() {
+        let mut admission = admission(0, 0, 0, 10);
+        for who in 0..4 {
+            admission.want(who, errand(addr(0, 1)), at(0));
+        }
+        assert_eq!(all(&mut admission, at(0)), [0, 1], "5 s each, of 12");
+        for _ in 0..2 {
+            admission.leave(errand(addr(0, 1)), Cost::Charged(Class::InvalidUser), at(10));
+        }
+        assert_eq!(all(&mut admission, at(2990)), [0u32; 0]);
+        let mut now = at(2990);
+        let mut admitted = Vec::new();
+        while admitted.is_empty() {
+            now = admission.wake_at().expect("a moment to ask again").max(now);
+            admitted = all(&mut admission, now);
+        }
+        assert_eq!((admitted, now), (vec![2], at(3010)));
+    }
+
+    #[test]
     fn a_place_that_the_first_in_line_cannot_use_yet_goes_to_the_next() {
         let mut admission = admission(0, 1, 1200, 10);
-        admission.want(0, addr(0, 1), at(0));
-        admission.want(1, addr(0, 2), at(0));
-        admission.want(2, addr(0, 3), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0));
+        admission.want(1, errand(addr(0, 2)), at(0));
+        admission.want(2, errand(addr(0, 3)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.leave(addr(0, 1), at(1));
+        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(1));
         assert_eq!(all(&mut admission, at(1)), [1]);
-        admission.want(3, addr(0, 1), at(2));
+        admission.want(3, errand(addr(0, 1)), at(2));
         assert_eq!(all(&mut admission, at(2)), [0u32; 0], "the host of 3 has not had its rest, and 2 finds no place");
-        admission.leave(addr(0, 2), at(3));
+        admission.leave(errand(addr(0, 2)), Cost::Nothing, at(3));
         assert_eq!(all(&mut admission, at(3)), [2]);
     }
 
     #[test]
     fn the_rate_is_waited_for_without_losing_a_place_in_the_subnet() {
         let mut admission = admission(10, 1, 0, 10);
-        admission.want(0, addr(0, 1), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.leave(addr(0, 1), at(0));
-        admission.want(1, addr(0, 1), at(0));
+        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(0));
+        admission.want(1, errand(addr(0, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0u32; 0]);
         let token = admission.wake_at().expect("a token comes");
         assert!(token > at(0));
@@ -288,13 +335,14 @@ mod tests {
     fn trouble_leaves_fewer_slots() {
         let mut admission = admission(0, 0, 0, 30);
         for who in 0..60 {
-            admission.want(who, addr(0, 1), at(0));
+            let last = u8::try_from(who).unwrap();
+            admission.want(who, errand(addr(0, last)), at(0));
         }
         assert_eq!(all(&mut admission, at(0)).len(), 30);
         let again = admission.trouble(at(1));
         assert!(again > at(1));
-        for _ in 0..15 {
-            admission.leave(addr(0, 1), at(2));
+        for last in 0..15 {
+            admission.leave(errand(addr(0, last)), Cost::Nothing, at(2));
         }
         assert_eq!(all(&mut admission, at(2)).len(), 4, "19 of 29 may be up");
     }
@@ -310,13 +358,14 @@ mod tests {
         ) {
             let mut admission = admission(rate, per_subnet, spacing, slots);
             for (who, (net, host, when, _)) in wants.iter().enumerate() {
-                admission.want(u32::try_from(who).unwrap(), addr(*net, *host), at(*when));
+                admission.want(u32::try_from(who).unwrap(), errand(addr(*net, *host)), at(*when));
             }
             let mut now = at(0);
             let mut up: Vec<(Moment, IpAddr)> = Vec::new();
             let mut gone = BTreeSet::new();
             while gone.len() < wants.len() || !up.is_empty() {
-                while let Some((who, to)) = admission.admit(now) {
+                while let Some((who, Errand { server, .. })) = admission.admit(now) {
+                    let to = server.ip();
                     let (.., when, lasts) = wants[who as usize];
                     prop_assert!(at(when) <= now);
                     prop_assert!(gone.insert(who), "admitted twice");
@@ -334,7 +383,7 @@ mod tests {
                 up.sort_unstable();
                 while up.first().is_some_and(|(end, _)| *end <= now) {
                     let (_, to) = up.remove(0);
-                    admission.leave(to, now);
+                    admission.leave(errand(to), Cost::Nothing, now);
                 }
             }
             prop_assert!(admission.crowded.is_empty() && admission.later.is_empty() && admission.ready.is_empty());

@@ -1,13 +1,13 @@
 //! Admission with waiting: a task asks for a pass, and holds it while its connection is up.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sshprobe_probes::govern::ledger::Cost;
 use sshprobe_probes::time::Moment;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep_until;
 
-use super::admission::Admission;
+use super::admission::{Admission, Errand};
 use super::stats::Stats;
 use crate::sys::clock::Clock;
 
@@ -32,7 +32,15 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Pass {
     gate: Option<Arc<Gate>>,
-    addr: IpAddr,
+    errand: Errand,
+    cost: Cost,
+}
+
+impl Pass {
+    /// What became of the connection. Of one that nobody knows the end of, the worst is assumed.
+    pub(super) fn came_to(&mut self, cost: Cost) {
+        self.cost = cost;
+    }
 }
 
 impl Gate {
@@ -40,11 +48,11 @@ impl Gate {
         Self { state: Mutex::new(State { admission, awaited: None }), clock, stats, sooner: Notify::new() }
     }
 
-    /// Waits until a connection to `addr` may be opened, and not before `not_before`.
-    pub(super) async fn pass(self: &Arc<Self>, addr: IpAddr, not_before: Moment) -> Pass {
+    /// Waits until a connection may be opened, and not before `not_before`.
+    pub(super) async fn pass(self: &Arc<Self>, errand: Errand, not_before: Moment) -> Pass {
         loop {
             let (who, admitted) = oneshot::channel();
-            self.lock().admission.want(who, addr, not_before);
+            self.lock().admission.want(who, errand, not_before);
             self.open();
             if let Ok(pass) = admitted.await {
                 return pass;
@@ -86,14 +94,14 @@ impl Gate {
         let mut state = self.lock();
         loop {
             let now = self.clock.now();
-            let Some((who, addr)) = state.admission.admit(now) else { break };
+            let Some((who, errand)) = state.admission.admit(now) else { break };
             self.stats.enter();
-            let pass = Pass { gate: Some(Arc::clone(self)), addr };
+            let pass = Pass { gate: Some(Arc::clone(self)), errand, cost: Cost::Charged(errand.class) };
             if let Err(mut pass) = who.send(pass) {
                 // Whoever asked was cancelled meanwhile. Dropped as it is, the pass would take the lock that is held here.
                 pass.gate = None;
                 self.stats.exit();
-                state.admission.leave(addr, now);
+                state.admission.leave(errand, Cost::Nothing, now);
             }
         }
         let next = state.admission.wake_at();
@@ -115,7 +123,7 @@ impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(gate) = self.gate.take() {
             gate.stats.exit();
-            gate.lock().admission.leave(self.addr, gate.clock.now());
+            gate.lock().admission.leave(self.errand, self.cost, gate.clock.now());
             gate.open();
         }
     }
@@ -125,12 +133,15 @@ impl Drop for Pass {
 mod tests {
     use super::*;
     use sshprobe_probes::govern::host::HostGate;
+    use sshprobe_probes::govern::penalty::Class;
     use sshprobe_probes::govern::rate::Rate;
     use sshprobe_probes::govern::subnet::Subnet;
     use sshprobe_probes::govern::trouble::LocalBackoff;
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
     use std::time::Duration;
 
-    const ADDR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const ERRAND: Errand =
+        Errand { server: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 22), class: Class::NoAuth };
 
     fn gate(slots: usize) -> (Arc<Gate>, Arc<Stats>) {
         let stats = Arc::<Stats>::default();
@@ -154,11 +165,11 @@ mod tests {
     async fn a_pass_given_back_lets_the_next_one_through() {
         let (gate, stats) = gate(1);
         attended(&gate, async {
-            let first = gate.pass(ADDR, Moment::START).await;
+            let first = gate.pass(ERRAND, Moment::START).await;
             assert_eq!(stats.in_flight(), 1);
             let second = tokio::spawn({
                 let gate = Arc::clone(&gate);
-                async move { drop(gate.pass(ADDR, Moment::START).await) }
+                async move { drop(gate.pass(ERRAND, Moment::START).await) }
             });
             tokio::task::yield_now().await;
             assert!(!second.is_finished());
@@ -173,11 +184,11 @@ mod tests {
     async fn whoever_was_cancelled_while_waiting_takes_no_slot() {
         let (gate, stats) = gate(1);
         attended(&gate, async {
-            let first = gate.pass(ADDR, Moment::START).await;
+            let first = gate.pass(ERRAND, Moment::START).await;
             let waiting: Vec<_> = (0..5000)
                 .map(|_| {
                     let gate = Arc::clone(&gate);
-                    tokio::spawn(async move { gate.pass(ADDR, Moment::START).await })
+                    tokio::spawn(async move { gate.pass(ERRAND, Moment::START).await })
                 })
                 .collect();
             tokio::task::yield_now().await;
@@ -188,7 +199,7 @@ mod tests {
                 assert!(task.await.is_err());
             }
             drop(first);
-            drop(gate.pass(ADDR, Moment::START).await);
+            drop(gate.pass(ERRAND, Moment::START).await);
             assert_eq!(stats.in_flight(), 0);
         })
         .await;
@@ -199,7 +210,7 @@ mod tests {
         let (gate, _) = gate(1);
         let then = gate.clock.now() + Duration::from_millis(20);
         attended(&gate, async {
-            drop(gate.pass(ADDR, then).await);
+            drop(gate.pass(ERRAND, then).await);
             assert!(gate.clock.now() >= then);
         })
         .await;

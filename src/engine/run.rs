@@ -15,6 +15,8 @@ use sshprobe_probes::case::{Case, Connect, Next, ResolveFault};
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
 use sshprobe_probes::govern::host::HostGate;
+use sshprobe_probes::govern::ledger::Cost;
+use sshprobe_probes::govern::penalty::Class;
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::subnet::Subnet;
 use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
@@ -28,7 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::admission::Admission;
+use super::admission::{Admission, Errand};
 use super::drive::drive;
 use super::feed::{self, Fed};
 use super::gate::Gate;
@@ -457,13 +459,20 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let mut patience = Patience::default();
         let mut not_before = connect.not_before;
         loop {
-            let pass = self.gate.pass(connect.addr.ip(), not_before).await;
+            let errand = Errand { server: connect.addr, class: Class::expected(connect.plan.depth) };
+            let mut pass = self.gate.pass(errand, not_before).await;
             log::admitted(connect);
             // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
             let shortage = match Box::pin(self.attempt(route, connect)).await {
-                Ok(evidence) => return evidence,
+                Ok(evidence) => {
+                    pass.came_to(Cost::of(&evidence, connect.plan.depth));
+                    return evidence;
+                }
                 Err(shortage) => shortage,
             };
+            if shortage.0.is_some() {
+                pass.came_to(Cost::Nothing);
+            }
             not_before = self.put_off(&shortage);
             drop(pass);
             let now = self.clock.now();
