@@ -2,14 +2,14 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use sshprobe_probes::govern::host::HostGate;
 use sshprobe_probes::govern::ledger::{Cost, Ledger};
 use sshprobe_probes::govern::penalty::Class;
 use sshprobe_probes::govern::rate::Rate;
-use sshprobe_probes::govern::subnet::Subnet;
+use sshprobe_probes::govern::subnet::{Net, Subnet};
 use sshprobe_probes::govern::trouble::LocalBackoff;
 use sshprobe_probes::time::Moment;
 
@@ -28,7 +28,7 @@ pub(super) struct Admission<W> {
     in_flight: usize,
     ready: VecDeque<Waiting<W>>,
     later: BinaryHeap<Later<W>>,
-    crowded: HashMap<IpAddr, VecDeque<Waiting<W>>>,
+    crowded: HashMap<Net, VecDeque<Waiting<W>>>,
     arrivals: u64,
     /// The next token comes at this moment, and somebody waits for it.
     token: Option<Moment>,
@@ -102,7 +102,7 @@ impl<W> Admission<W> {
                 continue;
             }
             if !self.subnet.enter(addr) {
-                self.crowded.entry(neighbourhood(addr)).or_default().push_back(waiting);
+                self.crowded.entry(Net::of(addr)).or_default().push_back(waiting);
                 continue;
             }
             if let Err(again) = self.rate.permit(now) {
@@ -137,7 +137,7 @@ impl<W> Admission<W> {
 
     /// Makes the first of those who wait for a place in the neighbourhood of `addr` ready.
     fn call(&mut self, addr: IpAddr) {
-        let key = neighbourhood(addr);
+        let key = Net::of(addr);
         if let Some(queue) = self.crowded.get_mut(&key) {
             // It has waited longest of all who are ready.
             if let Some(next) = queue.pop_front() {
@@ -163,14 +163,6 @@ impl<W> Admission<W> {
     fn postpone(&mut self, waiting: Waiting<W>, at: Moment) {
         self.arrivals += 1;
         self.later.push(Later { at, arrival: self.arrivals, waiting });
-    }
-}
-
-/// The /24 or /64 of an address, as [`Subnet`] counts.
-fn neighbourhood(addr: IpAddr) -> IpAddr {
-    match addr.to_canonical() {
-        IpAddr::V4(addr) => Ipv4Addr::from_bits(addr.to_bits() & 0xffff_ff00).into(),
-        IpAddr::V6(addr) => Ipv6Addr::from_bits(addr.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 
@@ -200,6 +192,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+    use std::net::Ipv4Addr;
 
     fn at(millis: u64) -> Moment {
         Moment::from_micros(millis * 1000)
@@ -371,7 +364,7 @@ mod tests {
                     prop_assert!(gone.insert(who), "admitted twice");
                     up.push((now + Duration::from_millis(lasts), to));
                     prop_assert!(up.len() <= slots);
-                    let near = up.iter().filter(|(_, other)| neighbourhood(*other) == neighbourhood(to)).count();
+                    let near = up.iter().filter(|(_, other)| Net::of(*other) == Net::of(to)).count();
                     prop_assert!(per_subnet == 0 || near <= per_subnet as usize);
                     prop_assert!(spacing == 0 || up.iter().filter(|(_, other)| *other == to).count() == 1);
                 }
