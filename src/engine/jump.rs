@@ -19,11 +19,12 @@ use sshprobe_probes::time::Moment;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, sleep_until};
 
+use super::connector::ended;
 use super::drive::drive;
 use super::login::log_in;
 use super::names::Resolve;
 use super::route::Route;
-use super::run::{ended, socket_addr};
+use super::run::socket_addr;
 use crate::login::Credentials;
 use crate::login::channel::Session;
 use crate::sys::clock::Clock;

@@ -7,36 +7,30 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use sshprobe_probes::case::{Case, Connect, Next, ResolveFault};
+use sshprobe_probes::case::{Case, ResolveFault};
 use sshprobe_probes::escape::escape;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
+use sshprobe_probes::evidence::LocalTrouble;
 use sshprobe_probes::govern::host::HostGate;
-use sshprobe_probes::govern::ledger::Cost;
-use sshprobe_probes::govern::penalty::Class;
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::subnet::Subnet;
-use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
+use sshprobe_probes::govern::trouble::LocalBackoff;
 use sshprobe_probes::plan::Depth;
-use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::{Host, Target, is_stand_in, stand_in};
-use sshprobe_probes::time::Moment;
 use sshprobe_probes::trust::SshfpSaid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::admission::{Admission, Errand};
-use super::drive::drive;
+use super::admission::Admission;
+use super::connector::Connector;
 use super::feed::{self, Fed};
 use super::gate::Gate;
 use super::log;
-#[cfg(feature = "login")]
-use super::login::log_in;
 use super::names::Resolve;
 use super::options::{Options, Shares, Unfit};
 use super::route::{Assigned, By, Route};
@@ -45,8 +39,7 @@ use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
 use crate::target::Exclusions;
-use crate::transport::seam::LATE;
-use crate::transport::{Opening, PathEnd, Stream, Tcp, Transport};
+use crate::transport::{Tcp, Transport};
 
 /// A resolver keeps its own time; this is for one that does not.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -158,7 +151,14 @@ impl<T: Transport> Engine<T> {
             LocalBackoff::new(shares.connections),
         );
         let works = Arc::new(Works {
-            gate: Arc::new(Gate::new(admission, clock, Arc::clone(&stats))),
+            connector: Connector {
+                gate: Arc::new(Gate::new(admission, clock, Arc::clone(&stats))),
+                #[cfg(feature = "login")]
+                credentials: options.credentials,
+                clock,
+                conntrack: Mutex::new(conntrack),
+                stats: Arc::clone(&stats),
+            },
             usual: Arc::new(Route {
                 transport,
                 settings: options.settings,
@@ -169,11 +169,8 @@ impl<T: Transport> Engine<T> {
             resolver,
             all_addresses: options.all_addresses,
             sshfp: options.sshfp,
-            #[cfg(feature = "login")]
-            credentials: options.credentials,
             exclusions: options.exclusions,
             clock,
-            conntrack: Mutex::new(conntrack),
             cases: Arc::new(Semaphore::new(shares.cases)),
             names: Arc::new(Semaphore::new(shares.names)),
             questions: Semaphore::new(shares.questions),
@@ -194,7 +191,7 @@ impl<T: Transport> Engine<T> {
                 let _ = works.names.acquire_many(names).await;
                 let _ = works.cases.acquire_many(all).await;
             } => {}
-            () = works.gate.attend() => {}
+            () = works.connector.gate.attend() => {}
         }
         Ok(Outcome {
             internal_fault: works.internal.load(Ordering::Relaxed),
@@ -206,17 +203,14 @@ impl<T: Transport> Engine<T> {
 
 /// What all tasks of a run share.
 struct Works<T, R> {
-    gate: Arc<Gate>,
+    connector: Connector,
     /// How targets are reached that have no way of their own.
     usual: Arc<Route<T>>,
     resolver: R,
     all_addresses: bool,
     sshfp: bool,
-    #[cfg(feature = "login")]
-    credentials: Arc<crate::login::Credentials>,
     exclusions: Arc<Exclusions>,
     clock: Clock,
-    conntrack: Mutex<Conntrack>,
     cases: Arc<Semaphore>,
     names: Arc<Semaphore>,
     questions: Semaphore,
@@ -381,7 +375,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// new targets out.
     async fn see(&self, target: &Target, route: &Route<T>, mut case: Case, place: OwnedSemaphorePermit) {
         let work = async {
-            let mut record = self.connections(route, &mut case).await;
+            let mut record = self.connector.connections(route, &mut case).await;
             self.compare(target, route, &mut record).await;
             record
         };
@@ -430,176 +424,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             self.stats.finish();
         }
     }
-
-    /// Makes the connections a case asks for.
-    async fn connections(&self, route: &Route<T>, case: &mut Case) -> Box<Record> {
-        let mut before: Option<Connect> = None;
-        loop {
-            let now = self.clock.now();
-            match case.next(now) {
-                Next::Connect(connect) => {
-                    if let Some(before) = &before {
-                        log::again(before, &connect, now);
-                    }
-                    let evidence = self.connection(route, &connect).await;
-                    log::ended(&evidence, connect.plan.depth);
-                    case.add(evidence);
-                    before = Some(connect);
-                }
-                Next::Done(record) => {
-                    log::done(&record);
-                    return record;
-                }
-            }
-        }
-    }
-
-    /// Makes one connection, however often this machine is short of something.
-    async fn connection(&self, route: &Route<T>, connect: &Connect) -> Evidence {
-        let mut patience = Patience::default();
-        let mut not_before = connect.not_before;
-        loop {
-            let errand = Errand { server: connect.addr, class: Class::expected(connect.plan.depth) };
-            let mut pass = self.gate.pass(errand, not_before).await;
-            log::admitted(connect);
-            // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
-            let shortage = match Box::pin(self.attempt(route, connect)).await {
-                Ok(evidence) => {
-                    pass.came_to(Cost::of(&evidence, connect.plan.depth));
-                    return evidence;
-                }
-                Err(shortage) => shortage,
-            };
-            if shortage.0.is_some() {
-                pass.came_to(Cost::Nothing);
-            }
-            not_before = self.put_off(&shortage);
-            drop(pass);
-            let now = self.clock.now();
-            log::short(connect.addr, shortage.0, not_before.since(now));
-            if patience.exhausted(now) {
-                let mut evidence = Evidence::new(connect.addr, now);
-                evidence.path.errno = shortage.0;
-                evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
-                return evidence;
-            }
-        }
-    }
-
-    /// When a connection that ran into a shortage may be tried again.
-    ///
-    /// connect() says EADDRNOTAVAIL where no local port, or no local address at all, is left towards that one destination:
-    /// others lack nothing, and lose no slot by it.
-    fn put_off(&self, shortage: &Shortage) -> Moment {
-        if shortage.0 == Some(Errno::EADDRNOTAVAIL) {
-            self.stats.trouble();
-            return self.clock.now() + LocalBackoff::LONGEST_WAIT;
-        }
-        self.gate.trouble()
-    }
-
-    /// Opens a connection and converses.
-    async fn attempt(&self, route: &Route<T>, connect: &Connect) -> Result<Evidence, Shortage> {
-        self.conntrack().look(self.clock.now());
-        let (mut stream, mut probe) = match route.transport.open(connect).await {
-            Opening::Up(stream, evidence) => {
-                #[cfg(feature = "login")]
-                if let Some(order) = &connect.login {
-                    log::connected(&evidence);
-                    self.gate.recovered();
-                    let logged_in = log_in(
-                        stream,
-                        evidence,
-                        connect,
-                        order,
-                        route.credentials.as_ref().unwrap_or(&self.credentials),
-                        self.clock,
-                        false,
-                    );
-                    let (evidence, end, _) = Box::pin(logged_in).await;
-                    return ended(route, connect, evidence, end);
-                }
-                (stream, self.probe(connect, evidence)?)
-            }
-            Opening::Down(evidence) => return self.down(route, connect, evidence),
-            Opening::Short(errno) => return Err(Shortage(Some(errno))),
-        };
-        self.gate.recovered();
-        let leave = drive(&mut stream, &mut probe, self.clock).await;
-        let left = self.clock.now();
-        let end = stream.leave(leave).await;
-        ended(route, connect, probe.into_evidence(left), end)
-    }
-
-    /// A probe for a connection that is up.
-    fn probe(&self, connect: &Connect, evidence: Evidence) -> Result<Probe, Shortage> {
-        log::connected(&evidence);
-        // Randomness is a resource of this machine like any other.
-        let seed = entropy::seed().map_err(|_| Shortage(None))?;
-        Ok(Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now()))
-    }
-
-    /// A connection that did not come up: the target's answer, or this machine's own silence.
-    fn down(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
-        if let Some(silence) = silence(&evidence, route, connect) {
-            if overslept(&evidence, silence) {
-                return Err(Shortage(None));
-            }
-            let mut conntrack = self.conntrack();
-            conntrack.look(self.clock.now());
-            if conntrack.full_since(silence.since) {
-                return Err(Shortage(None));
-            }
-        }
-        self.gate.recovered();
-        Ok(evidence)
-    }
-
-    fn conntrack(&self) -> MutexGuard<'_, Conntrack> {
-        self.conntrack.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
-
-/// A connection that is over, with what the way to the target knows of its end.
-pub(super) fn ended<T>(
-    route: &Route<T>,
-    connect: &Connect,
-    mut evidence: Evidence,
-    end: PathEnd,
-) -> Result<Evidence, Shortage> {
-    if evidence.fault.is_some() && evidence.path.icmp.is_none() {
-        evidence.path.icmp = end.icmp;
-    }
-    evidence.tunnel = end.tunnel.or(evidence.tunnel);
-    if silence(&evidence, route, connect).is_some_and(|silence| overslept(&evidence, silence)) {
-        return Err(Shortage(None));
-    }
-    Ok(evidence)
-}
-
-/// The silence that a connection ended by, if it did: of the target, or of whatever is on the way to it.
-fn silence<T>(evidence: &Evidence, route: &Route<T>, connect: &Connect) -> Option<Silence> {
-    let since = evidence.started;
-    match evidence.fault {
-        Some(Fault::Timeout | Fault::Lost) => Some(Silence { since, due: since + connect.plan.timeout }),
-        Some(Fault::ConnectTimeout) => {
-            Some(Silence { since, due: since + route.connect_timeout.min(connect.plan.timeout) })
-        }
-        Some(Fault::Tunnel) => evidence.tunnel.as_ref()?.silence,
-        _ => None,
-    }
-}
-
-/// Whether the end of a silence was noticed much too late. The answer may have lain in the socket all the while, so that it is
-/// nobody else's.
-fn overslept(evidence: &Evidence, silence: Silence) -> bool {
-    evidence.ended.since(silence.due) > LATE
-}
-
-/// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
-/// has want of CPU.
-#[derive(Debug)]
-pub(super) struct Shortage(pub(super) Option<Errno>);
 
 pub(super) fn socket_addr(addr: IpAddr, scope: u32, port: u16) -> SocketAddr {
     match addr {

@@ -64,7 +64,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             let host = Host::Addr(first.ip(), 0);
             let target = Target { host, place: None, ..target.clone() };
             let mut case = self.case(&target, &route, addrs, None);
-            return self.connections(&route, &mut case).await;
+            return self.connector.connections(&route, &mut case).await;
         }
         let run = &route.settings.run;
         let Some((name, fault)) = last else {

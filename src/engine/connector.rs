@@ -1,0 +1,211 @@
+//! Makes connections: through the gate, and judged for whether their end was anybody else's than this machine's.
+//!
+//! There is one of it in a run. Whoever has connections made, for a target or for a host on the way to one, has them made here.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sshprobe_probes::case::{Case, Connect, Next};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
+use sshprobe_probes::govern::ledger::Cost;
+use sshprobe_probes::govern::penalty::Class;
+use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
+use sshprobe_probes::probe::Probe;
+use sshprobe_probes::record::Record;
+use sshprobe_probes::time::Moment;
+
+use super::admission::Errand;
+use super::drive::drive;
+use super::gate::Gate;
+use super::log;
+#[cfg(feature = "login")]
+use super::login::log_in;
+use super::route::Route;
+use super::stats::Stats;
+use crate::sys::clock::Clock;
+use crate::sys::conntrack::Conntrack;
+use crate::sys::entropy;
+use crate::transport::seam::LATE;
+use crate::transport::{Opening, PathEnd, Stream, Transport};
+
+/// What every connection of a run is made with.
+#[derive(Debug)]
+pub(super) struct Connector {
+    pub(super) gate: Arc<Gate>,
+    /// What is logged in with where the way has nothing of its own.
+    #[cfg(feature = "login")]
+    pub(super) credentials: Arc<crate::login::Credentials>,
+    pub(super) clock: Clock,
+    pub(super) conntrack: Mutex<Conntrack>,
+    pub(super) stats: Arc<Stats>,
+}
+
+impl Connector {
+    /// Makes the connections a case asks for.
+    pub(super) async fn connections<T: Transport>(&self, route: &Route<T>, case: &mut Case) -> Box<Record> {
+        let mut before: Option<Connect> = None;
+        loop {
+            let now = self.clock.now();
+            match case.next(now) {
+                Next::Connect(connect) => {
+                    if let Some(before) = &before {
+                        log::again(before, &connect, now);
+                    }
+                    let evidence = self.connection(route, &connect).await;
+                    log::ended(&evidence, connect.plan.depth);
+                    case.add(evidence);
+                    before = Some(connect);
+                }
+                Next::Done(record) => {
+                    log::done(&record);
+                    return record;
+                }
+            }
+        }
+    }
+
+    /// Makes one connection, however often this machine is short of something.
+    async fn connection<T: Transport>(&self, route: &Route<T>, connect: &Connect) -> Evidence {
+        let mut patience = Patience::default();
+        let mut not_before = connect.not_before;
+        loop {
+            let errand = Errand { server: connect.addr, class: Class::expected(connect.plan.depth) };
+            let mut pass = self.gate.pass(errand, not_before).await;
+            log::admitted(connect);
+            // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
+            let shortage = match Box::pin(self.attempt(route, connect)).await {
+                Ok(evidence) => {
+                    pass.came_to(Cost::of(&evidence, connect.plan.depth));
+                    return evidence;
+                }
+                Err(shortage) => shortage,
+            };
+            if shortage.0.is_some() {
+                pass.came_to(Cost::Nothing);
+            }
+            not_before = self.put_off(&shortage);
+            drop(pass);
+            let now = self.clock.now();
+            log::short(connect.addr, shortage.0, not_before.since(now));
+            if patience.exhausted(now) {
+                let mut evidence = Evidence::new(connect.addr, now);
+                evidence.path.errno = shortage.0;
+                evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
+                return evidence;
+            }
+        }
+    }
+
+    /// When a connection that ran into a shortage may be tried again.
+    ///
+    /// connect() says EADDRNOTAVAIL where no local port, or no local address at all, is left towards that one destination:
+    /// others lack nothing, and lose no slot by it.
+    fn put_off(&self, shortage: &Shortage) -> Moment {
+        if shortage.0 == Some(Errno::EADDRNOTAVAIL) {
+            self.stats.trouble();
+            return self.clock.now() + LocalBackoff::LONGEST_WAIT;
+        }
+        self.gate.trouble()
+    }
+
+    /// Opens a connection and converses.
+    async fn attempt<T: Transport>(&self, route: &Route<T>, connect: &Connect) -> Result<Evidence, Shortage> {
+        self.conntrack().look(self.clock.now());
+        let (mut stream, mut probe) = match route.transport.open(connect).await {
+            Opening::Up(stream, evidence) => {
+                #[cfg(feature = "login")]
+                if let Some(order) = &connect.login {
+                    log::connected(&evidence);
+                    self.gate.recovered();
+                    let logged_in = log_in(
+                        stream,
+                        evidence,
+                        connect,
+                        order,
+                        route.credentials.as_ref().unwrap_or(&self.credentials),
+                        self.clock,
+                        false,
+                    );
+                    let (evidence, end, _) = Box::pin(logged_in).await;
+                    return ended(route, connect, evidence, end);
+                }
+                (stream, self.probe(connect, evidence)?)
+            }
+            Opening::Down(evidence) => return self.down(route, connect, evidence),
+            Opening::Short(errno) => return Err(Shortage(Some(errno))),
+        };
+        self.gate.recovered();
+        let leave = drive(&mut stream, &mut probe, self.clock).await;
+        let left = self.clock.now();
+        let end = stream.leave(leave).await;
+        ended(route, connect, probe.into_evidence(left), end)
+    }
+
+    /// A probe for a connection that is up.
+    fn probe(&self, connect: &Connect, evidence: Evidence) -> Result<Probe, Shortage> {
+        log::connected(&evidence);
+        // Randomness is a resource of this machine like any other.
+        let seed = entropy::seed().map_err(|_| Shortage(None))?;
+        Ok(Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now()))
+    }
+
+    /// A connection that did not come up: the target's answer, or this machine's own silence.
+    fn down<T>(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
+        if let Some(silence) = silence(&evidence, route, connect) {
+            if overslept(&evidence, silence) {
+                return Err(Shortage(None));
+            }
+            let mut conntrack = self.conntrack();
+            conntrack.look(self.clock.now());
+            if conntrack.full_since(silence.since) {
+                return Err(Shortage(None));
+            }
+        }
+        self.gate.recovered();
+        Ok(evidence)
+    }
+
+    fn conntrack(&self) -> MutexGuard<'_, Conntrack> {
+        self.conntrack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is over, with what the way to the target knows of its end.
+pub(super) fn ended<T>(
+    route: &Route<T>,
+    connect: &Connect,
+    mut evidence: Evidence,
+    end: PathEnd,
+) -> Result<Evidence, Shortage> {
+    if evidence.fault.is_some() && evidence.path.icmp.is_none() {
+        evidence.path.icmp = end.icmp;
+    }
+    evidence.tunnel = end.tunnel.or(evidence.tunnel);
+    if silence(&evidence, route, connect).is_some_and(|silence| overslept(&evidence, silence)) {
+        return Err(Shortage(None));
+    }
+    Ok(evidence)
+}
+
+/// The silence that a connection ended by, if it did: of the target, or of whatever is on the way to it.
+fn silence<T>(evidence: &Evidence, route: &Route<T>, connect: &Connect) -> Option<Silence> {
+    let since = evidence.started;
+    match evidence.fault {
+        Some(Fault::Timeout | Fault::Lost) => Some(Silence { since, due: since + connect.plan.timeout }),
+        Some(Fault::ConnectTimeout) => {
+            Some(Silence { since, due: since + route.connect_timeout.min(connect.plan.timeout) })
+        }
+        Some(Fault::Tunnel) => evidence.tunnel.as_ref()?.silence,
+        _ => None,
+    }
+}
+
+/// Whether the end of a silence was noticed much too late. The answer may have lain in the socket all the while, so that it is
+/// nobody else's.
+fn overslept(evidence: &Evidence, silence: Silence) -> bool {
+    evidence.ended.since(silence.due) > LATE
+}
+
+/// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
+/// has want of CPU.
+#[derive(Debug)]
+pub(super) struct Shortage(pub(super) Option<Errno>);
