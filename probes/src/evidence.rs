@@ -152,6 +152,15 @@ impl Evidence {
         }
     }
 
+    /// How long TCP's handshake took, where it was the target that answered it: with a SYN-ACK, or with a reset.
+    #[must_use]
+    pub fn handshake(&self) -> Option<Duration> {
+        let refused = self.fault == Some(Fault::Connect)
+            && self.path.errno == Some(Errno::ECONNREFUSED)
+            && self.path.icmp.is_none();
+        self.timing.connect.filter(|_| refused || self.connected())
+    }
+
     /// The value of the EXT_INFO extension `name`, if the server sent it. The last one sent counts (RFC 8308 section 2.4).
     #[must_use]
     pub fn extension(&self, name: &[u8]) -> Option<&[u8]> {

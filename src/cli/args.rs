@@ -315,7 +315,8 @@ pub struct ProbeArgs {
 /// How patiently one connection is made.
 #[derive(Debug, Args)]
 pub struct PatienceArgs {
-    /// How long one connect may take; under 3.5s an unreachable host looks silent [default: 5s]
+    /// How long one connect may take, and down to 3.5s where the round trips of a network are known to be short; under 3.5s an
+    /// unreachable host looks silent [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = values::span, allow_hyphen_values = true)]
     pub connect_timeout: Option<Duration>,
     /// How long one whole connection may take; waiting for its turn is not counted

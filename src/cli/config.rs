@@ -425,6 +425,7 @@ impl Config {
             Settings { retries: self.retries, per_host: self.per_host, trust, ..(*options.settings).clone() };
         options.settings = Arc::new(settings);
         options.connect_timeout = self.connect_timeout;
+        options.adaptive = !self.given.connect_timeout;
         options.concurrency = self.concurrency;
         options.rate = self.rate;
         options.per_subnet = self.per_subnet;

@@ -5,10 +5,12 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use sshprobe_probes::govern::congestion::Congestion;
 use sshprobe_probes::govern::host::HostGate;
 use sshprobe_probes::govern::ledger::{Cost, Ledger};
 use sshprobe_probes::govern::penalty::Class;
 use sshprobe_probes::govern::rate::Rate;
+use sshprobe_probes::govern::roundtrip::RoundTrips;
 use sshprobe_probes::govern::subnet::{Net, Subnet};
 use sshprobe_probes::govern::trouble::LocalBackoff;
 use sshprobe_probes::time::Moment;
@@ -25,6 +27,8 @@ pub(super) struct Admission<W> {
     hosts: HostGate,
     ledger: Ledger,
     backoff: LocalBackoff,
+    congestion: Congestion,
+    trips: RoundTrips,
     in_flight: usize,
     ready: VecDeque<Waiting<W>>,
     later: BinaryHeap<Later<W>>,
@@ -40,6 +44,21 @@ pub(super) struct Errand {
     pub(super) server: SocketAddr,
     /// What the server may charge for it, at worst.
     pub(super) class: Class,
+    /// How long its connect may take, less where the round trips there are known; `None` where they cannot be.
+    pub(super) within: Option<Duration>,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Upshot {
+    pub(super) cost: Cost,
+    /// How long the target's answer to the handshake took, where it was the target's.
+    pub(super) heard: Option<Duration>,
+}
+
+impl Upshot {
+    /// Nothing left this machine.
+    pub(super) const NOTHING: Self = Self { cost: Cost::Nothing, heard: None };
 }
 
 impl Errand {
@@ -63,12 +82,15 @@ struct Later<W> {
 
 impl<W> Admission<W> {
     pub(super) fn new(rate: Rate, subnet: Subnet, hosts: HostGate, backoff: LocalBackoff) -> Self {
+        let congestion = Congestion::new(backoff.allowed());
         Self {
             rate,
             subnet,
             hosts,
             ledger: Ledger::new(),
             backoff,
+            congestion,
+            trips: RoundTrips::new(),
             in_flight: 0,
             ready: VecDeque::new(),
             later: BinaryHeap::new(),
@@ -90,7 +112,7 @@ impl<W> Admission<W> {
             self.ready.push_back(first.waiting);
         }
         self.token = None;
-        while self.in_flight < self.backoff.allowed() {
+        while self.in_flight < self.backoff.allowed().min(self.congestion.allowed()) {
             let waiting = self.ready.pop_front()?;
             let (addr, errand) = (waiting.errand.addr(), waiting.errand);
             let bearable = self.hosts.may_start(addr, now);
@@ -114,7 +136,8 @@ impl<W> Admission<W> {
             self.hosts.started(addr);
             self.ledger.started(errand.server, errand.class);
             self.in_flight += 1;
-            return Some((waiting.who, errand));
+            let within = errand.within.map(|most| self.trips.patience(addr, most));
+            return Some((waiting.who, Errand { within, ..errand }));
         }
         None
     }
@@ -125,14 +148,19 @@ impl<W> Admission<W> {
         later.into_iter().chain(self.token).min()
     }
 
-    /// A connection is over, and came to this.
-    pub(super) fn leave(&mut self, errand: Errand, cost: Cost, now: Moment) {
+    /// A connection is over, and came to this. Whether an answer was to a SYN that the kernel had to send again.
+    pub(super) fn leave(&mut self, errand: Errand, upshot: Upshot, now: Moment) -> bool {
         let addr = errand.addr();
+        let resent = upshot.heard.is_some_and(|took| self.trips.answered(addr, took));
+        if upshot.heard.is_some() {
+            self.congestion.answered(resent, self.in_flight, now);
+        }
         self.in_flight = self.in_flight.saturating_sub(1);
         self.hosts.ended(addr, now);
-        self.ledger.ended(errand.server, errand.class, cost, now);
+        self.ledger.ended(errand.server, errand.class, upshot.cost, now);
         self.subnet.leave(addr);
         self.call(addr);
+        resent
     }
 
     /// Makes the first of those who wait for a place in the neighbourhood of `addr` ready.
@@ -203,7 +231,7 @@ mod tests {
     }
 
     fn errand(addr: IpAddr) -> Errand {
-        Errand { server: (addr, 22).into(), class: Class::InvalidUser }
+        Errand { server: (addr, 22).into(), class: Class::InvalidUser, within: None }
     }
 
     fn admission(rate: u32, subnet: u32, spacing: u64, slots: usize) -> Admission<u32> {
@@ -227,7 +255,7 @@ mod tests {
         }
         assert_eq!(all(&mut admission, at(0)), [0, 1]);
         assert_eq!(admission.wake_at(), None, "only a leaver can change that");
-        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(5));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(5));
         assert_eq!(all(&mut admission, at(5)), [2]);
     }
 
@@ -238,7 +266,7 @@ mod tests {
         admission.want(1, errand(addr(0, 2)), at(0));
         assert_eq!(all(&mut admission, at(0)), [1]);
         assert_eq!(admission.wake_at(), Some(at(5000)));
-        admission.leave(errand(addr(0, 2)), Cost::Nothing, at(10));
+        admission.leave(errand(addr(0, 2)), Upshot::NOTHING, at(10));
         assert_eq!(all(&mut admission, at(4999)), [0u32; 0]);
         assert_eq!(all(&mut admission, at(5000)), [0]);
     }
@@ -251,11 +279,11 @@ mod tests {
         admission.want(2, errand(addr(0, 3)), at(0));
         admission.want(3, errand(addr(1, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0, 3]);
-        admission.leave(errand(addr(1, 1)), Cost::Nothing, at(1));
+        admission.leave(errand(addr(1, 1)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [0u32; 0], "somebody left another one");
-        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(1));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [1]);
-        admission.leave(errand(addr(0, 2)), Cost::Nothing, at(1));
+        admission.leave(errand(addr(0, 2)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [2]);
         assert!(admission.crowded.is_empty());
     }
@@ -266,7 +294,7 @@ mod tests {
         admission.want(0, errand(addr(0, 1)), at(0));
         admission.want(1, errand(addr(0, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(100));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(100));
         let mut now = at(100);
         let mut admitted = Vec::new();
         while admitted.is_empty() {
@@ -284,7 +312,11 @@ mod tests {
         }
         assert_eq!(all(&mut admission, at(0)), [0, 1], "5 s each, of 12");
         for _ in 0..2 {
-            admission.leave(errand(addr(0, 1)), Cost::Charged(Class::InvalidUser), at(10));
+            admission.leave(
+                errand(addr(0, 1)),
+                Upshot { cost: Cost::Charged(Class::InvalidUser), heard: None },
+                at(10),
+            );
         }
         assert_eq!(all(&mut admission, at(2990)), [0u32; 0]);
         let mut now = at(2990);
@@ -297,17 +329,52 @@ mod tests {
     }
 
     #[test]
+    fn a_connect_is_given_less_time_where_round_trips_are_known_to_be_short() {
+        let mut admission = admission(0, 0, 0, 10);
+        let most = Duration::from_secs(5);
+        let direct = |host| Errand { within: Some(most), ..errand(addr(0, host)) };
+        let within = |admission: &mut Admission<u32>, errand| {
+            admission.want(0, errand, at(0));
+            admission.admit(at(0)).expect("room").1.within
+        };
+        assert_eq!(within(&mut admission, direct(1)), Some(most));
+        let heard = Upshot { cost: Cost::Nothing, heard: Some(Duration::from_millis(3)) };
+        assert!(!admission.leave(direct(1), heard, at(3)));
+        assert_eq!(within(&mut admission, direct(2)), Some(RoundTrips::LEAST));
+        assert_eq!(within(&mut admission, errand(addr(0, 3))), None, "a tunnel is no handshake with the target");
+    }
+
+    #[test]
+    fn a_network_that_begins_to_lose_what_is_sent_gets_less_at_a_time() {
+        let mut admission = admission(0, 0, 0, 30);
+        let upshot = |millis| Upshot { cost: Cost::Nothing, heard: Some(Duration::from_millis(millis)) };
+        let turn = |admission: &mut Admission<u32>, now, took| {
+            for who in 0..64 {
+                admission.want(who, errand(addr(0, 1)), at(now));
+                let _ = all(admission, at(now));
+                admission.leave(errand(addr(0, 1)), upshot(took), at(now));
+            }
+        };
+        turn(&mut admission, 0, 2);
+        turn(&mut admission, 10_000, 1003);
+        for who in 0..60 {
+            admission.want(who, errand(addr(0, u8::try_from(who).unwrap())), at(20_000));
+        }
+        assert!(all(&mut admission, at(20_000)).len() < 30);
+    }
+
+    #[test]
     fn a_place_that_the_first_in_line_cannot_use_yet_goes_to_the_next() {
         let mut admission = admission(0, 1, 1200, 10);
         admission.want(0, errand(addr(0, 1)), at(0));
         admission.want(1, errand(addr(0, 2)), at(0));
         admission.want(2, errand(addr(0, 3)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(1));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [1]);
         admission.want(3, errand(addr(0, 1)), at(2));
         assert_eq!(all(&mut admission, at(2)), [0u32; 0], "the host of 3 has not had its rest, and 2 finds no place");
-        admission.leave(errand(addr(0, 2)), Cost::Nothing, at(3));
+        admission.leave(errand(addr(0, 2)), Upshot::NOTHING, at(3));
         assert_eq!(all(&mut admission, at(3)), [2]);
     }
 
@@ -316,7 +383,7 @@ mod tests {
         let mut admission = admission(10, 1, 0, 10);
         admission.want(0, errand(addr(0, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.leave(errand(addr(0, 1)), Cost::Nothing, at(0));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(0));
         admission.want(1, errand(addr(0, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0u32; 0]);
         let token = admission.wake_at().expect("a token comes");
@@ -335,7 +402,7 @@ mod tests {
         let again = admission.trouble(at(1));
         assert!(again > at(1));
         for last in 0..15 {
-            admission.leave(errand(addr(0, last)), Cost::Nothing, at(2));
+            admission.leave(errand(addr(0, last)), Upshot::NOTHING, at(2));
         }
         assert_eq!(all(&mut admission, at(2)).len(), 4, "19 of 29 may be up");
     }
@@ -376,7 +443,7 @@ mod tests {
                 up.sort_unstable();
                 while up.first().is_some_and(|(end, _)| *end <= now) {
                     let (_, to) = up.remove(0);
-                    admission.leave(errand(to), Cost::Nothing, now);
+                    admission.leave(errand(to), Upshot::NOTHING, now);
                 }
             }
             prop_assert!(admission.crowded.is_empty() && admission.later.is_empty() && admission.ready.is_empty());

@@ -3,6 +3,7 @@
 //! There is one of it in a run. Whoever has connections made, for a target or for a host on the way to one, has them made here.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sshprobe_probes::case::{Case, Connect, Next};
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
@@ -11,9 +12,10 @@ use sshprobe_probes::govern::penalty::Class;
 use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
 use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
+use sshprobe_probes::target::is_stand_in;
 use sshprobe_probes::time::Moment;
 
-use super::admission::Errand;
+use super::admission::{Errand, Upshot};
 use super::drive::drive;
 use super::gate::Gate;
 use super::log;
@@ -36,6 +38,8 @@ pub(super) struct Connector {
     pub(super) credentials: Arc<crate::login::Credentials>,
     pub(super) clock: Clock,
     pub(super) conntrack: Mutex<Conntrack>,
+    /// Connects that may take so long are given less where round trips are known to be short.
+    pub(super) adaptive: Option<Duration>,
     pub(super) stats: Arc<Stats>,
 }
 
@@ -46,11 +50,11 @@ impl Connector {
         loop {
             let now = self.clock.now();
             match case.next(now) {
-                Next::Connect(connect) => {
+                Next::Connect(mut connect) => {
                     if let Some(before) = &before {
                         log::again(before, &connect, now);
                     }
-                    let evidence = self.connection(route, &connect).await;
+                    let evidence = self.connection(route, &mut connect).await;
                     log::ended(&evidence, connect.plan.depth);
                     case.add(evidence);
                     before = Some(connect);
@@ -64,23 +68,28 @@ impl Connector {
     }
 
     /// Makes one connection, however often this machine is short of something.
-    async fn connection<T: Transport>(&self, route: &Route<T>, connect: &Connect) -> Evidence {
+    async fn connection<T: Transport>(&self, route: &Route<T>, connect: &mut Connect) -> Evidence {
         let mut patience = Patience::default();
         let mut not_before = connect.not_before;
         loop {
-            let errand = Errand { server: connect.addr, class: Class::expected(connect.plan.depth) };
-            let mut pass = self.gate.pass(errand, not_before).await;
+            let within = self.adaptive.filter(|most| {
+                *most == route.connect_timeout && route.transport.shakes_hands() && !is_stand_in(connect.addr.ip())
+            });
+            let class = Class::expected(connect.plan.depth);
+            let mut pass = self.gate.pass(Errand { server: connect.addr, class, within }, not_before).await;
+            connect.patience = pass.within();
             log::admitted(connect);
             // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
             let shortage = match Box::pin(self.attempt(route, connect)).await {
                 Ok(evidence) => {
-                    pass.came_to(Cost::of(&evidence, connect.plan.depth));
+                    let heard = evidence.handshake().filter(|_| within.is_some());
+                    pass.came_to(Upshot { cost: Cost::of(&evidence, connect.plan.depth), heard });
                     return evidence;
                 }
                 Err(shortage) => shortage,
             };
             if shortage.0.is_some() {
-                pass.came_to(Cost::Nothing);
+                pass.came_to(Upshot::NOTHING);
             }
             not_before = self.put_off(&shortage);
             drop(pass);
@@ -189,11 +198,10 @@ pub(super) fn ended<T>(
 /// The silence that a connection ended by, if it did: of the target, or of whatever is on the way to it.
 fn silence<T>(evidence: &Evidence, route: &Route<T>, connect: &Connect) -> Option<Silence> {
     let since = evidence.started;
+    let within = connect.patience.unwrap_or(route.connect_timeout);
     match evidence.fault {
         Some(Fault::Timeout | Fault::Lost) => Some(Silence { since, due: since + connect.plan.timeout }),
-        Some(Fault::ConnectTimeout) => {
-            Some(Silence { since, due: since + route.connect_timeout.min(connect.plan.timeout) })
-        }
+        Some(Fault::ConnectTimeout) => Some(Silence { since, due: since + within.min(connect.plan.timeout) }),
         Some(Fault::Tunnel) => evidence.tunnel.as_ref()?.silence,
         _ => None,
     }

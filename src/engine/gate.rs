@@ -1,13 +1,14 @@
 //! Admission with waiting: a task asks for a pass, and holds it while its connection is up.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sshprobe_probes::govern::ledger::Cost;
 use sshprobe_probes::time::Moment;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep_until;
 
-use super::admission::{Admission, Errand};
+use super::admission::{Admission, Errand, Upshot};
 use super::stats::Stats;
 use crate::sys::clock::Clock;
 
@@ -33,13 +34,18 @@ struct State {
 pub(super) struct Pass {
     gate: Option<Arc<Gate>>,
     errand: Errand,
-    cost: Cost,
+    upshot: Upshot,
 }
 
 impl Pass {
+    /// How long the connect may take, where round trips are learned from.
+    pub(super) fn within(&self) -> Option<Duration> {
+        self.errand.within
+    }
+
     /// What became of the connection. Of one that nobody knows the end of, the worst is assumed.
-    pub(super) fn came_to(&mut self, cost: Cost) {
-        self.cost = cost;
+    pub(super) fn came_to(&mut self, upshot: Upshot) {
+        self.upshot = upshot;
     }
 }
 
@@ -96,12 +102,12 @@ impl Gate {
             let now = self.clock.now();
             let Some((who, errand)) = state.admission.admit(now) else { break };
             self.stats.enter();
-            let pass = Pass { gate: Some(Arc::clone(self)), errand, cost: Cost::Charged(errand.class) };
+            let pass = Pass { gate: Some(Arc::clone(self)), errand, upshot: unknown(errand) };
             if let Err(mut pass) = who.send(pass) {
                 // Whoever asked was cancelled meanwhile. Dropped as it is, the pass would take the lock that is held here.
                 pass.gate = None;
                 self.stats.exit();
-                state.admission.leave(errand, Cost::Nothing, now);
+                state.admission.leave(errand, Upshot::NOTHING, now);
             }
         }
         let next = state.admission.wake_at();
@@ -119,11 +125,19 @@ impl Gate {
     }
 }
 
+/// The worst that can have become of a connection.
+fn unknown(errand: Errand) -> Upshot {
+    Upshot { cost: Cost::Charged(errand.class), heard: None }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(gate) = self.gate.take() {
             gate.stats.exit();
-            gate.lock().admission.leave(self.errand, self.cost, gate.clock.now());
+            let resent = gate.lock().admission.leave(self.errand, self.upshot, gate.clock.now());
+            if self.upshot.heard.is_some() {
+                gate.stats.answer(resent);
+            }
             gate.open();
         }
     }
@@ -138,10 +152,9 @@ mod tests {
     use sshprobe_probes::govern::subnet::Subnet;
     use sshprobe_probes::govern::trouble::LocalBackoff;
     use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-    use std::time::Duration;
 
     const ERRAND: Errand =
-        Errand { server: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 22), class: Class::NoAuth };
+        Errand { server: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 22), class: Class::NoAuth, within: None };
 
     fn gate(slots: usize) -> (Arc<Gate>, Arc<Stats>) {
         let stats = Arc::<Stats>::default();

@@ -26,6 +26,9 @@ pub struct Options {
     pub clock: Clock,
     /// How long one connect may take.
     pub connect_timeout: Duration,
+    /// A connect is given less than [`Self::connect_timeout`] where round trips are known to be short, but never less than
+    /// [`RoundTrips::LEAST`](sshprobe_probes::govern::roundtrip::RoundTrips::LEAST).
+    pub adaptive: bool,
     /// Connections in flight. Lowered where descriptors are short.
     pub concurrency: usize,
     /// New connections a second, ramped up; 0 lifts the limit.
@@ -99,6 +102,7 @@ impl Options {
             settings: Arc::new(settings),
             clock,
             connect_timeout: Duration::from_secs(5),
+            adaptive: true,
             concurrency: 1000,
             rate: 1000,
             per_subnet: 256,

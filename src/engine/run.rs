@@ -157,6 +157,7 @@ impl<T: Transport> Engine<T> {
                 credentials: options.credentials,
                 clock,
                 conntrack: Mutex::new(conntrack),
+                adaptive: options.adaptive.then_some(options.connect_timeout),
                 stats: Arc::clone(&stats),
             },
             usual: Arc::new(Route {
@@ -417,11 +418,12 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 
     async fn hand_on(&self, record: Box<Record>) {
+        let speaking = record.ident.is_some();
         if self.sink.send(record).await.is_err() {
             self.sink_closed.store(true, Ordering::Relaxed);
             self.stop.cancel();
         } else {
-            self.stats.finish();
+            self.stats.finish(speaking);
         }
     }
 }

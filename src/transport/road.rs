@@ -99,6 +99,10 @@ impl Transport for Road {
         each!(self, Road, way => way.leads_to(host))
     }
 
+    fn shakes_hands(&self) -> bool {
+        matches!(self, Road::Tcp(_))
+    }
+
     #[cfg(feature = "iap")]
     fn beside(&self, host: &Host) -> Option<(Self, Vec<String>)> {
         let Self::Iap(iap) = self else { return None };

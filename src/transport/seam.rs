@@ -31,6 +31,11 @@ pub trait Transport: Send + Sync + 'static {
         !matches!(host, Host::Iap(_))
     }
 
+    /// Whether opening is TCP's handshake with the target itself: how long that takes tells of the network between.
+    fn shakes_hands(&self) -> bool {
+        false
+    }
+
     /// A way without what stands between, to compare with, and the names and addresses under which such a host may be found
     /// there; `None` where nobody asked for a comparison.
     fn beside(&self, _: &Host) -> Option<(Self, Vec<String>)>
