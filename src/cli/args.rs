@@ -103,7 +103,7 @@ const MORE_KEYS_HELP: &str = "\
 `sshprobe keys --help` lists every option.";
 
 pub(super) const AFTER_HELP: &str = "\
-Targets:    host  host:port  user@host  10.0.0.1  [2001:db8::1]:22  fe80::1%eth0
+Targets:    host  host:port  user@host  ssh://user@host:port  10.0.0.1  [2001:db8::1]:22  fe80::1%eth0
             10.0.0.0/24:22  10.0.0.0/24:22,2222  10.0.0.1-50  [2001:db8::]/120:22
             iap://PROJECT/ZONE/INSTANCE[:PORT][?interface=nic0]
             iap://PROJECT/REGION/NETWORK/GROUP/HOST[:PORT]
