@@ -266,8 +266,30 @@ fn excluded_is_excluded_by_whatever_name() {
     );
     let (records, _) = sweep(&["-F", &config, "--exclude", "127.0.0.0/8,db.example", "a", "b"]);
     for record in records {
-        assert_eq!(record["code"], "local-policy", "{record}");
+        assert_eq!((&record["code"], &record["arg"]), (&"local-policy".into(), &"excluded".into()), "{record}");
         assert_eq!(record["detail"], "not probed: what it stands for is excluded");
+    }
+    // What was asked for is no failure, whether it is excluded by its own name, where it leads, or what the DNS says of it.
+    for (args, records, code) in [
+        (&["--exclude", "a", "a", "c"][..], 1, 0),
+        (&["--exclude", "127.0.0.0/8", "a", "c"], 2, 0),
+        (&["-F", "none", "--exclude", "127.0.0.0/8,::1", "localhost"], 1, 0),
+        (&["--exclude", "127.0.0.0/8", "--fail-on", "any", "a", "c"], 2, 1),
+        (&["--exclude", "127.0.0.0/8", "--fail-on", "local-error", "a"], 1, 1),
+        // A host that can be reached through an excluded one alone is not excluded itself.
+        (&["--exclude", "127.0.0.0/8", "d"], 1, 1),
+    ] {
+        let config = ground.file(
+            "more",
+            &format!(
+                "Host a\n  HostName 127.0.0.1\nHost c\n  HostName 127.0.0.1\n  Port {port}\n  ProxyCommand nc 127.0.0.1 {port}\n\
+                 Host d\n  HostName 10.0.0.1\n  ProxyJump a\nHost *\n  Port {port}\n"
+            ),
+        );
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+        command.args(["--format", "jsonl", "--known-hosts", "none", "-F", &config]).args(args).stdin(Stdio::null());
+        let (ended, stdout, stderr) = told(&command.output().expect("the program"));
+        assert_eq!((ended, stdout.lines().count()), (Some(code), records), "{args:?}: {stdout}{stderr}");
     }
 }
 
