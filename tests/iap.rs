@@ -897,6 +897,35 @@ fn the_relays_verdict_decides_whether_to_try_again() {
     }
 }
 
+/// A listener whose queue is full: whoever comes now hears nothing.
+struct Full {
+    addr: SocketAddr,
+    _all: Vec<socket2::Socket>,
+}
+
+impl Full {
+    fn new() -> Self {
+        let socket = || {
+            let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+            socket.set_nonblocking(true).expect("ours");
+            socket
+        };
+        let listener = socket();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+        listener.listen(0).expect("bound");
+        let place = listener.local_addr().expect("bound");
+        let mut all = vec![listener];
+        // One is taken into the queue, and those behind it wait without an answer.
+        for _ in 0..4 {
+            let client = socket();
+            let _ = client.connect(&place);
+            all.push(client);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { addr: place.as_socket().expect("an address"), _all: all }
+    }
+}
+
 /// A direct probe beside the tunnel: one record, the tunnel's, with what the other way came to and what both mean.
 #[test]
 fn a_direct_probe_beside_the_tunnel_says_where_the_fault_is() {
@@ -919,12 +948,13 @@ fn a_direct_probe_beside_the_tunnel_says_where_the_fault_is() {
     });
     let (_names, resolver) = NameServer::here();
     let (url, resolver, token) = (format!("ws://{}", relay.addr), resolver.to_string(), token_file());
-    let probe = |target: &str| {
-        let args = ["--compare-direct", "--resolver", &resolver, "--depth=auth", target];
-        let records = records(through(&url, token.path(), &args));
+    let by = |url: &str, args: &[&str]| {
+        let args = [&["--compare-direct", "--resolver", &resolver, "--depth=auth"], args].concat();
+        let records = records(through(url, token.path(), &args));
         assert_eq!(records.len(), 1, "one record for the target");
         records.into_values().next().expect("a record")
     };
+    let probe = |target: &str| by(&url, &[target]);
     let outcome = |record: &Value| {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let ids =
@@ -935,6 +965,8 @@ fn a_direct_probe_beside_the_tunnel_says_where_the_fault_is() {
             "iap-range-not-allowed",
             "sshd-not-listening",
             "iap-rights-missing",
+            "iap-unknown-instance",
+            "guest-silent",
             "direct-other-host",
         ];
         let found = of_pairs.iter().copied().filter(ids).collect::<Vec<_>>().join(",");
@@ -961,6 +993,23 @@ fn a_direct_probe_beside_the_tunnel_says_where_the_fault_is() {
     assert_eq!(outcome(&record), of("iap-backend-unreachable", "ok", "iap-range-not-allowed"), "{record}");
     let record = probe(&group("127.0.0.1", own.port()));
     assert_eq!(outcome(&record), of("iap-not-authorized", "ok", "iap-rights-missing"), "{record}");
+    // A queue that is full: the kernel drops every further SYN, as a filter would.
+    let full = Full::new();
+    let silent = |target: String| by(&url, &["--connect-timeout=1s", &target]);
+    let record = silent(format!("vm-here:{}", full.addr.port()));
+    assert_eq!(outcome(&record), of("ok", "timeout-connect", "iap-only"), "{record}");
+    let record = silent(group("tunnel.lab", full.addr.port()));
+    assert_eq!(outcome(&record), of("iap-backend-unreachable", "timeout-connect", "guest-silent"), "{record}");
+    let closing = |code| Relay::start(None, move |_| vec![Act::Upgrade(GOOD), Act::Close(code, Vec::new())]);
+    let (stranger, troubled) = (closing(4047), closing(1011));
+    let record = by(&format!("ws://{}", stranger.addr), &[&format!("vm-here:{}", own.port())]);
+    assert_eq!(outcome(&record), of("iap-instance-lookup-failed", "ok", "iap-unknown-instance"), "{record}");
+    // Nothing can be meant by the relay's own trouble, and what is excluded is excluded: no second look is taken.
+    let here = format!("vm-here:{}", own.port());
+    let record = by(&format!("ws://{}", troubled.addr), &[&here]);
+    assert_eq!(outcome(&record), of("iap-relay-error", "", ""), "{record}");
+    let record = by(&url, &["--exclude", "127.0.0.1", &here]);
+    assert_eq!(outcome(&record), of("ok", "", ""), "{record}");
     let record = probe("gone");
     assert_eq!(outcome(&record), of("iap-backend-unreachable", "dns-nxdomain", ""), "{record}");
     // Not asked for, nothing is done.
