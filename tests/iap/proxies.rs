@@ -1,0 +1,133 @@
+//! The way to the relay: TLS, names, and what stands before it.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use super::{records, through, token_file};
+use crate::support::openssh;
+use crate::support::relay::{Act, Authority, GOOD, Relay};
+
+/// What TLS and everything before it can fail by.
+#[test]
+fn relays_that_cannot_be_reached_or_trusted() {
+    if !openssh::have(&["openssl"]) {
+        return;
+    }
+    let play = |_: &str| vec![Act::Upgrade(GOOD), Act::Hang];
+    let (authority, elsewhere) = (Authority::new("localhost"), Authority::new("elsewhere"));
+    let (known, other) = (Relay::start(Some(&authority), play), Relay::start(Some(&elsewhere), play));
+    // A server that speaks no TLS says so in the clear.
+    let plain = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let plain_port = plain.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        for mut stream in plain.incoming().flatten() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").and_then(|()| stream.read(&mut [0; 1024]));
+        }
+    });
+    // Accepts, says nothing, and is not served: the kernel does it.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let silent = silent.local_addr().map(|addr| (addr.port(), silent)).expect("bound");
+    // Bound, so that nobody else gets the port, and not listened on.
+    let refusing = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    refusing.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let refusing_port = refusing.local_addr().ok().and_then(|addr| addr.as_socket()).expect("bound").port();
+    let token = token_file();
+    let [known, other] = [&known, &other].map(|relay| relay.addr.port());
+    for (port, ca, code, arg, words) in [
+        (known, elsewhere.ca(), "iap-tls", None, "UnknownIssuer"),
+        (other, elsewhere.ca(), "iap-tls", None, "not valid for name"),
+        (plain_port, authority.ca(), "iap-tls", None, "TLS"),
+        (silent.0, authority.ca(), "iap-tls", Some("timeout"), "during the TLS handshake"),
+        (refusing_port, authority.ca(), "proxy-unreachable", Some("refused"), "refuses TCP"),
+    ] {
+        let mut command = through(&format!("wss://localhost:{port}"), token.path(), &["--timeout=4s", "vm1"]);
+        command.env("SSL_CERT_FILE", ca);
+        let record = records(command).remove("vm1").expect("a record");
+        let detail = record["detail"].as_str().unwrap_or_default();
+        assert_eq!((&record["code"], record["arg"].as_str()), (&code.into(), arg), "{detail}");
+        assert!(record["stage"] == "tunnel" && detail.contains(words), "{words}: {detail}");
+    }
+    let mut command = through("wss://relay.example", token.path(), &["--resolver=127.0.0.1:1", "--timeout=4s", "vm1"]);
+    command.env("SSL_CERT_FILE", authority.ca());
+    let record = records(command).remove("vm1").expect("a record");
+    assert_eq!((&record["code"], record["stage"].as_str()), (&"proxy-unreachable".into(), Some("tunnel")), "{record}");
+}
+
+/// An HTTP proxy that answers with this head, and carries bytes where that is a 200. Gives its address and what it was asked.
+fn http_proxy(runtime: &Runtime, head: &'static str) -> (SocketAddr, Arc<std::sync::Mutex<Vec<String>>>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let (addr, asked) = (listener.local_addr().expect("bound"), Arc::<std::sync::Mutex<Vec<String>>>::default());
+    let keeper = Arc::clone(&asked);
+    runtime.spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let keeper = Arc::clone(&keeper);
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(client.read_u8().await?);
+                }
+                let request = String::from_utf8_lossy(&request).into_owned();
+                let peer = request.split(' ').nth(1).unwrap_or_default().to_owned();
+                keeper.lock().expect("no panic while locked").push(request);
+                client.write_all(head.as_bytes()).await?;
+                if head.starts_with("HTTP/1.1 200 ") {
+                    // Whatever name: the relay is here.
+                    let port = peer.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0);
+                    let mut relay = tokio::net::TcpStream::connect(("127.0.0.1", port)).await?;
+                    tokio::io::copy_bidirectional(&mut client, &mut relay).await?;
+                }
+                std::io::Result::Ok(())
+            });
+        }
+    });
+    (addr, asked)
+}
+
+/// A proxy before the relay is asked for it by its name, its refusals are told apart, and its time is told.
+#[test]
+fn a_proxy_before_the_relay_is_gone_through_and_its_refusals_are_its_own() {
+    if !openssh::have(&["openssl"]) {
+        return;
+    }
+    let (authority, runtime) = (Authority::new("tunnel.cloudproxy.app"), Runtime::new().expect("a runtime"));
+    let relay = Relay::start(Some(&authority), |_| vec![Act::Upgrade(GOOD), Act::Close(4003, Vec::new())]);
+    let (token, url) = (token_file(), format!("wss://tunnel.cloudproxy.app:{}", relay.addr.port()));
+    for (head, code, arg, reason) in [
+        ("HTTP/1.1 200 Connected\r\n\r\n", "iap-backend-unreachable", "4003", ""),
+        ("HTTP/1.1 403 Not this port\r\n\r\n", "proxy-refused", "403", "HTTP/1.1 403 Not this port"),
+        ("HTTP/1.1 407 Who is it\r\n\r\n", "proxy-auth", "407", "HTTP/1.1 407 Who is it"),
+        ("SSH-2.0-x\r\n", "proxy-unreachable", "not-a-proxy", ""),
+    ] {
+        let (proxy, asked) = http_proxy(&runtime, head);
+        let proxy = format!("http://{proxy}");
+        // Nobody resolves the relay's name here: that is the proxy's to do.
+        let args = ["--proxy", &proxy, "--resolver=127.0.0.1:1", "--timeout=8s", "vm1"];
+        let mut command = through(&url, token.path(), &args);
+        command
+            .env("SSL_CERT_FILE", authority.ca())
+            .env("SSHPROBE_PROXY_USER", "ann")
+            .env("SSHPROBE_PROXY_PASSWORD", "s3cret");
+        let record = records(command).remove("vm1").expect("a record");
+        assert_eq!((&record["code"], record["arg"].as_str()), (&code.into(), Some(arg)), "{record}");
+        let (tunnel, via) = (&record["tunnel"], &record["target"]["via"]);
+        assert_eq!((tunnel["kind"].as_str(), via.as_str()), (Some("iap"), Some("iap")), "{record}");
+        assert_eq!(tunnel["reason"].as_str().unwrap_or_default(), reason);
+        assert!(tunnel["timing_us"]["proxy"].is_u64() && tunnel["timing_us"]["connect"].is_u64(), "{tunnel}");
+        let asked = asked.lock().expect("no panic while locked").join("");
+        let peer = format!("tunnel.cloudproxy.app:{}", relay.addr.port());
+        assert!(asked.starts_with(&format!("CONNECT {peer} HTTP/1.1\r\n")), "{asked}");
+        assert!(
+            asked.contains("Proxy-Authorization: Basic YW5uOnMzY3JldA==") && !record.to_string().contains("s3cret")
+        );
+    }
+    // Nobody there.
+    let args = ["--proxy=http://127.0.0.1:1", "--timeout=8s", "vm1"];
+    let mut command = through(&url, token.path(), &args);
+    command.env("SSL_CERT_FILE", authority.ca());
+    let record = records(command).remove("vm1").expect("a record");
+    assert_eq!((&record["code"], record["arg"].as_str()), (&"proxy-unreachable".into(), Some("connect")), "{record}");
+}
