@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Sshd, records, through, token_file};
 use crate::support::openssh;
-use crate::support::relay::{Act, GOOD, Relay, count, data, framed, long_close, sid, websocket};
+use crate::support::relay::{Act, Authority, GOOD, Relay, count, data, framed, long_close, sid, websocket};
 
 /// One thing that a relay can do, and what has to come of it.
 struct Row {
@@ -270,20 +270,37 @@ fn rows(sshd: SocketAddr) -> Vec<Row> {
     rows
 }
 
-/// Whatever the relay does, by `ws://`: its code, parameter and stage, and the close code kept.
 #[test]
 fn every_way_to_fail_has_its_code() {
-    if !openssh::have(&["ssh-keygen"]) {
-        return;
+    if openssh::have(&["ssh-keygen"]) {
+        every_row(None);
     }
+}
+
+/// TLS is in between where it counts, and changes nothing of it.
+#[test]
+fn every_way_to_fail_has_the_same_code_over_tls() {
+    if openssh::have(&["ssh-keygen", "openssl"]) {
+        every_row(Some(&Authority::new("localhost")));
+    }
+}
+
+/// Whatever the relay does: its code, parameter and stage, and the close code kept.
+fn every_row(authority: Option<&Authority>) {
     let sshd = Sshd::start();
     let table = rows(sshd.addr);
     let plays: BTreeMap<&str, Vec<Act>> = table.iter().map(|row| (row.instance, row.acts.clone())).collect();
-    let relay = Relay::start(None, move |instance| plays.get(instance).cloned().unwrap_or_default());
+    let relay = Relay::start(authority, move |instance| plays.get(instance).cloned().unwrap_or_default());
     let token = token_file();
     let mut args = vec!["-vv", "--timeout=8s"];
     args.extend(table.iter().map(|row| row.instance));
-    let records = records(through(&format!("ws://{}", relay.addr), token.path(), &args));
+    let url = match authority {
+        None => format!("ws://{}", relay.addr),
+        Some(_) => format!("wss://localhost:{}", relay.addr.port()),
+    };
+    let mut command = through(&url, token.path(), &args);
+    command.envs(authority.map(|authority| ("SSL_CERT_FILE", authority.ca())));
+    let records = records(command);
     let mut wrong = Vec::new();
     for row in &table {
         let record = &records[row.instance];
