@@ -464,6 +464,27 @@ fn a_named_key_that_cannot_be_used_keeps_no_host_from_being_probed() {
     assert_eq!(stderr.matches("warning: named by ssh_config: ").count(), 2, "{stderr}");
 }
 
+/// What a pipe gives it gives but once.
+#[test]
+fn a_configuration_is_read_once_so_that_it_may_come_through_a_pipe() {
+    use std::io::Write as _;
+
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let config = format!("Host a b\n  HostName 127.0.0.1\n  Port {port}\n");
+    for targets in [&["a", "b"][..], &["--from-ssh-config"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+        command
+            .args(["--format", "jsonl", "--known-hosts", "none", "--depth", "ident", "-F", "/dev/stdin"])
+            .args(targets);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program");
+        child.stdin.take().expect("a pipe").write_all(config.as_bytes()).expect("written");
+        let (code, stdout, stderr) = told(&child.wait_with_output().expect("it ends"));
+        assert_eq!((code, stdout.matches(&format!("\"port\":{port}")).count()), (Some(0), 2), "{stdout}{stderr}");
+    }
+}
+
 #[test]
 fn a_plan_tells_who_goes_elsewhere() {
     let ground = Ground::new();
