@@ -59,6 +59,22 @@ pub fn typed_host(text: &str) -> &str {
     }
 }
 
+/// `HOST:PORT`, with the brackets that an IPv6 address takes. Such an address never stands without them before a port: it could
+/// not be read back.
+#[must_use]
+pub fn host_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The same, and the host alone where the port is SSH's own.
+#[must_use]
+pub fn host_and_odd_port(host: &str, port: u16) -> String {
+    if port == SSH_PORT { host.to_owned() } else { host_port(host, port) }
+}
+
+/// The port of SSH (RFC 4253 section 4.1).
+const SSH_PORT: u16 = 22;
+
 /// What a URI of ssh's begins with.
 pub const SSH_SCHEME: &str = "ssh://";
 
@@ -121,6 +137,19 @@ pub fn is_stand_in(addr: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_stands_behind_its_host() {
+        for (host, port, whole, short) in [
+            ("web1", 22, "web1:22", "web1"),
+            ("web1", 2222, "web1:2222", "web1:2222"),
+            ("10.0.0.1", 23, "10.0.0.1:23", "10.0.0.1:23"),
+            ("::1", 22, "[::1]:22", "::1"),
+            ("fe80::1%3", 2222, "[fe80::1%3]:2222", "[fe80::1%3]:2222"),
+        ] {
+            assert_eq!((host_port(host, port).as_str(), host_and_odd_port(host, port).as_str()), (whole, short));
+        }
+    }
 
     #[test]
     fn a_target_is_called_what_was_typed() {
