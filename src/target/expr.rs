@@ -260,6 +260,7 @@ fn looks_like_ports(text: &str) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use sshprobe_probes::target::typed_host;
 
     fn show(expression: &Expression) -> String {
         let user = expression.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
@@ -590,6 +591,11 @@ mod tests {
             " ",
             "://",
             "iap",
+            "ssh",
+            "ssh://",
+            "Web",
+            "%40",
+            ";",
             "f",
             "ffff",
         ]);
@@ -599,6 +605,18 @@ mod tests {
     fn survives(text: &str) {
         match Expression::parse(text) {
             Ok(expression) => {
+                // What is taken for the typed host is the host.
+                let typed = typed_host(text);
+                match &expression.hosts {
+                    Hosts::Name(name) => {
+                        let lower = typed.to_ascii_lowercase();
+                        assert_eq!(lower.strip_suffix('.').unwrap_or(&lower), &**name, "{text}");
+                    }
+                    Hosts::Addresses(range) if range.is_single() && !text.contains('/') && !text.contains('-') => {
+                        assert_eq!(hosts(typed, None).as_ref(), Ok(&expression.hosts), "{text}");
+                    }
+                    _ => {}
+                }
                 if let Hosts::Addresses(range) = &expression.hosts {
                     assert!(range.first <= range.last, "{text}");
                 }

@@ -502,6 +502,55 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Tells a name that has a capital X apart.
+    #[derive(Debug)]
+    struct CapitalX;
+
+    impl Spelling for CapitalX {
+        fn counts(&self, typed: &str, _: &str, user: Option<&str>) -> bool {
+            typed.contains('X') || user == Some("x")
+        }
+    }
+
+    fn build_spelt(given: &[&str], excluded: &[&str]) -> Set {
+        let mut exclusions = Exclusions::default();
+        excluded.iter().for_each(|text| exclusions.add(&Expression::parse(text).unwrap()));
+        let mut seen = Seen::new(Arc::new(exclusions), Some(Arc::new(CapitalX)));
+        let mut builder = SetBuilder::default();
+        for text in given {
+            builder.add(text, Expression::parse(text).unwrap(), &PortSet::ssh(), &mut seen);
+        }
+        builder.finish(&mut seen, 0, u64::MAX, Share::WHOLE).unwrap()
+    }
+
+    #[test]
+    fn a_name_that_is_told_apart_goes_as_it_was_typed() {
+        let given = ["ax", "Ax", "aX", "aX:22,23", "AX", "x@Ax", "ssh://aX:24"];
+        let set = build_spelt(&given, &[]);
+        let total = set.total();
+        let found: Vec<_> = (0..total).map(|index| set.at(index).unwrap().unwrap()).collect();
+        let targets: Vec<Target> = set.walk(Order::Given).map(Result::unwrap).collect();
+        assert_eq!(found, targets);
+        assert_eq!(
+            show(&targets),
+            "0=ax:22<ax 1=aX:22<aX 2=aX:23<aX:22,23 3=AX:22<AX 4=x@Ax:22<x@Ax 5=aX:24<ssh://aX:24"
+        );
+        // Excluded is a name in any case.
+        let left: Vec<Target> = build_spelt(&given, &["Ax:22"]).walk(Order::Given).map(Result::unwrap).collect();
+        assert_eq!(show(&left), "0=aX:23<aX:22,23 1=aX:24<ssh://aX:24");
+    }
+
+    #[test]
+    fn how_names_are_told_apart_is_spelt_out() {
+        let spelt = |set: Set| {
+            let mut bytes = Vec::new();
+            set.spell(|more| bytes.extend_from_slice(more));
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_ne!(spelt(build_spelt(&["aX"], &[])), spelt(build(&["aX"], &[], 9).unwrap()));
+        assert_eq!(spelt(build_spelt(&["ax"], &[])), spelt(build(&["ax"], &[], 9).unwrap()));
+    }
+
     fn build(given: &[&str], excluded: &[&str], limit: u64) -> Result<Set, u128> {
         let mut exclusions = Exclusions::default();
         for text in excluded {
