@@ -92,8 +92,8 @@ pub struct Connect {
     pub addr: SocketAddr,
     /// Where the target is, for transports that take names.
     pub host: Host,
-    /// What it goes by, where that is another name (`%n` of a ProxyCommand).
-    pub name: Option<Host>,
+    /// What it was called, if that is known (`%n` of a ProxyCommand).
+    pub name: Option<Box<str>>,
     /// What to do there.
     pub plan: Arc<Plan>,
     /// Not before this moment; until then the case holds no connection slot.
@@ -274,7 +274,7 @@ impl Case {
                 Next::Connect(Connect {
                     addr: *addr,
                     host: self.target.place().clone(),
-                    name: self.target.place.is_some().then(|| self.target.host.clone()),
+                    name: Some(self.target.called().into()),
                     plan,
                     not_before,
                     patience: None,

@@ -103,8 +103,9 @@ const MORE_KEYS_HELP: &str = "\
 `sshprobe keys --help` lists every option.";
 
 pub(super) const AFTER_HELP: &str = "\
-Targets:    host  host:port  user@host  10.0.0.1  [2001:db8::1]:22  fe80::1%eth0
-            10.0.0.0/24:22  10.0.0.0/24:22,2222  10.0.0.1-50  [2001:db8::]/120:22
+Targets:    host  host:port  user@host  ssh://user@host:port
+            10.0.0.1  [2001:db8::1]:22  fe80::1%eth0  10.0.0.1-50
+            10.0.0.0/24:22  10.0.0.0/24:22,2222  [2001:db8::]/120:22
             iap://PROJECT/ZONE/INSTANCE[:PORT][?interface=nic0]
             iap://PROJECT/REGION/NETWORK/GROUP/HOST[:PORT]
             A word in first place that is a command is that command: `sshprobe -- demo` probes a host called demo.
@@ -277,7 +278,7 @@ pub struct TargetArgs {
     /// Ports for targets that name none, like 22,2222 [default: as ssh_config says, else 22]
     #[arg(short, long, value_name = "LIST", allow_hyphen_values = true)]
     pub port: Option<String>,
-    /// Leave out what this expression covers; may be repeated
+    /// Leave out what this expression covers, and send nothing to it where a name leads there: that is no failure; may be repeated
     #[arg(long, value_name = "TARGET")]
     pub exclude: Vec<String>,
     /// Leave out what the expressions in FILE cover; may be repeated

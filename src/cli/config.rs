@@ -20,7 +20,7 @@ use sshprobe_probes::trust::{KeyTypes, Policy};
 
 use crate::cli::args::{HashArg, HostArgs, NetworkArgs, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
 use crate::cli::exit::FailOn;
-use crate::cli::hosts::NamedHosts;
+use crate::cli::hosts::{AsTold, NamedHosts};
 #[cfg(feature = "iap")]
 use crate::cli::iap::IapWay;
 use crate::cli::output::{self, Output};
@@ -31,7 +31,7 @@ use crate::report::next::quote;
 use crate::report::span::show;
 use crate::resolve::{Anchors, Resolver, ResolverOptions, SshfpOptions};
 use crate::sys::user;
-use crate::target::{Families, Order, PortSet, Sources};
+use crate::target::{Families, Order, PortSet, Sources, Spelling};
 #[cfg(feature = "iap")]
 use crate::transport::iap::TokenError;
 use crate::transport::{Proxy, ProxyCommand, ProxyUrl, Road};
@@ -201,6 +201,7 @@ impl Config {
                 order,
                 share: targets.shard.unwrap_or_default(),
                 families,
+                spelling: None,
             },
             depth: probe.depth,
             user,
@@ -362,7 +363,18 @@ impl Config {
     pub fn load_hosts(&mut self) -> Result<(), Error> {
         self.hosts = Arc::new(NamedHosts::load(&self.host_args, &mut self.sources, &mut self.warnings)?);
         self.targets_vanish |= self.hosts.of_inventory();
+        self.sources.spelling = self.spelling();
         Ok(())
+    }
+
+    /// Who tells names apart by their case; names of instances are none of ssh's.
+    fn spelling(&self) -> Option<Arc<dyn Spelling>> {
+        #[cfg(feature = "iap")]
+        if matches!(self.way, Way::Iap(_)) {
+            return None;
+        }
+        let as_told = || AsTold { hosts: Arc::clone(&self.hosts), user: self.given.user.clone() };
+        (!self.hosts.is_empty()).then(|| Arc::new(as_told()) as Arc<dyn Spelling>)
     }
 
     /// Reads the files that host keys are held against. What cannot be used of them becomes a warning.

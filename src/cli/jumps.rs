@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sshprobe_probes::case::Settings;
 use sshprobe_probes::plan::{Depth, Plan};
-use sshprobe_probes::ssh_config::{HostConfig, IdentityAgent, Jump as Hop, Located};
+use sshprobe_probes::ssh_config::{HostConfig, IdentityAgent, Jump as Hop, Located, straight};
 use sshprobe_probes::target::Target;
 use sshprobe_probes::trust::KeyTypes;
 
@@ -99,13 +99,14 @@ impl Jumps {
 impl Routes {
     /// The way through these hosts, one behind the other. Each is logged in to once for the whole run.
     pub(super) fn chain(&mut self, chain: &[Hop], depth: usize) -> Result<Road, String> {
-        let (mut road, mut key) = (None, String::new());
+        let (straight, chain) = straight(chain);
+        let (mut road, mut key) = (None, if straight { String::from("none,") } else { String::new() });
         for hop in chain {
             key += &format!("{hop},");
             road = Some(match self.jumps.made.get(&key) {
                 Some(made) => made.clone(),
                 None => {
-                    let made = self.hop(hop, road, depth + 1)?;
+                    let made = self.hop(hop, road, straight, depth + 1)?;
                     self.jumps.made.entry(key.clone()).or_insert(made).clone()
                 }
             });
@@ -175,8 +176,9 @@ impl Routes {
         all
     }
 
-    /// The way through one host, which is reached over `before`, or, if it is the first, as its own configuration says.
-    fn hop(&mut self, hop: &Hop, before: Option<Road>, depth: usize) -> Result<Road, String> {
+    /// The way through one host, which is reached over `before`, or, if it is the first, as its own configuration says, unless it
+    /// is to be reached straight.
+    fn hop(&mut self, hop: &Hop, before: Option<Road>, straight: bool, depth: usize) -> Result<Road, String> {
         if depth > Jumps::MOST {
             return Err(format!("more than {} hosts on the way: they need each other", Jumps::MOST));
         }
@@ -208,7 +210,7 @@ impl Routes {
                     credentials = Arc::new(credentials.behind(Credentials::clone(&named)));
                 }
                 if before.is_none() {
-                    own = self.transport(&host, connect, depth)?;
+                    own = if straight { self.tcp(connect)? } else { self.transport(&host, connect, depth)? };
                 }
             }
         }

@@ -10,6 +10,7 @@ use clap::Parser;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::record::{Named, Record};
+use sshprobe_probes::target::host_and_odd_port;
 use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::args::{Cli, KeysArgs};
@@ -188,11 +189,7 @@ impl Tally {
         self.connections += u64::from(record.connections);
         let target = || {
             let Named { host, port, .. } = &record.target;
-            escape(match port {
-                22 => host.clone(),
-                port if host.contains(':') => format!("[{host}]:{port}"),
-                port => format!("{host}:{port}"),
-            })
+            escape(host_and_odd_port(host, *port))
         };
         match gain {
             Gain::Nothing => {

@@ -8,6 +8,8 @@ use sshprobe_probes::escape;
 use sshprobe_probes::govern::penalty::{Budget, Class};
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::plan::Depth;
+#[cfg(feature = "login")]
+use sshprobe_probes::ssh_config::straight;
 use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::time::Moment;
 use sshprobe_probes::trust::KeyTypes;
@@ -178,6 +180,7 @@ fn way(way: &Way) -> Option<String> {
         }
         #[cfg(feature = "login")]
         Way::Jump(chain) => {
+            let (_, chain) = straight(chain);
             let hosts: Vec<_> = chain.iter().map(|jump| escape::escape(jump.to_string())).collect();
             Some(format!("through {}, each logged in to once for the whole run", hosts.join(", then ")))
         }

@@ -236,6 +236,11 @@ impl Routes {
             let ready = command.value.command.as_ref().map_err(|why| told(why))?;
             return Ok(Some(Road::Command(self.programs.ready(ready))));
         }
+        self.tcp(connect)
+    }
+
+    /// The network alone, for a host with a ConnectTimeout of its own.
+    pub(super) fn tcp(&self, connect: Option<Duration>) -> Result<Option<Road>, String> {
         let Some(connect) = connect else { return Ok(None) };
         let mut options = self.options.clone();
         options.connect_timeout = connect;

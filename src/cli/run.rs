@@ -98,7 +98,7 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
         if let Some(journal) = held().as_mut() {
             journal.note(record);
         }
-        worst = worst.max(Exit::of_record(record.code, record.from_range, &config.fail_on));
+        worst = worst.max(Exit::of(record, &config.fail_on));
     };
     let ending = carry_out(&runtime()?, &config, targets, before, views, observe)?;
     let (written, progress) = (ending.written(), Arc::clone(&ending.progress));

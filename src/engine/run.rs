@@ -245,7 +245,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 continue;
             }
             if target.place.as_deref().is_some_and(|place| self.exclusions.cover(place, target.port)) {
-                self.hand_on(self.not_probed(&target, "what it stands for is excluded")).await;
+                self.hand_on(self.excluded(&target, "what it stands for is excluded")).await;
                 continue;
             }
             // Names have room of their own: as long as there is some, a resolver that keeps them waiting keeps no address
@@ -324,7 +324,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         addrs.retain(|addr| is_stand_in(addr.ip()) || !self.exclusions.covers_address(addr.ip(), 0, addr.port()));
         if addrs.is_empty() && !none {
             // Excluded is excluded, by whatever name.
-            return Err(self.not_probed(target, "every address of the name is excluded"));
+            return Err(self.excluded(target, "every address of the name is excluded"));
         }
         if self.all_addresses && addrs.len() > 1 {
             return Ok(addrs.into_iter().map(|addr| self.case(target, route, vec![addr], took)).collect());
@@ -414,6 +414,13 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let (run, now) = (&self.usual.settings.run, self.clock.now());
         let mut record = Record::local(target, LocalTrouble::Policy, None, run, now);
         record.detail = format!("not probed: {}", escape(why));
+        Box::new(record)
+    }
+
+    /// A target was accepted and leads to a place that is excluded: it has its record, as every target has.
+    fn excluded(&self, target: &Target, why: &str) -> Box<Record> {
+        let mut record = Record::excluded(target, &self.usual.settings.run, self.clock.now());
+        record.detail = format!("not probed: {why}");
         Box::new(record)
     }
 

@@ -161,6 +161,12 @@ fn jump_hosts_stand_one_behind_the_other() {
     // The second one is not there: its own code, by way of the first.
     let (record, _) = ground.one(&["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.2,root@127.0.7.9", TARGET]);
     assert_eq!(outcome(&record), "jump-failed proxy-refused tunnel", "{record}");
+    // In front of others `none` is no host: what follows is reached straight, whatever is said of it.
+    let gate = "Host gate\n  HostName 10.0.0.2\n  User root\n  ProxyJump nowhere.example\n";
+    let config = ground.file("gate", gate);
+    let (record, stderr) =
+        ground.one(&["-F", &config, "--known-hosts", &known, "-i", &key, "-J", "none,gate,root@127.0.7.3", TARGET]);
+    assert_eq!(outcome(&record), "ok - auth", "{record} {stderr}");
     // Hosts that need each other are no way.
     let config = ground.file("config", "Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n");
     let (record, _) = ground.one(&["-F", &config, "-i", &key, "a"]);

@@ -1203,7 +1203,8 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "an OUTPUT rule that rejects",
             "SELinux, AppArmor or seccomp",
             "a link-local address without its interface",
-            "a line of ssh_config that the sentence names, or what was left out with --exclude: then nothing was sent",
+            "a line of ssh_config that the sentence names: then nothing was sent",
+            "the name leads to what --exclude covers (`excluded`): nothing was sent, and the run does not fail by it",
         ],
         &[
             "the same target works for root or from a plain shell: a sandbox or SELinux; it fails everywhere: routes or the packet filter",
