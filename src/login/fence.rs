@@ -112,6 +112,11 @@ impl<S> Key<S> {
         inner.wake();
     }
 
+    /// How many bytes have come so far.
+    pub(crate) fn received(&self) -> u64 {
+        lock(&self.0).seen.received
+    }
+
     /// What has been seen so far.
     pub(crate) fn seen(&self) -> Seen {
         lock(&self.0).seen.clone()

@@ -31,6 +31,10 @@ pub(super) fn answered(login: &Login) -> Verdict {
     match &attempt.answer {
         Answer::Partial(next) => {
             let next: Vec<String> = next.iter().map(|name| shorten(name, QUOTED)).collect();
+            if next.is_empty() {
+                let sentence = format!("{tried}; the server now wants something that sshprobe cannot do");
+                return verdict(Code::AuthPartial, sentence);
+            }
             let sentence = format!("{tried}; the server now wants {}", list(&next));
             verdict(Code::AuthPartial, sentence).with_arg(next.join(","))
         }
@@ -45,7 +49,7 @@ pub(super) fn answered(login: &Login) -> Verdict {
 /// furthest else.
 fn decided(login: &Login) -> Option<&Attempt> {
     let last = login.attempts.iter().rev().find(|attempt| attempt.answer != Answer::None)?;
-    if matches!(last.answer, Answer::Partial(_) | Answer::NoAnswer(_)) {
+    if matches!(last.answer, Answer::Partial(_) | Answer::NoAnswer(_) | Answer::NewPassword) {
         return Some(last);
     }
     let furthest = |attempt: &&Attempt| match attempt.answer {
@@ -157,6 +161,9 @@ fn told(attempt: &Attempt) -> String {
         Answer::NoSignatureAlgorithm => String::from("ruled out by server-sig-algs, not sent"),
         Answer::NotSigned(why) => format!("taken at the query, not signed: {}", shorten(why, QUOTED)),
         Answer::NoAnswer(prompt) => format!("given up, as no answer was given for {}", quote(prompt, QUOTED)),
+        Answer::NewPassword => {
+            String::from("neither taken nor refused: the server wants a new password first, as this one has expired")
+        }
         Answer::None => String::from("not answered"),
     };
     let note = attempt.credential.note.as_deref();
@@ -198,7 +205,9 @@ fn withheld(login: &Login) -> String {
     }
     let unwanted = those(Why::NotOffered);
     if !unwanted.is_empty() && !login.attempts.is_empty() {
-        out += &format!("; not tried, as the server lists {}: {}", listed(login), list(&unwanted));
+        // Nothing listed may also be something that has no name to whoever logs in.
+        let lists = if login.methods.is_empty() { String::from("nothing more for it") } else { listed(login) };
+        out += &format!("; not tried, as the server lists {lists}: {}", list(&unwanted));
     }
     out
 }
@@ -252,6 +261,9 @@ mod tests {
             (vec![key(RefusedAtQuery), password(Refused)], Code::AuthFailed, Some("password")),
             (vec![key(Partial(vec![String::from("password")]))], Code::AuthPartial, Some("password")),
             (vec![key(Partial(Vec::new())), password(Refused)], Code::AuthFailed, Some("password")),
+            // What the next factor is, nobody knows who logs in.
+            (vec![key(Partial(Vec::new()))], Code::AuthPartial, None),
+            (vec![key(RefusedAtQuery), password(Answer::NewPassword)], Code::AuthFailed, Some("password")),
             (
                 vec![attempt(Method::KeyboardInteractive, NoAnswer(String::from("Code: ")))],
                 Code::AuthFailed,
