@@ -983,7 +983,7 @@ fn what_is_told_of_a_tunnel_names_the_host() {
 }
 
 /// An HTTP proxy that answers with this head, and carries bytes where that is a 200. Gives its address and what it was asked.
-fn http_proxy(runtime: &Runtime, head: &'static str) -> (SocketAddr, Arc<std::sync::Mutex<Vec<String>>>) {
+pub(crate) fn http_proxy(runtime: &Runtime, head: &'static str) -> (SocketAddr, Arc<std::sync::Mutex<Vec<String>>>) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let (addr, asked) = (listener.local_addr().expect("bound"), Arc::<std::sync::Mutex<Vec<String>>>::default());
