@@ -182,7 +182,9 @@ fn credential(method: Method, named: &Named) -> String {
     match (method, &named.fingerprint) {
         (Method::PublicKey, Some(fingerprint)) => {
             let kind = named.kind.as_deref().unwrap_or("key");
-            format!("{} {name} ({})", escape(kind), escape(fingerprint))
+            // A key of an agent's need not have a comment.
+            let name = if name.is_empty() { name } else { format!(" {name}") };
+            format!("{}{name} ({})", escape(kind), escape(fingerprint))
         }
         _ => format!("{} ({name})", method.name()),
     }
@@ -296,6 +298,15 @@ mod tests {
         evidence.fault = Some(Fault::Disconnected);
         evidence.disconnect = Some(Disconnect { code: 2, text: b"Too many authentication failures".to_vec() });
         assert_eq!(judged(&evidence).0, Code::AuthTooMany);
+    }
+
+    #[test]
+    fn a_key_goes_by_its_type_and_fingerprint_whatever_its_comment() {
+        for (name, shown) in [("", "ssh-ed25519 (SHA256:x)"), ("me\u{1b}[2J", "ssh-ed25519 me\\x1b[2J (SHA256:x)")] {
+            let (kind, fingerprint) = (Some(String::from("ssh-ed25519")), Some(String::from("SHA256:x")));
+            let named = Named { name: String::from(name), kind, fingerprint, ..Named::default() };
+            assert_eq!(credential(Method::PublicKey, &named), shown);
+        }
     }
 
     #[test]
