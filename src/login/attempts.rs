@@ -66,6 +66,8 @@ pub(super) struct Line<'a> {
     /// How many bytes have come from the server.
     pub(super) received: &'a (dyn Fn() -> u64 + Sync),
     pub(super) terms: Terms<'a>,
+    /// Something has been asked of it, so that what comes from now on are answers.
+    pub(super) asked: bool,
 }
 
 /// Tries what there is. What has been tried stands in `login` at any time, should this be dropped.
@@ -151,6 +153,14 @@ impl Trial<'_, '_> {
     }
 
     async fn password(&mut self, secret: &Secret) -> Answered {
+        // With its first request russh asks for the service too, and two answers come; as ssh does, `none` goes first then.
+        if !std::mem::replace(&mut self.line.asked, true) {
+            match self.line.handle.authenticate_none(self.line.terms.user).await {
+                Ok(AuthResult::Success) => return Answer::Accepted.into(),
+                Ok(AuthResult::Failure { remaining_methods, .. }) if !remaining_methods.is_empty() => {}
+                Ok(AuthResult::Failure { .. }) | Err(_) => return Answer::None.into(),
+            }
+        }
         let (received, heard, user) = (self.line.received, self.line.heard, self.line.terms.user);
         let kept_back = kept_back(received, heard);
         let answer = tokio::select! {
@@ -168,6 +178,7 @@ impl Trial<'_, '_> {
         let Ok(hash) = hash(&identity.public, self.line.terms.order.sig_algs.as_deref()) else {
             return Answer::NoSignatureAlgorithm.into();
         };
+        self.line.asked = true;
         let mut hand = Hand::new(&identity.holder, self.query_only);
         let user = self.line.terms.user;
         let answer = match &identity.public {
@@ -188,6 +199,7 @@ impl Trial<'_, '_> {
     }
 
     async fn conversation(&mut self, answers: &super::answers::Answers) -> Answered {
+        self.line.asked = true;
         let mut unused = answers.for_one_login();
         let mut reply = self.line.handle.authenticate_keyboard_interactive_start(self.line.terms.user, None).await;
         for _ in 0..ROUNDS {

@@ -97,7 +97,7 @@ where
         }
     };
     let received = || key.received();
-    let line = Line { handle: &mut handle, end: &mut end, heard: &heard, received: &received, terms };
+    let line = Line { handle: &mut handle, end: &mut end, heard: &heard, received: &received, terms, asked: false };
     let trying = attempts::attempts(line, credentials, &mut login);
     let in_time = timeout_at(terms.deadline, trying).await.is_ok();
     if login.accepted {
