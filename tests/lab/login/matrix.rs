@@ -59,6 +59,7 @@ const SERVERS: &[(u8, &str)] = &[
     (8, "MaxAuthTries 1"),
     (9, "PermitRootLogin no"),
     (10, "PubkeyAuthentication no"),
+    (11, "UsePAM yes\nKbdInteractiveAuthentication no"),
 ];
 const DROPBEAR: u8 = 20;
 
@@ -239,6 +240,13 @@ fn rows() -> Vec<Row> {
             word: PASSWORD,
             said: "Authenticated to 10.0.0.1",
             ..row("expired password", 1, "stale")
+        },
+        Row {
+            ours: &["--password-file", "{dir}/password"],
+            ssh: &["-o", "PreferredAuthentications=password"],
+            word: PASSWORD,
+            said: "Authenticated to 10.0.0.11",
+            ..row("expired password, PAM", 11, "stale")
         },
         // By PAM it asks for a new one in the midst of the conversation.
         Row {
