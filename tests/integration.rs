@@ -13,7 +13,7 @@ mod iap;
 mod keys;
 mod known_hosts;
 mod lab;
-#[cfg(feature = "login")]
+#[cfg(all(feature = "login", feature = "iap"))]
 mod login;
 mod named;
 mod outcomes;

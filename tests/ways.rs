@@ -292,10 +292,10 @@ fn what_a_shell_would_obey_is_refused_and_nothing_runs() {
 }
 
 /// A proxy of Debian's that runs until dropped.
-struct Proxy(Child);
+pub(crate) struct Proxy(Child);
 
 impl Proxy {
-    fn start(mut command: Command, addr: SocketAddr) -> Self {
+    pub(crate) fn start(mut command: Command, addr: SocketAddr) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a proxy");
         let proxy = Self(child);
         let give_up = Instant::now() + Duration::from_secs(20);
@@ -316,7 +316,7 @@ impl Drop for Proxy {
 }
 
 /// An address nobody has yet.
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
 

@@ -185,6 +185,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "sshd resolves the client's address with a dead resolver (UseDNS yes)",
             "the user database is slow: LDAP, SSSD, Active Directory, OS Login",
             "a PAM module or GSSAPI waits for something",
+            "a password that has expired, where the server said something else too; log in by hand and change it",
         ],
         &[
             "the answer comes after multiples of 5 s with a longer --timeout: a resolver",
@@ -867,6 +868,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "USERAUTH_FAILURE without partial success after a real attempt with the method that the parameter names.",
         &[
             "a wrong password or user",
+            "the password has expired; log in by hand and change it",
             "a locked or expired account",
             "Windows on Google Cloud that asks for a password: OpenSSH without Google's package, or an old gcloud that sends a user nobody set up",
             "DenyUsers or AllowUsers (they look the same)",
