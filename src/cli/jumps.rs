@@ -215,13 +215,14 @@ impl Routes {
         if self.options.exclusions.cover(target.place(), target.port) {
             return Err(format!("the jump host {hop} is excluded"));
         }
+        let before = before.map(|road| connect.map_or(road.clone(), |connect| road.within(connect)));
         let transport = match before.or(own) {
             Some(road) => road,
             None => self.options.tcp().map(Road::Tcp).map_err(|why| why.to_string())?,
         };
         let connect_timeout = connect.unwrap_or(self.options.connect_timeout);
-        let route = Route { transport, settings, connect_timeout, credentials: None };
-        let session = JumpSession::new(target, route, credentials, resolver, self.options.clock);
+        let route = Route { transport, settings, connect_timeout, credentials: Some(credentials) };
+        let session = JumpSession::new(target, route, resolver, &self.options);
         let session: Arc<dyn JumpHost> = Arc::new(session);
         self.jumps.farewells.add(Arc::clone(&session));
         Ok(Road::Jump(Jump::new(self.options.clock, session, self.options.connect_timeout)))
