@@ -11,7 +11,7 @@ use sshprobe_probes::case::{Case, ResolveFault};
 use sshprobe_probes::diagnose::{Code, Status};
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::evidence::TunnelTrouble;
-use sshprobe_probes::record::Record;
+use sshprobe_probes::record::{self, Record};
 use sshprobe_probes::target::{Host, Target, stand_in};
 use sshprobe_probes::time::Moment;
 use tokio::sync::Mutex;
@@ -44,7 +44,14 @@ pub struct JumpSession<T, R> {
     clock: Clock,
     run: UnderWay,
     state: Mutex<State>,
-    session: sync::Mutex<Option<Arc<Session>>>,
+    current: sync::Mutex<Current>,
+}
+
+/// What there is of it for those who want to go through it.
+#[derive(Default)]
+struct Current {
+    session: Option<Arc<Session>>,
+    way: Arc<[record::JumpHost]>,
 }
 
 /// What is known to whoever makes the session.
@@ -82,12 +89,12 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
             clock: options.clock,
             run: options.under_way.clone(),
             state: Mutex::default(),
-            session: sync::Mutex::default(),
+            current: sync::Mutex::default(),
         }
     }
 
-    fn current(&self) -> MutexGuard<'_, Option<Arc<Session>>> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Probes the host and logs in to it, by connections that are admitted and judged like those to any target.
@@ -99,10 +106,25 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
             connector.connections(&self.route, &mut case, &mut after).await
         };
         let record = log::naming(&self.target, pin!(work)).await;
+        self.current().way = self.way_of(&record);
         match after {
             AfterLogin::Stayed(session) if record.code == Code::Ok => Ok(session),
             _ => Err((self.trouble(&record), self.until(&record))),
         }
+    }
+
+    /// The hosts up to this one, by its record.
+    fn way_of(&self, record: &Record) -> Arc<[record::JumpHost]> {
+        let key = record.host_keys.first();
+        let this = record::JumpHost {
+            host: self.name.clone(),
+            kind: key.map(|key| key.kind.clone()),
+            fingerprint: key.map(|key| key.fingerprint.clone()),
+            trust: key.map(|key| key.trust),
+            source: key.and_then(|key| key.source.clone()),
+        };
+        let before = record.tunnel.iter().flat_map(|way| &way.jump_hosts);
+        before.cloned().chain([this]).collect()
     }
 
     /// When it is worth another try, if its answer may have been one of the moment.
@@ -158,7 +180,7 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
 
     fn leave(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            let session = self.current().take();
+            let session = self.current().session.take();
             // Whoever still has a part in it holds on to something that ends with the run anyway.
             if let Some(session) = session.and_then(Arc::into_inner) {
                 session.leave().await;
@@ -167,7 +189,11 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
     }
 
     fn session(&self) -> Option<Arc<Session>> {
-        self.current().clone().filter(|session| !session.is_over())
+        self.current().session.clone().filter(|session| !session.is_over())
+    }
+
+    fn way(&self) -> Arc<[record::JumpHost]> {
+        Arc::clone(&self.current().way)
     }
 
     fn ready(&self) -> Pin<Box<dyn Future<Output = Result<(), TunnelTrouble>> + Send + '_>> {
@@ -197,7 +223,7 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
             match made {
                 Ok(session) => {
                     state.trouble = None;
-                    *self.current() = Some(Arc::new(session));
+                    self.current().session = Some(Arc::new(session));
                     Ok(())
                 }
                 Err((trouble, until)) => {

@@ -16,7 +16,7 @@ use sshprobe_probes::evidence::{Evidence, Silence, Tunnel, TunnelTrouble};
 use sshprobe_probes::govern::retry::Transient;
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::connect_failed;
-use sshprobe_probes::record::Via;
+use sshprobe_probes::record::{self, Via};
 use sshprobe_probes::time::Moment;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
@@ -41,6 +41,9 @@ pub(crate) trait JumpHost: Send + Sync + fmt::Debug {
 
     /// Makes its session, unless there is one; or says why there is none. Ends by itself.
     fn ready(&self) -> Pin<Box<dyn Future<Output = Result<(), TunnelTrouble>> + Send + '_>>;
+
+    /// The hosts up to this one, the nearest first, with the keys that they showed.
+    fn way(&self) -> Arc<[record::JumpHost]>;
 
     /// The session that [`JumpHost::ready`] has made. None if it is over since.
     fn session(&self) -> Option<Arc<Session>>;
@@ -186,11 +189,11 @@ impl Transport for Jump {
             Ok(()) => return Ok(()),
             Err(trouble) => Some(trouble),
         };
-        Err(Box::new(Tunnel { trouble, ..Tunnel::new(Via::Jump) }))
+        Err(Box::new(Tunnel { trouble, jump_hosts: self.host.way(), ..Tunnel::new(Via::Jump) }))
     }
 
     async fn open(&self, connect: &Connect) -> Opening<JumpPath> {
-        let mut tunnel = Tunnel::new(Via::Jump);
+        let mut tunnel = Tunnel { jump_hosts: self.host.way(), ..Tunnel::new(Via::Jump) };
         let started = self.clock.now();
         let mut evidence = Evidence::new(connect.addr, started);
         let (host, port) = (connect.host.to_string(), connect.addr.port());
