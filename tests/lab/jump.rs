@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::guard::lab;
 use crate::support::netns::shell;
-use crate::support::run::{Run, run, sshprobe};
+use crate::support::run::{Run, run, sshprobe, told};
 use crate::support::servers::{Daemon, HostKeys, Sshd};
 use crate::support::topology::{Family, Topology};
 
@@ -235,6 +235,35 @@ fn what_is_wrong_with_a_jump_host_is_its_own_code() {
     // Nothing to log in with.
     let (record, _) = ground.one(&["--known-hosts", &known, "-J", "root@10.0.0.2", TARGET]);
     assert_eq!(outcome(&record), "jump-failed auth-no-common-method tunnel", "{record}");
+}
+
+/// Keys are fetched without judging them; whoever leads there is judged all the same.
+#[test]
+fn keys_are_fetched_through_a_jump_host_that_is_judged() {
+    let Some(_lab) = lab() else { return };
+    let ground = Ground::new();
+    let bastion = ground.sshd("10.0.0.2", "");
+    let _target = ground.sshd(TARGET, "");
+    let key = ground.path("user");
+    let known = ground.known("known", "10.0.0.2");
+    let other = ground.file("other", &format!("10.0.0.2 {}", fs::read_to_string(ground.path("user.pub")).unwrap()));
+    let empty = ground.file("empty", "");
+    let keys = |files: &str| {
+        let mut command = sshprobe(&ground.topology.prober, &[]);
+        command.args(["keys", "--per-host", "50ms", "-i", &key, "-J", "root@10.0.0.2"]);
+        command.args(["--jump-known-hosts", files, TARGET]);
+        let (_, stdout, stderr) = told(&command.output().unwrap());
+        (stdout.starts_with(&format!("{TARGET} ssh-ed25519 ")), stderr)
+    };
+    let (fetched, stderr) = keys(&known);
+    assert!(fetched && !stderr.contains("warning"), "{stderr}");
+    let (fetched, stderr) = keys(&empty);
+    let warning = "sshprobe: warning: a key is not known of a jump host on the way: root@10.0.0.2 (ssh-ed25519 SHA256:";
+    assert!(fetched && stderr.contains(warning), "{stderr}");
+    assert_eq!(accepted(&bastion), 2);
+    let (fetched, stderr) = keys(&other);
+    assert!(!fetched && stderr.contains("jump-failed (host-key-changed)"), "{stderr}");
+    assert_eq!(accepted(&bastion), 2, "a changed key is never given a signature");
 }
 
 /// What becomes of a jump host in the middle of a run is never told as its targets'.
