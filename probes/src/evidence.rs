@@ -3,11 +3,12 @@
 pub mod login;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diagnose::{Code, Confidence};
 use crate::govern::retry::Transient;
-use crate::record::Via;
+use crate::record::{JumpHost, Via};
 use crate::time::Moment;
 use crate::wire::kexinit::KexInit;
 
@@ -184,6 +185,8 @@ pub struct Tunnel {
     pub trouble: Option<TunnelTrouble>,
     /// The silence that this was, if it was one: whether it was somebody else's is for whoever knows this machine.
     pub silence: Option<Silence>,
+    /// The jump hosts on it, the nearest first.
+    pub jump_hosts: Arc<[JumpHost]>,
 }
 
 /// Nothing came for so long that it was given up.
@@ -209,6 +212,7 @@ impl Tunnel {
             reason: Vec::new(),
             trouble: None,
             silence: None,
+            jump_hosts: Arc::default(),
         }
     }
 }

@@ -167,7 +167,7 @@ pub struct DemoArgs {
 
 const AFTER_KEYS_HELP: &str = "\
 Only keys whose signature was verified are written, each host's as soon as it is done; `sort` makes two runs alike. Certificates are not written: of one that is shown, the key in it is.
-A server shows one key a connection: each further type takes one more, --per-host later, so three types take about 3s. No user is named, and no known_hosts file is read.
+A server shows one key a connection: each further type takes one more, --per-host later, so three types take about 3s. No user is named, and no known_hosts file is read but for jump hosts.
 SSHFP records go by name alone: addresses have none, and the ports of a host share theirs.
 Failures go to standard error, a line each; where a host has more types than it proved keys, that is a warning. A run that is interrupted or proves no key leaves FILE of -o as it was.
 Exit code:  0 every target proved a key (silent, refused and unreachable addresses of ranges do not count), 1 some did not, 2 program error, 3 an internal fault, 130 interrupted.";
@@ -209,6 +209,10 @@ pub struct KeysArgs {
     #[cfg(feature = "login")]
     #[command(flatten, next_help_heading = "Path")]
     pub identity: crate::cli::login::IdentityArgs,
+    /// Look the keys of jump hosts up in FILE instead of ssh's own files; may be repeated; none: do not judge them
+    #[cfg(feature = "login")]
+    #[arg(long, value_name = "FILE|none", help_heading = "Path")]
+    pub jump_known_hosts: Vec<PathBuf>,
     /// What standard error shows.
     #[command(flatten, next_help_heading = "Output")]
     pub talk: TalkArgs,

@@ -71,6 +71,9 @@ pub struct Config {
     pub per_host: Duration,
     /// The files that host keys are held against.
     pub trust_files: TrustFiles,
+    /// The files that jump hosts are judged by where the targets are not.
+    #[cfg(feature = "login")]
+    pub hop_files: Option<KnownHostsFiles>,
     /// The rules by which they are, without what is in the files.
     pub trust_rules: TrustRules,
     /// Both together, once the files were read ([`Self::load_trust`]).
@@ -214,6 +217,8 @@ impl Config {
             per_subnet: pace.per_subnet.get(),
             per_host: pace.per_host,
             trust_files: trust_files(&trust, probe.depth)?,
+            #[cfg(feature = "login")]
+            hop_files: None,
             sshfp: trust.sshfp.then(|| SshfpOptions { trust_ad: trust.trust_ad, anchors: Anchors::root() }),
             trust_anchor: trust.trust_anchor,
             trust_rules: TrustRules {
@@ -559,18 +564,24 @@ impl Config {
 }
 
 /// Where host keys are looked up.
-fn trust_files(args: &TrustArgs, depth: Depth) -> Result<TrustFiles, Error> {
+/// What `option` names.
+///
+/// # Errors
+/// `none` stands beside files.
+pub(super) fn known_hosts_files(option: &str, paths: &[PathBuf]) -> Result<KnownHostsFiles, Error> {
     let none = |path: &PathBuf| path.as_os_str() == "none";
-    let known_hosts = match args.known_hosts.as_slice() {
-        [] => KnownHostsFiles::Default,
-        [only] if none(only) => KnownHostsFiles::None,
-        paths if paths.iter().any(none) => {
-            return Err(Error::usage(
-                "--known-hosts: none stands alone; leave it or the files away (a file of that name is ./none)",
-            ));
-        }
-        paths => KnownHostsFiles::Named(paths.to_vec()),
-    };
+    match paths {
+        [] => Ok(KnownHostsFiles::Default),
+        [only] if none(only) => Ok(KnownHostsFiles::None),
+        paths if paths.iter().any(none) => Err(Error::usage(format!(
+            "{option}: none stands alone; leave it or the files away (a file of that name is ./none)"
+        ))),
+        paths => Ok(KnownHostsFiles::Named(paths.to_vec())),
+    }
+}
+
+fn trust_files(args: &TrustArgs, depth: Depth) -> Result<TrustFiles, Error> {
+    let known_hosts = known_hosts_files("--known-hosts", &args.known_hosts)?;
     if depth < Depth::Kex {
         let without = [
             ("--known-hosts", matches!(known_hosts, KnownHostsFiles::Named(_))),

@@ -19,15 +19,15 @@ use crate::resolve::{Resolver, ResolverOptions};
 use crate::sys::user;
 use crate::transport::Road;
 use crate::transport::jump::{Farewells, Jump, JumpHost};
-use crate::trust::TrustFiles;
+use crate::trust::{KnownHostsFiles, TrustFiles};
 
 /// The port of a jump host where nothing says another.
 const SSH_PORT: u16 = 22;
 
 /// Jump hosts: what they are logged in to with, and those that have been asked for.
 pub(super) struct Jumps {
-    /// ssh's own known_hosts files judge them where the run has none.
-    own_trust: bool,
+    /// What judges them where the run has nothing that does.
+    own_trust: Option<KnownHostsFiles>,
     /// Where the machine has no name for the local user.
     local_user: String,
     resolver: ResolverOptions,
@@ -61,7 +61,7 @@ impl Jumps {
 
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            own_trust: !config.given.known_hosts,
+            own_trust: config.hop_files.clone(),
             local_user: config.user.clone(),
             resolver: config.resolver(),
             credentials: Arc::new(config.credentials.keys_only()),
@@ -82,9 +82,12 @@ impl Jumps {
         let plan = Plan { depth: Depth::Login, user, accept_new: false, ..Plan::clone(&usual.plan) };
         let mut trust = usual.trust.as_deref().cloned();
         if let Some(trust) = &mut trust {
-            if trust.known_hosts.is_none() && self.own_trust {
+            if trust.known_hosts.is_none()
+                && let Some(known_hosts) = self.own_trust.clone()
+            {
                 // Fetching keys without judging them says nothing about those on the way.
-                let loaded = TrustFiles::default().load().map_err(|error| error.to_string())?;
+                let files = TrustFiles { known_hosts, ..TrustFiles::default() };
+                let loaded = files.load().map_err(|error| error.to_string())?;
                 trust.known_hosts = loaded.policy.known_hosts;
             }
             // Its own key is the one it shows first, whatever is fetched of the targets.
@@ -97,6 +100,11 @@ impl Jumps {
 }
 
 impl Routes {
+    /// How many hosts are on the way to others, as far as targets were assigned.
+    pub(super) fn jump_hosts(&self) -> u64 {
+        self.jumps.made.len() as u64
+    }
+
     /// The way through these hosts, one behind the other. Each is logged in to once for the whole run.
     pub(super) fn chain(&mut self, chain: &[Hop], depth: usize) -> Result<Road, String> {
         let (straight, chain) = straight(chain);
@@ -217,13 +225,14 @@ impl Routes {
         if self.options.exclusions.cover(target.place(), target.port) {
             return Err(format!("the jump host {hop} is excluded"));
         }
+        let before = before.map(|road| connect.map_or(road.clone(), |connect| road.within(connect)));
         let transport = match before.or(own) {
             Some(road) => road,
             None => self.options.tcp().map(Road::Tcp).map_err(|why| why.to_string())?,
         };
         let connect_timeout = connect.unwrap_or(self.options.connect_timeout);
-        let route = Route { transport, settings, connect_timeout, credentials: None };
-        let session = JumpSession::new(target, route, credentials, resolver, self.options.clock);
+        let route = Route { transport, settings, connect_timeout, credentials: Some(credentials) };
+        let session = JumpSession::new(target, route, resolver, &self.options);
         let session: Arc<dyn JumpHost> = Arc::new(session);
         self.jumps.farewells.add(Arc::clone(&session));
         Ok(Road::Jump(Jump::new(self.options.clock, session, self.options.connect_timeout)))

@@ -14,6 +14,7 @@ use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::is_stand_in;
 use sshprobe_probes::time::Moment;
+use tokio::sync::watch;
 
 use super::admission::{Errand, Upshot};
 use super::drive::drive;
@@ -23,11 +24,16 @@ use super::log;
 use super::login::log_in;
 use super::route::Route;
 use super::stats::Stats;
+#[cfg(feature = "login")]
+use crate::login::{Credentials, channel::Session};
 use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
-use crate::transport::seam::LATE;
+use crate::transport::seam::{LATE, astray};
 use crate::transport::{Opening, PathEnd, Stream, Transport};
+
+/// So often one connection waits for its way anew.
+const LAPSES: u32 = 1;
 
 /// What every connection of a run is made with.
 #[derive(Debug)]
@@ -35,7 +41,7 @@ pub(super) struct Connector {
     pub(super) gate: Arc<Gate>,
     /// What is logged in with where the way has nothing of its own.
     #[cfg(feature = "login")]
-    pub(super) credentials: Arc<crate::login::Credentials>,
+    pub(super) credentials: Arc<Credentials>,
     pub(super) clock: Clock,
     pub(super) conntrack: Mutex<Conntrack>,
     /// Connects that may take so long are given less where round trips are known to be short.
@@ -43,9 +49,60 @@ pub(super) struct Connector {
     pub(super) stats: Arc<Stats>,
 }
 
+/// The connector of the run that some options have started, once they have: what is made before a run has one, too.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UnderWay(Arc<watch::Sender<Option<Arc<Connector>>>>);
+
+impl UnderWay {
+    /// The run begins.
+    pub(super) fn begin(&self, connector: &Arc<Connector>) {
+        self.0.send_replace(Some(Arc::clone(connector)));
+    }
+
+    /// Waits until a run has begun.
+    #[cfg(feature = "login")]
+    pub(super) async fn connector(&self) -> Arc<Connector> {
+        let mut begun = self.0.subscribe();
+        loop {
+            if let Some(connector) = begun.borrow_and_update().as_ref() {
+                return Arc::clone(connector);
+            }
+            // The sender is held here, so that it cannot have gone away.
+            let _ = begun.changed().await;
+        }
+    }
+}
+
+/// What becomes of the session after a login.
+#[derive(Default)]
+pub(super) enum AfterLogin {
+    /// It has served its purpose.
+    #[default]
+    Leave,
+    /// It is to stay.
+    #[cfg(feature = "login")]
+    Stay,
+    /// It has stayed.
+    #[cfg(feature = "login")]
+    Stayed(Session),
+}
+
+/// What became of a connection.
+enum Attempt {
+    /// It is over.
+    Done(Evidence),
+    /// Its way was gone.
+    Lapsed(Evidence),
+}
+
 impl Connector {
     /// Makes the connections a case asks for.
-    pub(super) async fn connections<T: Transport>(&self, route: &Route<T>, case: &mut Case) -> Box<Record> {
+    pub(super) async fn connections<T: Transport>(
+        &self,
+        route: &Route<T>,
+        case: &mut Case,
+        after: &mut AfterLogin,
+    ) -> Box<Record> {
         let mut before: Option<Connect> = None;
         loop {
             let now = self.clock.now();
@@ -54,7 +111,7 @@ impl Connector {
                     if let Some(before) = &before {
                         log::again(before, &connect, now);
                     }
-                    let evidence = self.connection(route, &mut connect).await;
+                    let evidence = self.connection(route, &mut connect, after).await;
                     log::ended(&evidence, connect.plan.depth);
                     case.add(evidence);
                     before = Some(connect);
@@ -68,10 +125,21 @@ impl Connector {
     }
 
     /// Makes one connection, however often this machine is short of something.
-    async fn connection<T: Transport>(&self, route: &Route<T>, connect: &mut Connect) -> Evidence {
+    async fn connection<T: Transport>(
+        &self,
+        route: &Route<T>,
+        connect: &mut Connect,
+        after: &mut AfterLogin,
+    ) -> Evidence {
         let mut patience = Patience::default();
         let mut not_before = connect.not_before;
+        let mut lapses = 0;
         loop {
+            // Without a pass: the way may need some itself before it is there.
+            if let Err(tunnel) = route.transport.ready().await {
+                let now = self.clock.now();
+                return astray(Evidence::new(connect.addr, now), tunnel, now);
+            }
             let within = self.adaptive.filter(|most| {
                 *most == route.connect_timeout && route.transport.shakes_hands() && !is_stand_in(connect.addr.ip())
             });
@@ -80,8 +148,13 @@ impl Connector {
             connect.patience = pass.within();
             log::admitted(connect);
             // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
-            let shortage = match Box::pin(self.attempt(route, connect)).await {
-                Ok(evidence) => {
+            let shortage = match Box::pin(self.attempt(route, connect, after)).await {
+                Ok(Attempt::Lapsed(_)) if lapses < LAPSES => {
+                    pass.came_to(Upshot::NOTHING);
+                    lapses += 1;
+                    continue;
+                }
+                Ok(Attempt::Done(evidence) | Attempt::Lapsed(evidence)) => {
                     let heard = evidence.handshake().filter(|_| within.is_some());
                     pass.came_to(Upshot { cost: Cost::of(&evidence, connect.plan.depth), heard });
                     return evidence;
@@ -117,7 +190,13 @@ impl Connector {
     }
 
     /// Opens a connection and converses.
-    async fn attempt<T: Transport>(&self, route: &Route<T>, connect: &Connect) -> Result<Evidence, Shortage> {
+    #[cfg_attr(not(feature = "login"), expect(unused_variables, reason = "there is no login"))]
+    async fn attempt<T: Transport>(
+        &self,
+        route: &Route<T>,
+        connect: &Connect,
+        after: &mut AfterLogin,
+    ) -> Result<Attempt, Shortage> {
         self.conntrack().look(self.clock.now());
         let (mut stream, mut probe) = match route.transport.open(connect).await {
             Opening::Up(stream, evidence) => {
@@ -125,28 +204,26 @@ impl Connector {
                 if let Some(order) = &connect.login {
                     log::connected(&evidence);
                     self.gate.recovered();
-                    let logged_in = log_in(
-                        stream,
-                        evidence,
-                        connect,
-                        order,
-                        route.credentials.as_ref().unwrap_or(&self.credentials),
-                        self.clock,
-                        false,
-                    );
-                    let (evidence, end, _) = Box::pin(logged_in).await;
-                    return ended(route, connect, evidence, end);
+                    let credentials = route.credentials.as_ref().unwrap_or(&self.credentials);
+                    let stays = !matches!(after, AfterLogin::Leave);
+                    let logged_in = log_in(stream, evidence, connect, order, credentials, self.clock, stays);
+                    let (evidence, end, session) = Box::pin(logged_in).await;
+                    if let Some(session) = session {
+                        *after = AfterLogin::Stayed(session);
+                    }
+                    return ended(route, connect, evidence, end).map(Attempt::Done);
                 }
                 (stream, self.probe(connect, evidence)?)
             }
-            Opening::Down(evidence) => return self.down(route, connect, evidence),
+            Opening::Down(evidence) => return self.down(route, connect, evidence).map(Attempt::Done),
+            Opening::Lapsed(evidence) => return Ok(Attempt::Lapsed(evidence)),
             Opening::Short(errno) => return Err(Shortage(Some(errno))),
         };
         self.gate.recovered();
         let leave = drive(&mut stream, &mut probe, self.clock).await;
         let left = self.clock.now();
         let end = stream.leave(leave).await;
-        ended(route, connect, probe.into_evidence(left), end)
+        ended(route, connect, probe.into_evidence(left), end).map(Attempt::Done)
     }
 
     /// A probe for a connection that is up.
@@ -179,12 +256,7 @@ impl Connector {
 }
 
 /// A connection that is over, with what the way to the target knows of its end.
-pub(super) fn ended<T>(
-    route: &Route<T>,
-    connect: &Connect,
-    mut evidence: Evidence,
-    end: PathEnd,
-) -> Result<Evidence, Shortage> {
+fn ended<T>(route: &Route<T>, connect: &Connect, mut evidence: Evidence, end: PathEnd) -> Result<Evidence, Shortage> {
     if evidence.fault.is_some() && evidence.path.icmp.is_none() {
         evidence.path.icmp = end.icmp;
     }
@@ -216,4 +288,4 @@ fn overslept(evidence: &Evidence, silence: Silence) -> bool {
 /// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
 /// has want of CPU.
 #[derive(Debug)]
-pub(super) struct Shortage(pub(super) Option<Errno>);
+struct Shortage(Option<Errno>);

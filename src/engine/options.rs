@@ -9,6 +9,7 @@ use sshprobe_probes::case::Settings;
 use sshprobe_probes::plan::Plan;
 use sshprobe_probes::record::Run;
 
+use super::connector::UnderWay;
 use crate::sys::clock::Clock;
 use crate::sys::{descriptors, entropy};
 use crate::target::Exclusions;
@@ -48,6 +49,8 @@ pub struct Options {
     pub credentials: Arc<crate::login::Credentials>,
     /// Addresses not to be probed even if a name leads to them. (Targets that are addresses were excluded at their source.)
     pub exclusions: Arc<Exclusions>,
+    /// The run, for what comes to be before it and takes part in it: jump hosts.
+    pub(super) under_way: UnderWay,
 }
 
 /// Why a run cannot start. A program error: nothing has been sent.
@@ -113,6 +116,7 @@ impl Options {
             #[cfg(feature = "login")]
             credentials: Arc::default(),
             exclusions: Arc::default(),
+            under_way: UnderWay::default(),
         }
     }
 }

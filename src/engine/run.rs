@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
-use super::connector::Connector;
+use super::connector::{AfterLogin, Connector};
 use super::feed::{self, Fed};
 use super::gate::Gate;
 use super::log;
@@ -42,7 +42,7 @@ use crate::target::Exclusions;
 use crate::transport::{Tcp, Transport};
 
 /// A resolver keeps its own time; this is for one that does not.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A run that can start.
 #[derive(Debug)]
@@ -150,16 +150,18 @@ impl<T: Transport> Engine<T> {
             HostGate::new(options.settings.per_host),
             LocalBackoff::new(shares.connections),
         );
+        let connector = Arc::new(Connector {
+            gate: Arc::new(Gate::new(admission, clock, Arc::clone(&stats))),
+            #[cfg(feature = "login")]
+            credentials: options.credentials,
+            clock,
+            conntrack: Mutex::new(conntrack),
+            adaptive: options.adaptive.then_some(options.connect_timeout),
+            stats: Arc::clone(&stats),
+        });
+        options.under_way.begin(&connector);
         let works = Arc::new(Works {
-            connector: Connector {
-                gate: Arc::new(Gate::new(admission, clock, Arc::clone(&stats))),
-                #[cfg(feature = "login")]
-                credentials: options.credentials,
-                clock,
-                conntrack: Mutex::new(conntrack),
-                adaptive: options.adaptive.then_some(options.connect_timeout),
-                stats: Arc::clone(&stats),
-            },
+            connector,
             usual: Arc::new(Route {
                 transport,
                 settings: options.settings,
@@ -204,7 +206,7 @@ impl<T: Transport> Engine<T> {
 
 /// What all tasks of a run share.
 struct Works<T, R> {
-    connector: Connector,
+    connector: Arc<Connector>,
     /// How targets are reached that have no way of their own.
     usual: Arc<Route<T>>,
     resolver: R,
@@ -250,7 +252,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             }
             // Names have room of their own: as long as there is some, a resolver that keeps them waiting keeps no address
             // waiting. Behind more names than that, the targets that follow wait with them.
-            let room = if let Host::Addr(..) = target.place() { &self.cases } else { &self.names };
+            // So have those whose way is to be made first (a jump host's session): who waits for it is nobody's hindrance.
+            let awaited = route.transport.is_made_first();
+            let room = if !awaited && matches!(target.place(), Host::Addr(..)) { &self.cases } else { &self.names };
             let Some(room) = self.room(room).await else { return };
             let works = Arc::clone(self);
             match target.place().clone() {
@@ -259,6 +263,10 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Host::Iap(_) => {
                     let case = self.case(&target, &route, vec![stand_in(target.place(), target.port)], None);
                     drop(tokio::spawn(async move { works.see(&target, &route, case, room).await }));
+                }
+                Host::Addr(addr, scope) if awaited => {
+                    let addr = socket_addr(addr, scope, target.port);
+                    drop(tokio::spawn(async move { works.behind(target, route, addr, room).await }));
                 }
                 Host::Addr(addr, scope) => {
                     let case = self.case(&target, &route, vec![socket_addr(addr, scope, target.port)], None);
@@ -278,6 +286,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let Some((found, took)) = self.guarded(&target, pin!(self.addresses(&target, &route, name))).await else {
             return;
         };
+        if !self.way(&target, &route).await {
+            return;
+        }
         let said = if self.sshfp && found.is_ok() {
             let Some(said) = self.guarded(&target, pin!(self.fingerprints(name))).await else { return };
             Some(said)
@@ -300,6 +311,29 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             tokio::spawn(async move { works.see(&target, &route, case, place).await });
         }
         drop(room);
+    }
+
+    /// A target that is an address, behind a way that is to be made first: from there to its record.
+    async fn behind(
+        self: Arc<Self>,
+        target: Target,
+        route: Arc<Route<T>>,
+        addr: SocketAddr,
+        room: OwnedSemaphorePermit,
+    ) {
+        if !self.way(&target, &route).await {
+            return;
+        }
+        let Some(place) = self.room(&self.cases).await else { return };
+        drop(room);
+        let case = self.case(&target, &route, vec![addr], None);
+        self.see(&target, &route, case, place).await;
+    }
+
+    /// Waits until a target's way is there, or is known not to be: its connection will find out and say why. False if the
+    /// target is done with.
+    async fn way(&self, target: &Target, route: &Route<T>) -> bool {
+        !route.transport.is_made_first() || self.guarded(target, pin!(route.transport.ready())).await.is_some()
     }
 
     /// What a name comes to: one case, or one for each address, or a record at once.
@@ -376,7 +410,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// new targets out.
     async fn see(&self, target: &Target, route: &Route<T>, mut case: Case, place: OwnedSemaphorePermit) {
         let work = async {
-            let mut record = self.connector.connections(route, &mut case).await;
+            let mut record = self.connector.connections(route, &mut case, &mut AfterLogin::Leave).await;
             self.compare(target, route, &mut record).await;
             record
         };

@@ -60,6 +60,12 @@ impl Tcp {
         Self { clock, timeout, source: None, interface: None }
     }
 
+    /// The same, each given `timeout` to come up.
+    #[must_use]
+    pub fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
     /// Sends from `source` and through `interface`, where given.
     ///
     /// # Errors

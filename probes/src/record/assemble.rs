@@ -269,7 +269,8 @@ fn tunnel(way: &evidence::Tunnel) -> Tunnel {
         upgrade: upgrade.map(micros),
         sid: sid.map(micros),
     };
-    Tunnel { kind: way.via, close_code: way.close_code, reason, reason_b64, timing_us }
+    let jump_hosts = way.jump_hosts.to_vec();
+    Tunnel { kind: way.via, close_code: way.close_code, reason, reason_b64, timing_us, jump_hosts }
 }
 
 fn net(evidence: &Evidence) -> Net {

@@ -10,6 +10,7 @@ use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::{Host, Target};
 
+use super::super::connector::AfterLogin;
 use super::super::names::Resolve;
 use super::super::route::Route;
 use super::{Works, socket_addr};
@@ -66,7 +67,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             let host = Host::Addr(first.ip(), 0);
             let target = Target { host, place: None, ..target.clone() };
             let mut case = self.case(&target, &route, addrs, None);
-            return Some(self.connector.connections(&route, &mut case).await);
+            return Some(self.connector.connections(&route, &mut case, &mut AfterLogin::Leave).await);
         }
         let run = &route.settings.run;
         let (name, fault) = last?;

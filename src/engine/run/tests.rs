@@ -293,6 +293,7 @@ impl Transport for Faulty {
                 Opening::Up(FaultyPath { path, cursed: self.cursed == Some(connect.addr.ip()) }, evidence)
             }
             Opening::Down(evidence) => Opening::Down(evidence),
+            Opening::Lapsed(evidence) => Opening::Lapsed(evidence),
             Opening::Short(errno) => Opening::Short(errno),
         }
     }

@@ -157,7 +157,7 @@ impl Exchange {
         let to_host = Connect { host: name, ..Connect::new(addr, plan, Moment::START) };
         match proxy.open(&to_host).await {
             Opening::Up(path, _) => Ok(path),
-            Opening::Down(seen) => Err(seen
+            Opening::Down(seen) | Opening::Lapsed(seen) => Err(seen
                 .tunnel
                 .and_then(|tunnel| tunnel.trouble)
                 .map_or_else(|| String::from("the proxy does not lead there"), |trouble| trouble.detail)),

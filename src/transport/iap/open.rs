@@ -244,7 +244,7 @@ impl Iap {
                     tunnel.timing.connect = seen.timing.connect;
                     return Ok(ProxyPath::without(path));
                 }
-                Opening::Down(seen) => {
+                Opening::Down(seen) | Opening::Lapsed(seen) => {
                     let errno = seen.path.errno;
                     let how = match (&seen.fault, errno) {
                         (_, Some(Errno::ECONNREFUSED)) => How::Refused,
@@ -287,7 +287,7 @@ impl Iap {
         let to_relay = Connect { host, addr, known: None, mss: None, ..connect.clone() };
         let (path, seen) = match Box::pin(proxy.open(&to_relay)).await {
             Opening::Up(path, seen) => (Some(path), seen),
-            Opening::Down(seen) => (None, seen),
+            Opening::Down(seen) | Opening::Lapsed(seen) => (None, seen),
             Opening::Short(errno) => return Err(Failed::Short(errno)),
         };
         evidence.path = seen.path;
