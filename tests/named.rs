@@ -312,6 +312,13 @@ fn keys_are_fetched_where_ssh_config_says() {
     // As ssh looks them up: by HostName.
     let expected = [format!("[127.0.0.1]:{port} ssh-ed25519 {}", key()), format!("b ssh-ed25519 {}", key())];
     assert_eq!((code, lines, stderr.as_str()), (Some(0), expected.iter().map(String::as_str).collect(), ""));
+    // What leads to an excluded place has no key, and that is no failure.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command.args(["keys", "-F", &config, "--exclude", "127.0.0.1", "a", "b"]).stdin(Stdio::null());
+    let (code, lines, stderr) = told(&command.output().expect("the program"));
+    assert_eq!((code, lines), (Some(0), format!("{}\n", expected[1])), "{stderr}");
+    assert!(stderr.contains(": not probed: what it stands for is excluded\n"), "{stderr}");
+    assert!(stderr.contains("; 1 at an excluded place"), "{stderr}");
 }
 
 #[test]

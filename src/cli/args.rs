@@ -170,7 +170,7 @@ Only keys whose signature was verified are written, each host's as soon as it is
 A server shows one key a connection: each further type takes one more, --per-host later, so three types take about 3s. No user is named, and no known_hosts file is read but for jump hosts.
 SSHFP records go by name alone: addresses have none, and the ports of a host share theirs.
 Failures go to standard error, a line each; where a host has more types than it proved keys, that is a warning. A run that is interrupted or proves no key leaves FILE of -o as it was.
-Exit code:  0 every target proved a key (silent, refused and unreachable addresses of ranges do not count), 1 some did not, 2 program error, 3 an internal fault, 130 interrupted.";
+Exit code:  0 every target proved a key (silent, refused and unreachable addresses of ranges do not count, nor what leads to an excluded place), 1 some did not, 2 program error, 3 an internal fault, 130 interrupted.";
 
 /// `sshprobe keys TARGET...`
 #[derive(Debug, Args)]

@@ -215,6 +215,8 @@ struct Tally {
     /// Hosts with some of their keys.
     partly: u64,
     silent: u64,
+    /// Not probed, as their places are excluded.
+    excluded: u64,
     exit: Exit,
     /// What was told of jump hosts: once is enough.
     told: BTreeSet<String>,
@@ -236,6 +238,11 @@ impl Tally {
             let Named { host, port, .. } = &record.target;
             escape(host_and_odd_port(host, *port))
         };
+        if record.is_excluded() {
+            // That is what was asked for.
+            self.excluded += 1;
+            return (!quiet).then(|| format!("sshprobe: warning: {}: {}", target(), record.detail));
+        }
         match gain {
             Gain::Nothing => {
                 self.silent += 1;
@@ -269,6 +276,7 @@ impl Tally {
             (self.failed, "without a proven key"),
             (self.partly, "with some of theirs only"),
             (self.silent, "silent, refused or unreachable in ranges"),
+            (self.excluded, "at an excluded place"),
         ] {
             if n > 0 {
                 line += &format!("; {} {what}", count(n));
