@@ -166,6 +166,28 @@ fn login_asks_for_a_passphrase_on_the_terminal_and_does_not_show_it() {
     }
 }
 
+/// What a terminal shows of a shell's line that is met by Ctrl-C where it asks for a passphrase.
+fn interrupted(home: &Path, line: &str) -> String {
+    let mut child = Command::new("script")
+        .current_dir(home)
+        .args(["-qec", line, "/dev/null"])
+        .env_remove("SSH_ASKPASS_REQUIRE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script");
+    let (mut to, mut from) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+    let (mut shown, mut byte) = (Vec::new(), [0]);
+    while !shown.ends_with(b"': ") {
+        assert_eq!(from.read(&mut byte).expect("read"), 1, "{}", String::from_utf8_lossy(&shown));
+        shown.push(byte[0]);
+    }
+    to.write_all(b"half of it\x03").expect("typed");
+    from.read_to_end(&mut shown).expect("read");
+    child.wait().expect("ends");
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
 #[test]
 fn login_is_ended_by_ctrl_c_at_the_prompt_for_a_passphrase_as_ssh_is_and_the_terminal_is_as_before() {
     if !have(&["ssh-keygen", "script", "stty"]) {
@@ -180,27 +202,30 @@ fn login_is_ended_by_ctrl_c_at_the_prompt_for_a_passphrase_as_ssh_is_and_the_ter
         env!("CARGO_BIN_EXE_sshprobe")
     );
     let shell = format!("stty -a > before; trap : INT; {ours}; echo \"ended by $?\"; stty -a > after");
-    let mut child = Command::new("script")
-        .current_dir(home.path())
-        .args(["-qec", &shell, "/dev/null"])
-        .env_remove("SSH_ASKPASS_REQUIRE")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("script");
-    let (mut to, mut from) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
-    let (mut shown, mut byte) = (Vec::new(), [0]);
-    while !shown.ends_with(b"Enter passphrase for key 'sealed': ") {
-        assert_eq!(from.read(&mut byte).expect("read"), 1, "{}", String::from_utf8_lossy(&shown));
-        shown.push(byte[0]);
-    }
-    to.write_all(b"half of it\x03").expect("typed");
-    from.read_to_end(&mut shown).expect("read");
-    child.wait().expect("ends");
-    let shown = String::from_utf8_lossy(&shown).into_owned();
+    let shown = interrupted(home.path(), &shell);
     assert!(shown.contains("ended by 130") && !shown.contains("half") && !shown.contains("refused"), "{shown}");
     let stty = |name: &str| fs::read_to_string(home.path().join(name)).expect("written");
     assert_eq!(stty("before"), stty("after"));
+}
+
+#[test]
+fn login_is_ended_by_ctrl_c_at_the_prompt_for_a_key_that_ssh_config_names_and_asks_for_no_other() {
+    if !have(&["ssh-keygen", "script"]) {
+        return;
+    }
+    let home = home();
+    for name in ["one", "two"] {
+        keygen(home.path(), &["-q", "-t", "ed25519", "-N", "secret-phrase", "-f", name]);
+    }
+    let config = format!(
+        "Host hop\n HostName 127.0.0.1\n Port 1\n IdentityFile {0}/one\n IdentityFile {0}/two\nHost end\n ProxyJump hop\n",
+        home.path().display()
+    );
+    fs::write(home.path().join("config"), config).expect("written");
+    let ours = format!("{} -F config --known-hosts none -f -; echo \"ended by $?\"", env!("CARGO_BIN_EXE_sshprobe"));
+    // The run is under way by then, with a target that needs no key.
+    let shown = interrupted(home.path(), &format!("trap : INT; (echo 127.0.0.1:1; echo end; sleep 1) | {ours}"));
+    assert!(shown.contains("ended by 130") && shown.matches("Enter passphrase").count() == 1, "{shown}");
 }
 
 #[test]

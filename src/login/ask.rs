@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{Signal, raise};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
@@ -18,11 +19,17 @@ const QUIT: u8 = 28;
 const END_OF_FILE: u8 = 4;
 const KILL_LINE: u8 = 21;
 
+/// The user has ended the program at a prompt. Where a run is under way it takes its leave first, and more keys may come up.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
 /// Asks. `None` if nobody answers: the user gave up, or the program failed.
 ///
 /// # Errors
 /// There is no way to ask; the text says what would be one.
 pub(super) fn passphrase(prompt: &str) -> Result<Option<Zeroizing<String>>, String> {
+    if ENDED.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
     let required = env::var("SSH_ASKPASS_REQUIRE").unwrap_or_default();
     let display =
         ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|set| !set.is_empty()));
@@ -92,6 +99,7 @@ fn on_terminal(mut terminal: File, prompt: &str) -> io::Result<Option<Zeroizing<
     terminal.write_all(b"\n")?;
     drop(mute);
     if let Some(signal) = signal {
+        ENDED.store(true, Ordering::Relaxed);
         raise(signal)?;
     }
     Ok(if answered { text(&line) } else { None })

@@ -128,12 +128,13 @@ pub enum Answer {
 }
 
 /// Whether a prompt of keyboard-interactive asks for a new password, as PAM does where the old one has expired: `New password: `,
-/// `Retype new UNIX password:`.
+/// `Retype new UNIX password:`. The next one-time password of a token is none that would be changed.
 #[must_use]
 pub fn wants_new_password(prompt: &str) -> bool {
     let prompt = prompt.to_lowercase();
     let words = || prompt.split(|letter: char| !letter.is_alphabetic());
-    words().any(|word| word == "new") && words().any(|word| word == "password")
+    let has = |wanted: &str| words().any(|word| word == wanted);
+    has("new") && has("password") && !has("time") && !has("onetime")
 }
 
 #[cfg(test)]
@@ -145,7 +146,9 @@ mod tests {
         for prompt in ["New password: ", "Retype new password: ", "Enter new UNIX password:"] {
             assert!(wants_new_password(prompt), "{prompt}");
         }
-        for prompt in ["Password: ", "Password for newton: ", "Current password: ", "New code: ", ""] {
+        for prompt in
+            ["Password: ", "Password for newton: ", "Current password: ", "New one-time password: ", "New code: ", ""]
+        {
             assert!(!wants_new_password(prompt), "{prompt}");
         }
     }
