@@ -238,3 +238,38 @@ impl Routes {
         Ok(Road::Jump(Jump::new(self.options.clock, session, self.options.connect_timeout)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Cli;
+    use crate::engine::By;
+
+    /// How the first target goes, by what these options say.
+    fn way(args: &[&str]) -> Arc<Route<Road>> {
+        let words = ["sshprobe"].iter().chain(args).map(|word| (*word).into());
+        let mut config = Config::new(Cli::of_words(words).unwrap().sweep, 1).unwrap();
+        config.load_hosts().unwrap();
+        let mut targets = std::mem::take(&mut config.sources).open().unwrap();
+        let mut routes = Routes::new(&config, &config.engine()).unwrap();
+        match routes.assign(targets.next().unwrap().unwrap()).by {
+            By::Own(route) => route,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_channel_is_waited_for_as_long_as_the_targets_own_connect_timeout_says() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = "Host far\n  ProxyJump gate\nHost far near\n  ConnectTimeout 4\n";
+        std::fs::write(file.path(), lines).unwrap();
+        let file = file.path().to_str().unwrap();
+        for args in [&["-F", file, "far"][..], &["-F", file, "-J", "gate", "near"]] {
+            let route = way(args);
+            let told = format!("{:?}", route.transport);
+            assert!(route.transport.jumps() && told.ends_with("patience: 4s })"), "{told}");
+            assert_eq!(route.connect_timeout.as_secs(), 4);
+        }
+        assert!(format!("{:?}", way(&["-F", file, "-J", "none", "near"]).transport).contains("timeout: 4s"));
+    }
+}

@@ -45,12 +45,20 @@ struct Bastion {
     void: Arc<Semaphore>,
     connections: Arc<AtomicUsize>,
     channels: Arc<AtomicUsize>,
+    /// So many requests for a channel end the session they come by.
+    faults: Arc<AtomicUsize>,
 }
 
 impl Default for Bastion {
     fn default() -> Self {
         let open = Arc::new(Semaphore::new(1000));
-        Self { open, void: Arc::new(Semaphore::new(0)), connections: Arc::default(), channels: Arc::default() }
+        Self {
+            open,
+            void: Arc::new(Semaphore::new(0)),
+            connections: Arc::default(),
+            channels: Arc::default(),
+            faults: Arc::default(),
+        }
     }
 }
 
@@ -104,6 +112,10 @@ impl server::Handler for Bastion {
         reply: ChannelOpenHandle,
         _: &mut server::Session,
     ) -> Result<(), russh::Error> {
+        let faulty = self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if faulty.is_ok() {
+            return Err(russh::Error::Disconnect);
+        }
         let (host, port) = (host.parse::<IpAddr>().unwrap(), u16::try_from(port).unwrap());
         let (void, channels) = (Arc::clone(&self.void), Arc::clone(&self.channels));
         channels.fetch_add(1, Ordering::Relaxed);
@@ -298,6 +310,31 @@ async fn targets_behind_a_jump_host_that_failed_take_no_pass() {
     let mut running = start(options, (0..50).map(|n| own(target(n, host(9), 22), &route)).collect());
     assert_eq!(codes(&running.finish().await), BTreeMap::from([(String::from("jump-failed refused"), 50)]));
     assert_eq!((running.stats.opened(), running.stats.in_flight()), (1, 0));
+}
+
+/// The pass is given back meanwhile: the jump host needs the only one.
+#[tokio::test]
+async fn a_session_that_ends_over_a_channel_is_made_anew_for_it() {
+    let (bastion, port) = (Bastion { faults: Arc::new(1.into()), ..Bastion::default() }, healthy().await);
+    let options = options(1);
+    let route = behind(&options, through(&options, options.tcp().unwrap(), host(1), bastion.start().await));
+    let mut running = start(options, vec![own(target(0, host(9), port), &route)]);
+    let records = running.finish().await;
+    assert_eq!(codes(&records), BTreeMap::from([(String::from("ok"), 1)]));
+    assert_eq!((records[&0].connections, bastion.connections.load(Ordering::Relaxed)), (1, 4));
+    assert_eq!(running.stats.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_jump_host_that_ends_every_session_is_told_as_what_it_is() {
+    let (bastion, port) = (Bastion { faults: Arc::new(1000.into()), ..Bastion::default() }, healthy().await);
+    let options = options(1);
+    let route = behind(&options, through(&options, options.tcp().unwrap(), host(1), bastion.start().await));
+    let mut running = start(options, (0..8).map(|n| own(target(n, host(9), port), &route)).collect());
+    assert_eq!(codes(&running.finish().await), BTreeMap::from([(String::from("jump-failed lost-midway"), 8)]));
+    // How many of them lose one and the same session is chance.
+    let connections = bastion.connections.load(Ordering::Relaxed);
+    assert!(connections <= 2 * MOST, "it is not asked for ever: {connections}");
 }
 
 /// TCP whose first connect came to nothing, which was noticed so long after it was due.
