@@ -61,6 +61,8 @@ pub mod login;
 pub mod report;
 pub mod resolve;
 pub mod ssh_config;
+#[cfg(feature = "syn")]
+pub mod sweep;
 pub mod sys;
 pub mod target;
 pub mod transport;

@@ -237,6 +237,10 @@ pub struct SweepArgs {
     /// How fast.
     #[command(flatten)]
     pub pace: PaceArgs,
+    /// By what it begins.
+    #[cfg(feature = "syn")]
+    #[command(flatten)]
+    pub syn: crate::cli::syn::SynArgs,
     /// What host keys are held against.
     #[command(flatten)]
     pub trust: TrustArgs,
@@ -330,9 +334,9 @@ pub struct PatienceArgs {
     /// Post-quantum key exchanges before all others; else they are used only where nothing cheaper is offered
     #[arg(long)]
     pub prefer_pq: bool,
-    /// Further tries after a transient answer (throttled, closed or reset before the identification; of a relay, what may pass by itself)
-    #[arg(long, value_name = "N", default_value = "1", value_parser = values::retries, allow_hyphen_values = true)]
-    pub retries: u32,
+    /// Further tries after a transient answer (throttled, closed or reset before the identification; of a relay, what may pass by itself), and SYNs of a SYN sweep after the first [default: 1, of SYNs 2]
+    #[arg(long, value_name = "N", value_parser = values::retries, allow_hyphen_values = true)]
+    pub retries: Option<u32>,
 }
 
 /// What host keys are held against.
@@ -390,7 +394,7 @@ pub struct PaceArgs {
     /// Connections in flight; lowered by itself if descriptors are short
     #[arg(short, long, value_name = "N", default_value = "1000", value_parser = values::at_least_one_nonzero, allow_hyphen_values = true)]
     pub concurrency: NonZeroUsize,
-    /// New connections a second, ramped up; 0 lifts the limit
+    /// New connections a second, and packets of a SYN sweep, ramped up; 0 lifts the limit
     #[arg(long, value_name = "N", default_value = "1000", value_parser = values::whole::<u32>, allow_hyphen_values = true)]
     pub rate: u32,
     /// Connections in flight per /24 (IPv4) or /64 (IPv6)

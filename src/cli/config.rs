@@ -40,6 +40,9 @@ use crate::trust::{KnownHostsFiles, TrustFiles};
 /// `--connect-timeout` unless it is given.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// `--retries` unless it is given, for what comes behind a connect.
+const RETRIES: u32 = 1;
+
 /// A dead neighbour is reported by the kernel after 3.1 s (three ARP or ND tries a second apart), and some ICMP errors
 /// are heeded only on the first retransmission: whoever waits less takes both for silence.
 pub const CONNECT_TIMEOUT_TELLS: Duration = Duration::from_millis(3_500);
@@ -61,6 +64,9 @@ pub struct Config {
     pub timeout: Duration,
     /// Further tries after a transient answer.
     pub retries: u32,
+    /// A SYN sweep in front.
+    #[cfg(feature = "syn")]
+    pub syn: Option<crate::cli::syn::SynSweep>,
     /// Connections in flight.
     pub concurrency: usize,
     /// New connections a second; 0 is no limit.
@@ -128,6 +134,8 @@ impl Config {
     pub fn new(args: SweepArgs, entropy: u64) -> Result<Self, Error> {
         #[cfg(feature = "login")]
         let login = crate::cli::login::Login::new(args.login, args.probe.depth, args.path.hops(&args.targets))?;
+        #[cfg(feature = "syn")]
+        let syn = args.syn;
         let SweepArgs { targets, probe, pace, trust, network, path, view, resume, stats_file, fail_on, .. } = args;
         let patience = probe.patience;
         let mut warnings = Vec::new();
@@ -211,7 +219,9 @@ impl Config {
             prefer_pq: patience.prefer_pq,
             connect_timeout,
             timeout: patience.timeout,
-            retries: patience.retries,
+            retries: patience.retries.unwrap_or(RETRIES),
+            #[cfg(feature = "syn")]
+            syn: crate::cli::syn::SynSweep::new(syn, patience.retries, &way)?,
             concurrency: pace.concurrency.get(),
             rate: pace.rate,
             per_subnet: pace.per_subnet.get(),
@@ -452,6 +462,10 @@ impl Config {
         #[cfg(feature = "login")]
         {
             options.credentials = Arc::clone(&self.credentials);
+        }
+        #[cfg(feature = "syn")]
+        {
+            options.syn = self.syn.as_ref().and_then(crate::cli::syn::SynSweep::engine);
         }
         options.sshfp = self.sshfp.is_some() && self.depth >= Depth::Kex;
         options
@@ -778,6 +792,43 @@ pub(super) mod tests {
         let servers: Vec<String> = told.servers.iter().map(ToString::to_string).collect();
         assert_eq!(servers, ["192.0.2.53:53", "[2001:db8::53]:5353"]);
         assert_eq!(told.families, Families::V6Only);
+    }
+
+    #[cfg(feature = "syn")]
+    #[test]
+    fn a_syn_sweep_goes_straight_to_the_targets_or_not_at_all() {
+        let retries = |args: &[&str]| {
+            let config = config(args).expect("valid");
+            (config.syn.map(|syn| syn.retries), config.retries)
+        };
+        assert_eq!(retries(&["--syn", "10.0.0.1"]), (Some(2), 1));
+        assert_eq!(
+            retries(&["--syn", "--retries=0", "--depth=connect", "--proxy-command=none", "10.0.0.1"]),
+            (Some(0), 0)
+        );
+        assert_eq!(retries(&["10.0.0.1"]), (None, 1));
+        for (args, line) in [
+            (
+                &["--proxy-command=nc %h %p"][..],
+                "--syn: a program makes the connections (--proxy-command), and SYNs from here do not lead there; leave --syn away",
+            ),
+            (
+                &["--proxy=socks5://192.0.2.1"],
+                "--syn: the targets are reached through a proxy (--proxy), and SYNs from here do not lead there; leave --syn away",
+            ),
+            #[cfg(feature = "login")]
+            (
+                &["-Jhop"],
+                "--syn: the targets are reached through jump hosts (--jump), and SYNs from here do not lead there; leave --syn away",
+            ),
+            #[cfg(feature = "iap")]
+            (
+                &["--iap", "--project=p", "--zone=z"],
+                "--syn: the targets are reached through the Identity-Aware Proxy, and SYNs from here do not lead there; leave --syn away",
+            ),
+        ] {
+            assert_eq!(config(&[&["--syn", "h"][..], args].concat()).err().as_deref(), Some(line));
+        }
     }
 
     #[test]

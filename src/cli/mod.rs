@@ -24,5 +24,7 @@ mod routes;
 pub mod run;
 mod screen;
 mod stats_file;
+#[cfg(feature = "syn")]
+pub mod syn;
 mod values;
 mod verbose;

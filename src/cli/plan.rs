@@ -144,6 +144,10 @@ fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usiz
     if let Some(way) = way(&config.way) {
         line("Way", &way);
     }
+    #[cfg(feature = "syn")]
+    if let Some(syn) = &config.syn {
+        line("SYN sweep", &syn.told(config));
+    }
     if let Some(hosts) = configured(census) {
         line("ssh_config", &hosts);
     }
@@ -318,7 +322,9 @@ fn pace(config: &Config, concurrency: usize) -> String {
     let rate = match config.rate {
         0 => String::from("no limit on new connections a second"),
         rate => {
-            format!("at most {} a second, ramped up over {}", counted(rate.into(), "new connection"), show(Rate::RAMP))
+            let packets = if syn_tries(config).is_some() { " and as many packets" } else { "" };
+            let rate = counted(rate.into(), "new connection");
+            format!("at most {rate}{packets} a second, ramped up over {}", show(Rate::RAMP))
         }
     };
     format!(
@@ -345,13 +351,31 @@ fn time(config: &Config, concurrency: usize, census: &Census) -> String {
         // The last one begun by the rate still has to end.
         (rate + each).max(slots).max(subnet).max(spacing + each.saturating_mul(ports))
     };
+    let silent = match syn_tries(config) {
+        None => lasting(config.connect_timeout),
+        Some(tries) => {
+            Rate::new(config.rate, Moment::START).time_for(census.targets.saturating_mul(tries))
+                + config.connect_timeout
+        }
+    };
     format!(
         "about {} if every target answers at once, about {} if none answers, at most about {} if all hang until --timeout; \
          asking for names and further connections come on top",
         show(rate.max(spacing)),
-        show(lasting(config.connect_timeout)),
+        show(silent),
         show(lasting(config.timeout))
     )
+}
+
+/// How many SYNs a silent address gets from a SYN sweep.
+fn syn_tries(config: &Config) -> Option<u64> {
+    #[cfg(feature = "syn")]
+    return config.syn.as_ref().map(|syn| u64::from(syn.retries) + 1);
+    #[cfg(not(feature = "syn"))]
+    {
+        let _ = config;
+        None
+    }
 }
 
 fn penalties(options: &Options, way: &Way) -> String {
@@ -487,6 +511,17 @@ mod tests {
         let shallow = plan(&["-F", "none", "--depth", "kex", "-J", "192.0.2.1", "10.0.0.1"]);
         assert!(shallow.contains("; beside them 2 to the jump host, once"), "{shallow}");
         assert!(shallow.contains("none is named at this depth; no credential is sent to a target;"), "{shallow}");
+    }
+
+    #[cfg(feature = "syn")]
+    #[test]
+    fn a_plan_tells_of_a_syn_sweep_without_the_right_to_one() {
+        let text = plan(&["--syn", "10.0.0.0/22", "--rate", "2000"]);
+        let told = "SYN sweep    bare SYNs to plain addresses first, up to 3 SYNs to each, 1.3s apart; only those that listen are connected to; needs root or CAP_NET_RAW";
+        assert_says(&text, &[told]);
+        assert!(text.contains("at most 2,000 new connections and as many packets a second"), "{text}");
+        assert!(text.contains("about 7.9s if none answers"), "{text}");
+        assert!(!plan(&["10.0.0.1"]).contains("SYN"));
     }
 
     #[cfg(feature = "iap")]

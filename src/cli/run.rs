@@ -74,6 +74,10 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
     let only_plan = args.plan;
     let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
     let mut config = Config::new(args, order)?;
+    #[cfg(feature = "syn")]
+    if !only_plan {
+        config.open_sockets()?;
+    }
     config.load_hosts()?;
     config.load_trust()?;
     #[cfg(feature = "login")]
@@ -100,6 +104,8 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
         }
         worst = worst.max(Exit::of(record, &config.fail_on));
     };
+    #[cfg(feature = "syn")]
+    config.give_up_rights()?;
     let ending = carry_out(&runtime()?, &config, targets, before, views, observe)?;
     let (written, progress) = (ending.written(), Arc::clone(&ending.progress));
     let finished = ending.tell(&config);

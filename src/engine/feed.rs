@@ -15,6 +15,9 @@ const AHEAD: usize = 64;
 pub(super) enum Fed<T> {
     /// The next target.
     Target(Assigned<T>),
+    /// A target that was sent SYNs, and what came of it.
+    #[cfg(feature = "syn")]
+    Swept(sshprobe_probes::target::Target, Box<sshprobe_probes::evidence::Evidence>),
     /// The source panicked: our bug, and there is no next target.
     Broken,
 }

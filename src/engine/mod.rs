@@ -18,6 +18,8 @@ mod options;
 mod route;
 mod run;
 mod stats;
+#[cfg(feature = "syn")]
+mod syn;
 
 pub use crate::sys::clock::Clock;
 #[cfg(feature = "login")]
@@ -27,3 +29,5 @@ pub use options::{Options, Unfit};
 pub use route::{Assigned, By, Route};
 pub use run::{Engine, Outcome, run};
 pub use stats::Stats;
+#[cfg(feature = "syn")]
+pub use syn::Syn;

@@ -36,6 +36,10 @@ pub struct Options {
     pub rate: u32,
     /// Connections in flight per /24 or /64; 0 lifts the limit.
     pub per_subnet: u32,
+    /// A SYN sweep goes in front: plain addresses that do not answer it are not connected to. Its packets have the source and
+    /// interface that its sockets were opened with. For a run that goes straight to its targets.
+    #[cfg(feature = "syn")]
+    pub syn: Option<super::syn::Syn>,
     /// The address connections come from, else as the kernel routes.
     pub source: Option<IpAddr>,
     /// The interface they leave through, else as the kernel routes.
@@ -109,6 +113,8 @@ impl Options {
             concurrency: 1000,
             rate: 1000,
             per_subnet: 256,
+            #[cfg(feature = "syn")]
+            syn: None,
             source: None,
             interface: None,
             all_addresses: false,

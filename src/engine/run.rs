@@ -1,6 +1,8 @@
 //! A run: from the first target to the last record.
 
 mod compare;
+#[cfg(feature = "syn")]
+mod swept;
 
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
@@ -142,8 +144,9 @@ impl<T: Transport> Engine<T> {
         stats: Arc<Stats>,
     ) -> Result<Outcome, Unfit> {
         let Self { options, shares, transport, conntrack, warnings: _ } = self;
-        let fed = feed::start(targets).map_err(|source| Unfit::System { what: "a thread for the targets", source })?;
         let clock = options.clock;
+        let fed = start_feed(targets, &options, &stats)
+            .map_err(|source| Unfit::System { what: "a thread for the targets", source })?;
         let admission = Admission::new(
             Rate::new(options.rate, clock.now()),
             Subnet::new(options.per_subnet),
@@ -204,6 +207,21 @@ impl<T: Transport> Engine<T> {
     }
 }
 
+/// Begins to read the targets: straight into the engine, or through a SYN sweep.
+fn start_feed<T: Transport>(
+    targets: impl Iterator<Item: Into<Assigned<T>>> + Send + 'static,
+    options: &Options,
+    stats: &Arc<Stats>,
+) -> std::io::Result<mpsc::Receiver<Fed<T>>> {
+    #[cfg(feature = "syn")]
+    if let Some(syn) = options.syn.clone() {
+        let pace = crate::sweep::Pace { schedule: syn.schedule(options.connect_timeout), rate: options.rate };
+        return syn.start(targets, pace, options.clock, Arc::clone(stats));
+    }
+    let _ = (options, stats);
+    feed::start(targets)
+}
+
 /// What all tasks of a run share.
 struct Works<T, R> {
     connector: Arc<Connector>,
@@ -230,6 +248,12 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         while let Some(Some(fed)) = self.stop.run_until_cancelled(fed.recv()).await {
             let Assigned { target, by } = match fed {
                 Fed::Target(target) => target,
+                #[cfg(feature = "syn")]
+                Fed::Swept(target, evidence) => {
+                    self.stats.feed();
+                    self.swept(target, *evidence).await;
+                    continue;
+                }
                 Fed::Broken => return self.internal.store(true, Ordering::Relaxed),
             };
             self.stats.feed();

@@ -10,6 +10,7 @@ pub struct Stats {
     fed: AtomicU64,
     done: AtomicU64,
     in_flight: AtomicU64,
+    swept: AtomicU64,
     opened: AtomicU64,
     troubles: AtomicU64,
     answers: AtomicU64,
@@ -30,10 +31,10 @@ impl Stats {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Connections that hold a slot: being opened, or open.
+    /// Connections that hold a slot, being opened or open; and addresses that owe an answer to a SYN of a sweep.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.load(Ordering::Relaxed) + self.swept.load(Ordering::Relaxed)
     }
 
     /// Targets that wait: for their name's addresses, for a slot, for their pacing, for a slow reader of the records.
@@ -103,6 +104,16 @@ impl Stats {
 
     pub(super) fn exit(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "syn")]
+    pub(super) fn launch(&self) {
+        self.swept.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "syn")]
+    pub(super) fn land(&self) {
+        self.swept.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(super) fn trouble(&self) {

@@ -1,5 +1,9 @@
 //! What only this machine's kernel can tell or do: time, randomness, limits, memory, the error queue of a socket.
 
+#[cfg(feature = "syn")]
+pub mod batch;
+#[cfg(feature = "syn")]
+pub mod capabilities;
 pub mod clock;
 pub mod conntrack;
 pub mod descriptors;
@@ -9,4 +13,6 @@ pub mod error_queue;
 pub mod memory;
 #[cfg(target_os = "linux")]
 pub mod orphan;
+#[cfg(feature = "syn")]
+pub mod raw;
 pub mod user;

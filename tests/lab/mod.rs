@@ -13,5 +13,7 @@ mod names;
 mod path;
 mod sshfp;
 mod sweep;
+#[cfg(feature = "syn")]
+mod syn;
 mod trust;
 mod truth;

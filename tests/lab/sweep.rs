@@ -58,7 +58,7 @@ fn again_and_again(family: Family) {
     assert!(log.contains(":11: sshprobe"), "no DISCONNECT 11 in the log of sshd:\n{log}");
 }
 
-fn judge(fleet: &Fleet, run: &Run) -> Result<(), String> {
+pub(super) fn judge(fleet: &Fleet, run: &Run) -> Result<(), String> {
     let family = fleet.context.family;
     let mut problems = Vec::new();
     let mut records: BTreeMap<IpAddr, &Value> = BTreeMap::new();

@@ -34,6 +34,13 @@ pub(crate) fn sshprobe(netns: &Netns, limits: &[&str]) -> Command {
     command
 }
 
+/// The same with the rights of root. Its process id is the program's own.
+pub(crate) fn privileged(netns: &Netns) -> Command {
+    let mut command = netns.command(env!("CARGO_BIN_EXE_sshprobe"));
+    command.env("HOME", "/nonexistent").env_remove("XDG_CONFIG_HOME");
+    command
+}
+
 /// The exit code, standard output and standard error.
 pub(crate) fn told(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");

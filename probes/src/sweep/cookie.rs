@@ -41,6 +41,18 @@ impl SourcePorts {
         if first == 0 || last < first { None } else { Some(Self { first, count: last - first + 1 }) }
     }
 
+    /// The lowest of them.
+    #[must_use]
+    pub const fn first(self) -> u16 {
+        self.first
+    }
+
+    /// The highest.
+    #[must_use]
+    pub const fn last(self) -> u16 {
+        self.first + (self.count - 1)
+    }
+
     /// Whether a port is one of them.
     #[must_use]
     pub const fn has(self, port: u16) -> bool {
@@ -139,6 +151,8 @@ mod tests {
             );
         }
         assert!(SourcePorts::new(0, 5).is_none() && SourcePorts::new(7, 6).is_none());
+        let ends = SourcePorts::new(1, 65_535).unwrap();
+        assert_eq!((ends.first(), ends.last()), (1, 65_535));
         assert!(!SourcePorts::BELOW_LINUX.has(24_575) && !SourcePorts::BELOW_LINUX.has(32_768));
     }
 

@@ -141,6 +141,12 @@ impl<T> Flights<T> {
         None
     }
 
+    /// What the caller knows of a destination that owes an answer.
+    pub fn owing(&mut self, id: u64) -> Option<&mut T> {
+        let place = *self.places.get(&id)?;
+        self.queue.get_mut(usize::try_from(place.checked_sub(self.gone)?).ok()?)?.what.as_mut()
+    }
+
     /// Takes the destination that an answer came from; `None` if it has been answered before, or owes none.
     pub fn answered(&mut self, id: u64) -> Option<Done<T>> {
         let place = self.places.remove(&id)?;
@@ -261,8 +267,11 @@ mod tests {
         for number in 0..3 {
             flights.launch(at(number), target(number), id(number), number).unwrap();
         }
+        *flights.owing(id(1)).unwrap() += 10;
+        assert_eq!(flights.owing(id(77)), None);
         let done = flights.answered(id(1)).unwrap();
-        assert_eq!((done.what, done.target, done.first), (1, target(1), at(1)));
+        assert_eq!((done.what, done.target, done.first), (11, target(1), at(1)));
+        assert_eq!(flights.owing(id(1)), None);
         assert_eq!(flights.answered(id(1)), None, "once");
         assert_eq!(flights.answered(id(77)), None, "nobody's");
         let mut again = Vec::new();

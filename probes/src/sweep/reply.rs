@@ -3,7 +3,7 @@
 //! Checksums are not looked at. Between namespaces and on a virtual machine they are often not filled in yet when a packet is
 //! handed over, and a packet that was damaged on the way would have to be damaged into one of our cookies.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use pnet_packet::icmp::IcmpPacket;
 use pnet_packet::icmpv6::Icmpv6Packet;
@@ -44,21 +44,43 @@ pub enum What {
     Icmp(Icmp),
 }
 
+/// What a packet carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carried {
+    /// A segment.
+    Tcp,
+    /// A message of ICMP, of the family's own.
+    Icmp,
+}
+
 impl Cookies {
     /// The answer in an IP packet that arrived, beginning with its header; `None` if it is none to a SYN of ours: another protocol,
     /// a stray or forged packet, a fragment, an ICMP message that ends no connect.
     #[must_use]
     pub fn answer(&self, packet: &[u8]) -> Option<Answer> {
-        let ip = ip(packet)?;
+        self.judge(&ip(packet)?)
+    }
+
+    /// The same for what a raw socket of IPv6 hands over: no header, but what its fields and the header before the payload said.
+    #[must_use]
+    pub fn answer_over_ipv6(&self, from: Ipv6Addr, to: Ipv6Addr, carried: Carried, payload: &[u8]) -> Option<Answer> {
+        let protocol = match carried {
+            Carried::Tcp => IpNextHeaderProtocols::Tcp,
+            Carried::Icmp => IpNextHeaderProtocols::Icmpv6,
+        };
+        self.judge(&Ip { from: from.into(), to: to.into(), protocol, payload })
+    }
+
+    fn judge(&self, ip: &Ip<'_>) -> Option<Answer> {
         match ip.protocol {
-            IpNextHeaderProtocols::Tcp => self.segment(&ip),
+            IpNextHeaderProtocols::Tcp => self.segment(ip),
             IpNextHeaderProtocols::Icmp if ip.from.is_ipv4() => {
                 let icmp = IcmpPacket::new(ip.payload)?;
-                self.icmp(&ip, icmp.get_icmp_type().0, icmp.get_icmp_code().0)
+                self.icmp(ip, icmp.get_icmp_type().0, icmp.get_icmp_code().0)
             }
             IpNextHeaderProtocols::Icmpv6 if ip.from.is_ipv6() => {
                 let icmp = Icmpv6Packet::new(ip.payload)?;
-                self.icmp(&ip, icmp.get_icmpv6_type().0, icmp.get_icmpv6_code().0)
+                self.icmp(ip, icmp.get_icmpv6_type().0, icmp.get_icmpv6_code().0)
             }
             _ => None,
         }

@@ -124,6 +124,24 @@ fn strays_and_forgeries_are_ignored() {
 }
 
 #[test]
+fn what_a_raw_socket_of_ipv6_hands_over_is_judged_the_same() {
+    let (source, to, router) = V6;
+    let syn = syn(addr(source), addr(to), 22);
+    let v6 = |text: &str| text.parse::<Ipv6Addr>().unwrap();
+    for (packet, from, carried) in [
+        (answer_to(&syn, SYN_ACK, &[]), to, Carried::Tcp),
+        (answer_to(&syn, RST_ACK, &[]), to, Carried::Tcp),
+        (error_about(&syn, addr(router), 1, 4, usize::MAX), router, Carried::Icmp),
+    ] {
+        let whole = cookies().answer(&packet);
+        assert!(whole.is_some());
+        assert_eq!(cookies().answer_over_ipv6(v6(from), v6(source), carried, &packet[40..]), whole);
+        let other = if carried == Carried::Tcp { Carried::Icmp } else { Carried::Tcp };
+        assert_eq!(cookies().answer_over_ipv6(v6(from), v6(source), other, &packet[40..]), None);
+    }
+}
+
+#[test]
 fn icmp_counts_only_with_our_own_packet_in_it() {
     for ((source, to, router), kind, code, header) in [(V4, 3, 13, 20), (V6, 1, 1, 40)] {
         let syn = syn(addr(source), addr(to), 22);

@@ -1,0 +1,511 @@
+//! The loop of a SYN sweep.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
+use sshprobe_probes::govern::rate::Rate;
+use sshprobe_probes::govern::trouble::Patience;
+use sshprobe_probes::sweep::flight::{Done, Flights, Schedule};
+use sshprobe_probes::sweep::packet::Syns;
+use sshprobe_probes::sweep::reply::{Answer, Carried, What, silence};
+use sshprobe_probes::time::Moment;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::inbox::Inbox;
+use super::sockets::Sockets;
+use super::trouble::{Pause, Refusal};
+use crate::sys::batch::{BATCH, Incoming, Outgoing};
+use crate::sys::clock::Clock;
+use crate::sys::conntrack::Conntrack;
+
+/// What is given to a sweep.
+#[derive(Debug)]
+pub enum Launch<W> {
+    /// Send SYNs there. Plain addresses only: without scope, and none that stands for many hosts.
+    Sweep(SocketAddr, W),
+    /// Hand it on in its turn.
+    Aside(W),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Found<W> {
+    /// Somebody listens.
+    Open(W, Box<Evidence>),
+    /// Nobody does, or nobody can be reached: the evidence's fault says how.
+    Ended(W, Box<Evidence>),
+    /// No SYN of ours says anything about it. An ordinary connection will.
+    Unswept(W),
+    /// A bug of ours ended the sweep.
+    Broken,
+}
+
+/// How a sweep goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// When SYNs are sent again.
+    pub schedule: Schedule,
+    /// Packets a second, ramped up; 0 lifts the limit.
+    pub rate: u32,
+}
+
+/// Who wants to know how it goes.
+pub trait Watch: Send + 'static {
+    /// An address owes an answer from now on.
+    fn launched(&self);
+    /// One does not any more.
+    fn landed(&self);
+    /// This machine could not send.
+    fn trouble(&self);
+}
+
+/// Addresses that owe an answer, and those behind them in the queue, at the most: some 300 bytes each.
+const MOST: usize = 1 << 17;
+
+/// Results that nobody has taken yet, of which so many let no more SYNs out. Answers still come in.
+const PILE: usize = 4096;
+
+/// What is taken out of the inbox at a time.
+const CHUNK: usize = 64;
+
+/// Batches that are taken from one socket before the others have their turn.
+const ROUNDS: usize = 16;
+
+/// Between two tries to hand on what nobody had room for.
+const RETRY: Duration = Duration::from_millis(5);
+
+/// Between two looks at whether anybody still wants to know.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
+/// Of the links that there are the usual one. A segment size that is too large does no harm, as no segment follows.
+const MTU: u16 = 1500;
+
+/// Starts a sweep of what comes into `inbox`, on a thread of its own. It ends when all of that is done, or when nobody takes what
+/// it finds any more; the inbox is closed then.
+///
+/// # Errors
+/// When the machine has no thread left.
+pub fn start<W, F>(
+    sockets: Arc<Sockets>,
+    pace: Pace,
+    clock: Clock,
+    watch: impl Watch,
+    inbox: Arc<Inbox<Launch<W>>>,
+    out: mpsc::Sender<F>,
+) -> io::Result<()>
+where
+    W: Send + 'static,
+    F: From<Found<W>> + Send + 'static,
+{
+    thread::Builder::new().name(String::from("sweep")).spawn(move || {
+        let sweep = AssertUnwindSafe(|| Sweeper::new(&sockets, pace, clock, &watch, &inbox, &out).run());
+        if catch_unwind(sweep).is_err() {
+            let _ = out.blocking_send(Found::Broken.into());
+        }
+        inbox.close();
+    })?;
+    Ok(())
+}
+
+struct Sweeper<'a, W, F, V> {
+    sockets: &'a Sockets,
+    clock: Clock,
+    watch: &'a V,
+    inbox: &'a Inbox<Launch<W>>,
+    out: &'a mpsc::Sender<F>,
+    flights: Flights<Passenger<W>>,
+    rate: Rate,
+    /// A packet may be sent; else, when the next one may.
+    token: Result<(), Moment>,
+    /// Taken from the inbox, and not launched yet.
+    incoming: VecDeque<Launch<W>>,
+    /// More may come into the inbox.
+    more: bool,
+    /// To be sent, of IPv4 and of IPv6.
+    outbox: [Outbox; 2],
+    pause: Pause,
+    ready: VecDeque<Found<W>>,
+    received: Incoming,
+    conntrack: Conntrack,
+    /// Packets lost by our own sockets, and when that was last noticed.
+    lost: u64,
+    lost_at: Option<Moment>,
+}
+
+/// What is known of an address that owes an answer.
+struct Passenger<W> {
+    what: W,
+    /// Where its SYNs come from.
+    source: IpAddr,
+    source_port: u16,
+    /// One of them has left this machine.
+    sent: bool,
+}
+
+#[derive(Default)]
+struct Outbox {
+    packets: Vec<Outgoing>,
+    /// The same SYNs.
+    syns: Vec<Syn>,
+}
+
+struct Syn {
+    id: u64,
+    patience: Patience,
+}
+
+impl Outbox {
+    /// Puts the first one behind all others.
+    fn rotate(&mut self) {
+        self.packets.rotate_left(1);
+        self.syns.rotate_left(1);
+    }
+
+    fn drop_first(&mut self, count: usize) -> impl Iterator<Item = Syn> {
+        self.packets.drain(..count);
+        self.syns.drain(..count)
+    }
+}
+
+impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
+    fn new(
+        sockets: &'a Sockets,
+        pace: Pace,
+        clock: Clock,
+        watch: &'a V,
+        inbox: &'a Inbox<Launch<W>>,
+        out: &'a mpsc::Sender<F>,
+    ) -> Self {
+        Self {
+            sockets,
+            clock,
+            watch,
+            inbox,
+            out,
+            flights: Flights::new(pace.schedule, MOST),
+            rate: Rate::new(pace.rate, clock.now()),
+            token: Ok(()),
+            incoming: VecDeque::with_capacity(CHUNK),
+            more: true,
+            outbox: [Outbox::default(), Outbox::default()],
+            pause: Pause::default(),
+            ready: VecDeque::new(),
+            received: Incoming::default(),
+            conntrack: Conntrack::of_this_machine(),
+            lost: sockets.families().map(crate::sys::raw::RawSockets::lost).sum(),
+            lost_at: None,
+        }
+    }
+
+    fn run(&mut self) {
+        loop {
+            let all_heard = self.listen();
+            // What waits unheard may be the answer that somebody is given up for; and who cannot listen fast enough must not
+            // send faster.
+            let mut sent = 0;
+            if all_heard {
+                self.give_up();
+            }
+            if !self.hand_on() {
+                return;
+            }
+            if all_heard {
+                self.load();
+                sent = self.send();
+            }
+            if self.is_done() {
+                return;
+            }
+            if all_heard && sent == 0 {
+                self.rest();
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        !self.more && self.incoming.is_empty() && self.flights.is_empty() && self.ready.is_empty()
+    }
+
+    /// Takes what has come in; whether that is all of it.
+    fn listen(&mut self) -> bool {
+        let mut all = true;
+        let sockets = self.sockets;
+        for family in sockets.families() {
+            for carried in [Carried::Tcp, Carried::Icmp] {
+                let mut answers = Vec::new();
+                let mut rounds = 0;
+                let mut more = true;
+                while more && rounds < ROUNDS {
+                    let count = family.take(carried, &mut self.received, |from, bytes| {
+                        answers.extend(match from {
+                            None => sockets.cookies.answer(bytes),
+                            // Where it went to is not told; the cookie is in its port and number.
+                            Some(from) => sockets.cookies.answer_over_ipv6(from, Ipv6Addr::UNSPECIFIED, carried, bytes),
+                        });
+                    });
+                    more = count == BATCH;
+                    rounds += 1;
+                    let now = self.clock.now();
+                    answers.drain(..).for_each(|answer| self.heard(&answer, now));
+                }
+                all &= !more;
+            }
+        }
+        all
+    }
+
+    fn heard(&mut self, answer: &Answer, now: Moment) {
+        // Quoted by an ICMP message or told by IPv4, it is an answer only to where the SYN came from.
+        let (id, to) = (answer.id, answer.local.ip());
+        let ours = |passenger: &mut Passenger<W>| to.is_unspecified() || to == passenger.source;
+        if !self.flights.owing(id).is_some_and(ours) {
+            return;
+        }
+        let Some(done) = self.flights.answered(id) else { return };
+        let mut evidence = Box::new(answer.evidence(done.first, now));
+        evidence.path.local = Some(done.what.local());
+        self.land(match answer.what {
+            What::Open { .. } => Found::Open(done.what.what, evidence),
+            What::Reset | What::Icmp(_) => Found::Ended(done.what.what, evidence),
+        });
+    }
+
+    /// Ends the wait for those who have been silent long enough.
+    fn give_up(&mut self) {
+        let now = self.clock.now();
+        let Some(first) = self.flights.silent(now) else { return };
+        self.conntrack.look(now);
+        let lost = self.sockets.families().map(crate::sys::raw::RawSockets::lost).sum();
+        if lost > self.lost {
+            tracing::info!("{} packets were lost, as they came faster than they were taken", lost - self.lost);
+            self.watch.trouble();
+            (self.lost, self.lost_at) = (lost, Some(now));
+        }
+        let mut next = Some(first);
+        while let Some(done) = next {
+            let found = self.judge_silence(done, now);
+            self.land(found);
+            next = self.flights.silent(now);
+        }
+    }
+
+    fn judge_silence(&self, done: Done<Passenger<W>>, now: Moment) -> Found<W> {
+        let Done { target, what: passenger, first, last } = done;
+        // Its answer may have been among what this machine dropped.
+        if self.lost_at.is_some_and(|lost| lost >= last) || self.conntrack.full_since(first) {
+            return Found::Unswept(passenger.what);
+        }
+        let mut evidence = Box::new(silence(target, first, now));
+        evidence.path.local = Some(passenger.local());
+        if !passenger.sent {
+            evidence.path.errno = Some(Errno::EPERM);
+            evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
+        }
+        Found::Ended(passenger.what, evidence)
+    }
+
+    fn land(&mut self, found: Found<W>) {
+        self.watch.landed();
+        self.ready.push_back(found);
+    }
+
+    /// Hands on what there is room for; `false` once nobody takes it.
+    fn hand_on(&mut self) -> bool {
+        while !self.ready.is_empty() {
+            match self.out.try_reserve() {
+                Ok(place) => {
+                    if let Some(found) = self.ready.pop_front() {
+                        place.send(found.into());
+                    }
+                }
+                Err(TrySendError::Full(())) => return true,
+                Err(TrySendError::Closed(())) => return false,
+            }
+        }
+        !self.out.is_closed()
+    }
+
+    /// Makes SYNs ready: those to be sent again first, then those to new addresses.
+    fn load(&mut self) {
+        let now = self.clock.now();
+        if self.pause.until(now).is_some() {
+            return;
+        }
+        while self.outbox.iter().map(|outbox| outbox.syns.len()).sum::<usize>() < BATCH {
+            if self.token.is_err() {
+                self.token = self.rate.permit(now);
+            }
+            if self.token.is_err() || !(self.again(now) || self.launch(now)) {
+                return;
+            }
+            // Asked for at once, so that it is known when the next one comes.
+            self.token = self.rate.permit(now);
+        }
+    }
+
+    fn again(&mut self, now: Moment) -> bool {
+        let Some(again) = self.flights.again(now) else { return false };
+        if let Some(passenger) = self.flights.owing(again.id) {
+            let source = passenger.source;
+            self.write(source, again.target, now);
+        }
+        true
+    }
+
+    /// Launches the next address that can be; `false` if there is none now.
+    fn launch(&mut self, now: Moment) -> bool {
+        while self.flights.has_room() && self.ready.len() < PILE {
+            if self.incoming.is_empty() && self.more {
+                self.more = self.inbox.take(CHUNK, &mut self.incoming);
+            }
+            match self.incoming.pop_front() {
+                None => return false,
+                Some(Launch::Aside(what)) => self.ready.push_back(Found::Unswept(what)),
+                Some(Launch::Sweep(to, what)) => match self.depart(now, to, what) {
+                    Ok(()) => return true,
+                    Err(what) => self.ready.push_back(Found::Unswept(what)),
+                },
+            }
+        }
+        false
+    }
+
+    fn depart(&mut self, now: Moment, to: SocketAddr, what: W) -> Result<(), W> {
+        let source = self.sockets.towards(to.ip()).and_then(|sockets| sockets.source_towards(to).ok());
+        let Some(source) = source else { return Err(what) };
+        let cookie = self.sockets.cookies.of(to.ip(), to.port());
+        let passenger = Passenger { what, source, source_port: cookie.source_port, sent: false };
+        self.flights.launch(now, to, cookie.id, passenger).map_err(|passenger| passenger.what)?;
+        self.watch.launched();
+        self.write(source, to, now);
+        Ok(())
+    }
+
+    fn write(&mut self, source: IpAddr, to: SocketAddr, now: Moment) {
+        let cookie = self.sockets.cookies.of(to.ip(), to.port());
+        // Some 71 minutes go into it, and wrap around.
+        let sent = now.as_micros() as u32;
+        let write = |out: &mut [u8]| Syns::new(source, MTU).write(to.ip(), to.port(), cookie, sent, out);
+        // Source and destination are of one family, and there is room: it is written.
+        if let Some(packet) = Outgoing::new(to, write) {
+            let [v4, v6] = &mut self.outbox;
+            let outbox = if to.is_ipv6() { v6 } else { v4 };
+            outbox.packets.push(packet);
+            outbox.syns.push(Syn { id: cookie.id, patience: Patience::default() });
+        }
+    }
+
+    /// Sends what is ready; how many SYNs went.
+    fn send(&mut self) -> usize {
+        let mut sent = 0;
+        for family in 0..self.outbox.len() {
+            let sockets = if family == 0 { &self.sockets.v4 } else { &self.sockets.v6 };
+            let Some(sockets) = sockets else { continue };
+            while let Some(outbox) = self.outbox.get_mut(family).filter(|outbox| !outbox.syns.is_empty()) {
+                let now = self.clock.now();
+                if self.pause.until(now).is_some() {
+                    return sent;
+                }
+                match sockets.send(&outbox.packets) {
+                    Ok(count) => {
+                        sent += count;
+                        self.pause.over();
+                        for syn in outbox.drop_first(count) {
+                            if let Some(passenger) = self.flights.owing(syn.id) {
+                                passenger.sent = true;
+                            }
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => self.refused(family, Errno(error.raw_os_error().unwrap_or_default()), now),
+                }
+            }
+        }
+        sent
+    }
+
+    /// The kernel would not send the first SYN of an outbox.
+    fn refused(&mut self, family: usize, errno: Errno, now: Moment) {
+        let refusal = match Refusal::of(errno) {
+            Refusal::Filtered if self.conntrack_is_full(now) => Refusal::Short,
+            refusal => refusal,
+        };
+        let Some(outbox) = self.outbox.get_mut(family) else { return };
+        let Some(syn) = outbox.syns.first_mut() else { return };
+        let id = syn.id;
+        match refusal {
+            Refusal::QueueFull => return self.pause.queue_full(now),
+            Refusal::Short if !syn.patience.exhausted(now) => {
+                // Others may lack nothing.
+                outbox.rotate();
+                self.pause.short(now);
+                return self.watch.trouble();
+            }
+            Refusal::Short | Refusal::Filtered | Refusal::NoWay => drop(outbox.drop_first(1)),
+        }
+        if refusal == Refusal::Filtered {
+            // The next try may get through; if none does, that is told.
+            return;
+        }
+        let Some(done) = self.flights.answered(id) else { return };
+        self.land(match refusal {
+            Refusal::NoWay => Found::Unswept(done.what.what),
+            _ => {
+                let mut evidence = Box::new(silence(done.target, done.first, now));
+                evidence.path.errno = Some(errno);
+                evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
+                Found::Ended(done.what.what, evidence)
+            }
+        });
+    }
+
+    /// A full table drops packets as a filter does.
+    fn conntrack_is_full(&mut self, now: Moment) -> bool {
+        self.conntrack.look(now);
+        self.conntrack.full_since(now)
+    }
+
+    /// Waits until there is something to do.
+    fn rest(&self) {
+        let now = self.clock.now();
+        let room = self.flights.has_room() && self.ready.len() < PILE;
+        let waiting = self.outbox.iter().any(|outbox| !outbox.syns.is_empty());
+        let new = room && (self.more || !self.incoming.is_empty());
+        let pause = self.pause.until(now);
+        // While nothing may be sent, what is due is not.
+        let due = pause
+            .or(self.token.err())
+            .map_or(self.flights.wake(), |until| self.flights.wake().map(|due| due.max(until)));
+        let wakes = [
+            due,
+            pause.filter(|_| waiting || new),
+            self.token.err().filter(|_| new),
+            (!self.ready.is_empty()).then(|| now + RETRY),
+            Some(now + LONGEST_REST),
+        ];
+        let until = wakes.into_iter().flatten().min().unwrap_or(now);
+        let millis = until.since(now).as_micros().div_ceil(1000);
+        let patience = PollTimeout::try_from(u32::try_from(millis).unwrap_or(0)).unwrap_or(PollTimeout::ZERO);
+        let sockets = self.sockets.families().flat_map(crate::sys::raw::RawSockets::watched);
+        // What may not be taken out yet is no reason to wake.
+        let awaits_new = new && self.incoming.is_empty() && pause.is_none() && self.token.is_ok();
+        let watched = sockets.chain(awaits_new.then(|| self.inbox.arrival()));
+        let mut watched: Vec<_> = watched.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        // Whatever it says: the next round sees what there is to do.
+        let _ = poll(&mut watched, patience);
+    }
+}
+
+impl<W> Passenger<W> {
+    fn local(&self) -> SocketAddr {
+        SocketAddr::new(self.source, self.source_port)
+    }
+}

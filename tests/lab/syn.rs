@@ -1,0 +1,441 @@
+//! `--syn`: the same truth without a connection, packets that nobody asked for, and what becomes of the rights.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::libc::IPPROTO_RAW;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use socket2::{Domain, Protocol, Socket, Type};
+use sshprobe_probes::responder::Script;
+use sshprobe_probes::sweep::cookie::{Cookie, SourcePorts};
+use sshprobe_probes::sweep::packet::{LONGEST, Syns};
+
+use super::sweep::judge;
+use crate::support::fleet::Fleet;
+use crate::support::guard::{lab, shared_lab};
+use crate::support::netns::Netns;
+use crate::support::responder::Crowd;
+use crate::support::run::{Run, privileged, run, sshprobe};
+use crate::support::scenario::address;
+use crate::support::topology::{Family, PROBER_DEVICE, PROBER_V4, PROBER_V6, ROUTER_V4, ROUTER_V6, Topology};
+
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+fn syn(topology: &Topology, args: &[&str]) -> Run {
+    let mut command = privileged(&topology.prober);
+    command.args(["--syn", "--format", "jsonl"]).args(args);
+    run(command)
+}
+
+/// Somebody who listens everywhere in the fleet, and takes nobody up.
+fn listener(topology: &Topology) -> TcpListener {
+    topology.fleet.enter(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 22))).expect("a port")
+}
+
+fn codes(records: &[Value]) -> BTreeMap<&str, usize> {
+    let distinct: BTreeSet<_> = records.iter().map(|record| record["target"]["index"].as_u64()).collect();
+    assert_eq!(distinct.len(), records.len(), "a target has two records");
+    let mut codes = BTreeMap::new();
+    records.iter().for_each(|record| *codes.entry(record["code"].as_str().expect("a code")).or_default() += 1);
+    codes
+}
+
+fn tells_the_truth(family: Family) {
+    let fleet = Fleet::build(family);
+    let run = syn(&fleet.topology, &[family.target(), "--timeout", "8s", "--connect-timeout", "5s"]);
+    if let Err(differences) = judge(&fleet, &run) {
+        panic!("{}:\n{differences}\n\nstderr:\n{}", run.status, run.stderr);
+    }
+    // The first stage once more, by both ways: the records have to be alike in all but time.
+    let shallow = [family.target(), "--depth", "connect", "--connect-timeout", "5s"];
+    let swept = syn(&fleet.topology, &shallow);
+    let mut command = sshprobe(&fleet.topology.prober, &[]);
+    command.args(shallow).args(["--format", "jsonl"]);
+    let connected = self::run(command);
+    let by_address = |run: &Run| {
+        let alike = |record: &Value| {
+            let mut net = record["net"].clone();
+            // Ports differ, and the kernel forgets its end of a connect that failed.
+            let local = net.as_object_mut().and_then(|net| net.remove("local_addr"));
+            let ours = local.as_ref().and_then(Value::as_str).and_then(|text| text.parse::<SocketAddr>().ok());
+            let ours = ours.map(|addr| addr.ip());
+            let told = ["status", "code", "arg", "stage", "confidence", "connections", "attempts", "findings"];
+            let told: Vec<_> = told.iter().map(|field| record[field].clone()).collect();
+            (address(record), (told, net, ours))
+        };
+        run.records.iter().map(alike).collect::<BTreeMap<_, _>>()
+    };
+    let (swept, connected) = (by_address(&swept), by_address(&connected));
+    assert_eq!((swept.len(), connected.len()), (256, 256));
+    for (address, (told, net, ours)) in &swept {
+        let (by_connect, its_net, its_own) = &connected[address];
+        assert_eq!((told, net), (by_connect, its_net), "{address}");
+        assert!(its_own.is_none() || ours == its_own, "{address}: from {ours:?}, not {its_own:?}");
+    }
+}
+
+#[test]
+fn syn_sweep_of_a_v4_fleet_tells_the_same_truth() {
+    if let Some(_lab) = shared_lab() {
+        tells_the_truth(Family::V4);
+    }
+}
+
+#[test]
+fn syn_sweep_of_a_v6_fleet_tells_the_same_truth() {
+    if let Some(_lab) = shared_lab() {
+        tells_the_truth(Family::V6);
+    }
+}
+
+/// Packets that look like answers to the SYNs of somebody who guesses: sent from the router, as fast as it can.
+fn forge(topology: &Topology, family: Family) -> usize {
+    let (prober, domain) = match family {
+        Family::V4 => (PROBER_V4, Domain::IPV4),
+        Family::V6 => (PROBER_V6, Domain::IPV6),
+    };
+    let prober: IpAddr = prober.parse().expect("an address");
+    topology.router.enter(|| {
+        let socket = Socket::new(domain, Type::from(3), Some(Protocol::from(IPPROTO_RAW))).expect("a raw socket");
+        let ports = SourcePorts::BELOW_LINUX;
+        let mut count = 0;
+        for number in 0..30_000u32 {
+            let target = family.address((number % 16) as u8);
+            let port = ports.first() + (number / 16 % 8192) as u16;
+            let guess = number.wrapping_mul(0x9e37_79b9);
+            let mut out = [0; LONGEST];
+            let cookie = Cookie { sequence: guess, source_port: 22, id: 0 };
+            let length = Syns::new(target, 1500).write(prober, port, cookie, 0, &mut out).expect("room");
+            let header = length - 40;
+            // The acknowledgement, and then SYN with ACK or RST with ACK.
+            out[header + 8..header + 12].copy_from_slice(&guess.to_be_bytes());
+            out[header + 13] = if number % 3 == 0 { 0x14 } else { 0x12 };
+            let packet =
+                if number % 3 == 2 { unreachable(family, &out[..length], guess) } else { out[..length].to_vec() };
+            count += usize::from(socket.send_to(&packet, &SocketAddr::new(prober, 0).into()).is_ok());
+        }
+        count
+    })
+}
+
+/// A router's word that a SYN of the prober's did not arrive, as the guesser imagines that SYN.
+fn unreachable(family: Family, answer: &[u8], guess: u32) -> Vec<u8> {
+    let header = answer.len() - 40;
+    let (source, target) = match family {
+        Family::V4 => (12..16, 16..20),
+        Family::V6 => (8..24, 24..40),
+    };
+    let mut quoted = answer.to_vec();
+    quoted[source.clone()].copy_from_slice(&answer[target.clone()]);
+    quoted[target].copy_from_slice(&answer[source]);
+    quoted[header..header + 2].copy_from_slice(&answer[header + 2..header + 4]);
+    quoted[header + 2..header + 4].copy_from_slice(&answer[header..header + 2]);
+    quoted[header + 4..header + 8].copy_from_slice(&guess.to_be_bytes());
+    let mut packet = answer[..header].to_vec();
+    let length = 8 + quoted.len();
+    match family {
+        Family::V4 => {
+            packet[2..4].copy_from_slice(&((header + length) as u16).to_be_bytes());
+            packet[9] = 1;
+            packet.extend([3, 1, 0, 0, 0, 0, 0, 0]);
+        }
+        Family::V6 => {
+            packet[4..6].copy_from_slice(&(length as u16).to_be_bytes());
+            packet[6] = 58;
+            packet.extend([1, 3, 0, 0, 0, 0, 0, 0]);
+        }
+    }
+    packet.extend(quoted);
+    packet
+}
+
+#[test]
+fn syn_sweep_ignores_answers_that_are_forged() {
+    let Some(_lab) = lab() else { return };
+    for family in FAMILIES {
+        let topology = Topology::new(family.network());
+        let (net, target) = match family {
+            Family::V4 => ("ip daddr 10.0.0.0/24", "10.0.0.0/28"),
+            Family::V6 => ("ip6 daddr fd00:0:0:1::/120", "[fd00:0:0:1::]/124"),
+        };
+        topology.router.nft(&format!(
+            "table inet lab {{\n chain forward {{\n type filter hook forward priority 0\n {net} drop\n }}\n}}\n"
+        ));
+        let (run, forged) = thread::scope(|scope| {
+            let sweep = scope.spawn(|| syn(&topology, &[target, "--connect-timeout", "4s"]));
+            let mut forged = 0;
+            while !sweep.is_finished() {
+                forged += forge(&topology, family);
+            }
+            (sweep.join().expect("no panic"), forged)
+        });
+        assert!(forged > 10_000, "{forged} packets");
+        assert_eq!(codes(&run.records), BTreeMap::from([("timeout-connect", 16)]), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn syn_sweep_sends_again_what_was_lost() {
+    let Some(_lab) = lab() else { return };
+    let topology = Topology::new(Family::V4.network());
+    let _listener = listener(&topology);
+    topology.router.nft(
+        "table ip lab {\n chain forward {\n type filter hook forward priority 0\n \
+         ip daddr 10.0.0.0/24 numgen random mod 100 < 20 drop\n ip saddr 10.0.0.0/24 numgen random mod 100 < 10 drop\n }\n}\n",
+    );
+    let sweep = |retries| {
+        syn(&topology, &["10.0.0.0/24", "--depth", "connect", "--connect-timeout", "6s", "--retries", retries])
+    };
+    let once = sweep("0");
+    let (ok, lost) = (codes(&once.records)["ok"], codes(&once.records)["timeout-connect"]);
+    assert!(ok + lost == 256 && (40..110).contains(&lost), "{lost} of 256");
+    // Of 256 addresses the chance is one in 6,000 that one of them loses eleven times in a row.
+    assert_eq!(codes(&sweep("10").records), BTreeMap::from([("ok", 256)]));
+}
+
+#[test]
+fn syn_sweep_goes_out_by_every_interface() {
+    let Some(_lab) = lab() else { return };
+    let topology = Topology::new(Family::V4.network());
+    let _listener = listener(&topology);
+    let other = Netns::new("other");
+    topology.prober.link(
+        "other0",
+        &["172.16.5.1/24", "fd00:0:0:e::1/64"],
+        &other,
+        "prober0",
+        &["172.16.5.2/24", "fd00:0:0:e::2/64"],
+    );
+    let _others = other.enter(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 22))).expect("a port");
+    // Behind it as well, and one address of the first fleet's network too.
+    for (net, netns) in [("10.3.0.0/26", &other), ("10.0.0.77/32", &other)] {
+        topology.prober.ip(&format!("route add {net} via 172.16.5.2"));
+        netns.ip(&format!("route add local {net} dev lo"));
+    }
+    let targets = ["10.0.0.64/27", "10.3.0.0/26", "172.16.5.2", "[fd00:0:0:e::2]", "127.0.0.1"];
+    let run = syn(&topology, &[&targets[..], &["--depth", "connect"]].concat());
+    assert_eq!(codes(&run.records), BTreeMap::from([("ok", 98), ("refused", 1)]), "{}", run.stderr);
+    for record in &run.records {
+        let from: SocketAddr = record["net"]["local_addr"].as_str().and_then(|it| it.parse().ok()).expect("an address");
+        let wanted: IpAddr = match address(record) {
+            IpAddr::V4(to) if to.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => "fd00:0:0:e::1".parse().expect("an address"),
+            IpAddr::V4(to) if to.octets()[..2] == [10, 0] && to.octets()[3] != 77 => {
+                PROBER_V4.parse().expect("an address")
+            }
+            IpAddr::V4(_) => "172.16.5.1".parse().expect("an address"),
+        };
+        assert_eq!(from.ip(), wanted, "{record}");
+    }
+    // By one of them alone, and from an address of this machine's choosing.
+    let by_name = syn(&topology, &["10.0.0.77", "10.0.0.78", "--depth", "connect", "--interface", PROBER_DEVICE]);
+    let local = |record: &Value| record["net"]["local_addr"].as_str().unwrap_or_default().to_owned();
+    assert!(by_name.records.iter().all(|record| local(record).starts_with(PROBER_V4)), "{:?}", by_name.records);
+    assert_eq!(codes(&by_name.records), BTreeMap::from([("ok", 2)]), "{}", by_name.stderr);
+    topology.prober.ip(&format!("addr add 192.0.2.7/24 dev {PROBER_DEVICE}"));
+    let from = syn(&topology, &["10.0.0.78", "[fd00:0:0:e::2]", "--depth", "connect", "--source", "192.0.2.7"]);
+    assert_eq!(codes(&from.records), BTreeMap::from([("local-no-route", 1), ("ok", 1)]), "{}", from.stderr);
+    assert!(from.records.iter().any(|record| local(record).starts_with("192.0.2.7:")), "{:?}", from.records);
+}
+
+#[test]
+fn syn_sweep_without_the_right_is_refused_in_one_line() {
+    let Some(_lab) = shared_lab() else { return };
+    let prober = Netns::new("prober");
+    let mut command = sshprobe(&prober, &[]);
+    command.args(["--syn", "10.0.0.1"]);
+    let run = run(command);
+    assert_eq!(run.status.code(), Some(2), "{}", run.stderr);
+    let wanted = "sshprobe: error: --syn: raw sockets need root or CAP_NET_RAW (sudo setcap cap_net_raw+ep \"$(command -v sshprobe)\"); \
+                  without --syn all is probed by connections, which need no right\n";
+    assert_eq!(run.stderr, wanted);
+}
+
+#[test]
+fn syn_sweep_as_deep_as_connect_opens_no_connection() {
+    let Some(_lab) = lab() else { return };
+    for family in FAMILIES {
+        let topology = Topology::new(family.network());
+        let listener = listener(&topology);
+        listener.set_nonblocking(true).expect("a socket of our own");
+        let run = syn(&topology, &[family.target(), "--depth", "connect"]);
+        assert_eq!(codes(&run.records), BTreeMap::from([("ok", 256)]), "{}", run.stderr);
+        assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+        let accepted = listener.accept();
+        assert_eq!(accepted.expect_err("nobody").kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
+/// A fleet that answers, behind a filter that has one quarter dropped and another refused.
+fn mixed() -> (Topology, Crowd) {
+    let topology = Topology::new(Family::V4.network());
+    let crowd = Crowd::start(&topology.fleet, (Ipv4Addr::UNSPECIFIED, 22).into(), Script::healthy(&[7; 32]), 2);
+    topology.router.nft(
+        "table ip lab {\n chain forward {\n type filter hook forward priority 0\n \
+         ip daddr 10.0.0.0/26 drop\n ip daddr 10.0.0.64/26 reject with tcp reset\n }\n}\n",
+    );
+    (topology, crowd)
+}
+
+#[test]
+fn syn_sweep_counts_the_dead_that_have_no_record() {
+    let Some(_lab) = lab() else { return };
+    let (topology, _crowd) = mixed();
+    let run = syn(&topology, &["10.0.0.0/24", "--records", "answered", "--connect-timeout", "4s"]);
+    assert_eq!(codes(&run.records), BTreeMap::from([("ok", 128)]), "{}", run.stderr);
+    for counted in ["256 targets", "  timeout                    64", "  refused                    64"] {
+        assert!(run.stderr.contains(counted), "{counted}:\n{}", run.stderr);
+    }
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+}
+
+#[test]
+fn syn_sweep_that_is_interrupted_goes_on_with_resume() {
+    let Some(_lab) = lab() else { return };
+    let (topology, _crowd) = mixed();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("out.jsonl");
+    let command = |more: &[&str]| {
+        let mut command = privileged(&topology.prober);
+        command.args(["--syn", "10.0.0.0/24", "--connect-timeout", "4s", "-q", "-o"]).arg(&file).args(more);
+        command
+    };
+    let mut first = command(&["--rate", "40"]).stdout(Stdio::null()).spawn().expect("a start");
+    let lines = || fs::read_to_string(&file).unwrap_or_default().lines().count();
+    let begun = Instant::now();
+    while lines() < 40 && begun.elapsed() < Duration::from_secs(60) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    kill(Pid::from_raw(first.id().try_into().expect("a process id")), Signal::SIGINT).expect("our own child");
+    assert_eq!(first.wait().expect("its end").code(), Some(130));
+    let before = lines();
+    assert!((40..256).contains(&before), "{before} records");
+    let second = command(&["--resume"]).output().expect("a run");
+    assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
+    let text = fs::read_to_string(&file).expect("the records");
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(codes(&records), BTreeMap::from([("ok", 128), ("refused", 64), ("timeout-connect", 64)]));
+}
+
+#[test]
+fn syn_sweep_gives_its_rights_up() {
+    let Some(_lab) = lab() else { return };
+    let (topology, _crowd) = mixed();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("out.jsonl");
+    // CAP_DAC_OVERRIDE stays where there is a file to be written.
+    let to_file = ["-o", file.to_str().expect("printable")];
+    for (more, left) in [(&[][..], 0), (&to_file[..], 1 << 1)] {
+        let mut command = privileged(&topology.prober);
+        command.args(["--syn", "10.0.0.0/24", "--connect-timeout", "4s", "--format", "jsonl", "-q"]).args(more);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("a start");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut text = String::new();
+        stdout.read_line(&mut text).expect("a record");
+        let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).expect("its threads");
+        let mut threads = 0;
+        for task in tasks {
+            let status = fs::read_to_string(task.expect("a thread").path().join("status")).expect("its state");
+            threads += 1;
+            for (name, wanted) in [("CapEff", left), ("CapPrm", left), ("CapInh", 0), ("CapBnd", left), ("CapAmb", 0)] {
+                let line = status.lines().find(|line| line.starts_with(name)).expect("its line");
+                let held = u64::from_str_radix(line.rsplit('\t').next().expect("a number"), 16).expect(line);
+                assert_eq!(held, wanted, "{name} of\n{status}");
+            }
+        }
+        assert!(threads > 3, "{threads} threads");
+        stdout.read_to_string(&mut text).expect("the rest");
+        assert!(child.wait().expect("its end").success() && text.lines().count() == 256, "{text}");
+    }
+}
+
+fn expect(record: &Value, status: &str, code: &str, errno: &str) {
+    assert_eq!(
+        (&record["status"], &record["code"], &record["stage"], &record["net"]["errno"]),
+        (&status.into(), &code.into(), &"connect".into(), &errno.into()),
+        "{record}"
+    );
+}
+
+#[test]
+fn syn_sweep_blames_nobody_for_what_this_machine_refuses() {
+    let Some(_lab) = lab() else { return };
+    for family in FAMILIES {
+        let topology = Topology::new(family.network());
+        let _listener = listener(&topology);
+        let prober = &topology.prober;
+        let (flag, ip, router, elsewhere, neighbour) = match family {
+            Family::V4 => ("", "ip", ROUTER_V4, "203.0.113.9", "192.0.2.99"),
+            Family::V6 => ("-6", "ip6", ROUTER_V6, "2001:db8::9", "fd00:0:0:a::99"),
+        };
+        prober.ip(&format!("{flag} route del default"));
+        prober.ip(&format!("{flag} route add {} via {router}", family.network()));
+        let address = |octet| family.address(octet).to_string();
+        for (kind, octet) in [("prohibit", 6), ("blackhole", 7), ("unreachable", 8)] {
+            prober.ip(&format!("{flag} route add {kind} {}", address(octet)));
+        }
+        prober.nft(&format!(
+            "table inet lab {{\n chain output {{\n type filter hook output priority 0\n {ip} daddr {} drop\n {ip} daddr {} reject\n }}\n}}\n",
+            address(9),
+            address(10)
+        ));
+        let args =
+            [elsewhere, &address(6), &address(7), &address(8), &address(9), &address(10), neighbour, &address(11)];
+        let mut run = syn(&topology, &[&args[..], &["--depth", "connect"]].concat());
+        run.records.sort_by_key(|record| record["target"]["index"].as_u64());
+        let [none, prohibited, black, unreachable, dropped, rejected, dead, fine] = &run.records[..] else {
+            panic!("{:?}\n{}", run.records, run.stderr)
+        };
+        expect(none, "local-error", "local-no-route", "ENETUNREACH");
+        expect(prohibited, "local-error", "local-policy", "EACCES");
+        expect(black, "local-error", "local-policy", "EINVAL");
+        assert_eq!(unreachable["status"], "local-error", "{unreachable}");
+        expect(dropped, "local-error", "local-policy", "EPERM");
+        assert_eq!(
+            (&rejected["status"], &rejected["code"]),
+            (&"local-error".into(), &"local-policy".into()),
+            "{rejected}"
+        );
+        expect(dead, "unreachable", "unreachable-host", "EHOSTUNREACH");
+        assert_eq!(fine["code"], "ok", "{fine}");
+
+        prober.ip(&format!("link set dev {PROBER_DEVICE} down"));
+        for record in syn(&topology, &[&address(12), &address(13)]).records {
+            expect(&record, "local-error", "local-no-route", "ENETUNREACH");
+        }
+    }
+}
+
+/// The probe is slower than the sweep, and the reader of the records slower still: SYNs wait, and nothing is lost.
+#[test]
+fn syn_sweep_waits_for_who_takes_its_answers() {
+    let Some(_lab) = lab() else { return };
+    let topology = Topology::new("10.1.0.0/19");
+    let _listener = listener(&topology);
+    let mut command = privileged(&topology.prober);
+    command.args(["--syn", "10.1.0.0/19", "--depth", "connect", "--rate", "0", "--format", "jsonl"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("a start");
+    thread::sleep(Duration::from_secs(8));
+    let syns = syns_received(&topology.fleet);
+    assert!((4096..8192).contains(&syns), "{syns} SYNs while nobody read");
+    let mut text = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut text).expect("the records");
+    assert!(child.wait().expect("its end").success());
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(codes(&records), BTreeMap::from([("ok", 8192)]));
+}
+
+/// SYNs that a namespace has received in its life, if each was followed by the reset of what it opened, and nothing else came.
+fn syns_received(netns: &Netns) -> u64 {
+    let output = netns.command("cat").arg("/proc/net/snmp").output().expect("cat(1)");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let line = text.lines().filter(|line| line.starts_with("Tcp:")).nth(1).expect("numbers").to_owned();
+    line.split_whitespace().nth(10).and_then(|number| number.parse::<u64>().ok()).expect("InSegs") / 2
+}
