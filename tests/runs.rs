@@ -4,12 +4,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use sshprobe::demo::serve;
-use sshprobe_probes::responder::Script;
+use sshprobe_probes::responder::{Script, Step};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -259,7 +260,7 @@ fn a_full_disk_is_an_error_and_stops_the_run() {
 fn an_interrupted_run_keeps_what_it_has() {
     let nobody = Nobody::new();
     let range = format!("127.0.0.0/16:{}", nobody.port());
-    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let mut child = piped(sshprobe(&["--format=jsonl", "--rate=500", &range]));
         let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut first = String::new();
@@ -278,6 +279,50 @@ fn an_interrupted_run_keeps_what_it_has() {
             "{stderr}"
         );
     }
+}
+
+/// As nohup(1) starts it: the terminal goes, the run does not.
+#[test]
+fn a_run_that_is_to_outlive_its_terminal_does() {
+    let nobody = Nobody::new();
+    let range = format!("127.0.0.0/25:{}", nobody.port());
+    let mut command = Command::new("nohup");
+    command.arg(env!("CARGO_BIN_EXE_sshprobe")).args(["--format=jsonl", "--rate=200", &range]).stdin(Stdio::null());
+    let mut child = piped(command);
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut text = String::new();
+    out.read_line(&mut text).expect("a line");
+    kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGHUP).expect("sent");
+    out.read_to_string(&mut text).expect("read");
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((code(&output), records(text.as_bytes()).len()), (0, 128));
+}
+
+/// Everybody answers while the program is stopped, and for longer than a connection may take: nobody is blamed for it.
+#[test]
+fn a_run_that_was_suspended_blames_nobody() {
+    let loopback = Loopback::new();
+    let slow = Script::healthy(&[5; 32]).with_steps(vec![
+        Step::Wait(Duration::from_millis(700)),
+        Script::ident(Script::IDENT),
+        Step::Transport,
+    ]);
+    let targets: Vec<String> = (0..12).map(|_| loopback.server(slow.clone()).to_string()).collect();
+    let mut command = sshprobe(&["--format=jsonl", "--timeout=4s", "--per-host=0", "-c6", "--fail-on=none"]);
+    command.args(&targets).args(["--known-hosts=none", "--retries=0"]);
+    let mut child = piped(command);
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut text = String::new();
+    out.read_line(&mut text).expect("a line");
+    let pid = Pid::from_raw(child.id().cast_signed());
+    kill(pid, Signal::SIGSTOP).expect("sent");
+    // The time itself is what is to pass.
+    std::thread::sleep(Duration::from_secs(6));
+    kill(pid, Signal::SIGCONT).expect("sent");
+    out.read_to_string(&mut text).expect("read");
+    let output = child.wait_with_output().expect("ends");
+    let codes: Vec<_> = records(text.as_bytes()).iter().map(|record| record["code"].clone()).collect();
+    assert_eq!((code(&output), codes), (0, vec![serde_json::Value::from("ok"); 12]));
 }
 
 /// Nobody reads standard output and nobody will: the first signal cannot end the run in good order, the second ends it.

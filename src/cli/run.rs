@@ -23,7 +23,7 @@ use crate::engine::{Assigned, Engine, Outcome, Stats};
 use crate::error::Error;
 use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot, View};
 use crate::resolve::Resolver;
-use crate::sys::{entropy, memory};
+use crate::sys::{entropy, hangup, memory};
 use crate::target::Targets;
 use crate::transport::Road;
 
@@ -338,19 +338,27 @@ struct Stop {
 }
 
 impl Stop {
-    /// Watches for signals as long as the runtime lives. The first SIGINT or SIGTERM ends the run in good order, the
-    /// second at once: an output may be stalled for good.
+    /// Watches for signals as long as the runtime lives. The first SIGINT, SIGTERM or SIGHUP ends the run in good order, the
+    /// second at once: an output may be stalled for good. A SIGHUP that was to be ignored is (nohup).
     fn watched_by(runtime: &Runtime) -> Result<Self, Error> {
         let stop = Self { cancel: CancellationToken::new(), interrupted: Arc::default() };
         let (cancel, interrupted) = (stop.cancel.clone(), Arc::clone(&stop.interrupted));
         let _context = runtime.enter();
         let watch = |kind| signal(kind).map_err(|source| Error::System { what: "cannot watch for signals", source });
         let (mut interrupt, mut terminate) = (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?);
+        let mut hang_up = if hangup::ignored() { None } else { Some(watch(SignalKind::hangup())?) };
         runtime.spawn(async move {
             loop {
+                let hung_up = async {
+                    match &mut hang_up {
+                        Some(hang_up) => hang_up.recv().await,
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
                     _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
+                    _ = hung_up => {}
                 }
                 if interrupted.swap(true, Ordering::Relaxed) {
                     std::process::exit(i32::from(Exit::Interrupted.code()));

@@ -10,6 +10,7 @@ pub mod descriptors;
 pub mod entropy;
 pub mod error_queue;
 #[cfg(feature = "cli")]
+pub mod hangup;
 pub mod memory;
 #[cfg(target_os = "linux")]
 pub mod orphan;
