@@ -66,6 +66,16 @@ impl SshConfig {
         Ok(resolve(query, &self.files, &self.local, self)?)
     }
 
+    /// Reads all of it for a host that is nobody's, so that what is wrong in it is known. No command is run for that.
+    ///
+    /// # Errors
+    /// What is wrong in the files.
+    pub fn check(&self) -> Result<(), Error> {
+        let nobody = Query { host: String::from("localhost"), ..Query::default() };
+        resolve(&nobody, &self.files, &self.local, &Idle(self))?;
+        Ok(())
+    }
+
     /// The hosts that the files name one by one.
     #[must_use]
     pub fn concrete_hosts(&self) -> ConcreteHosts {
@@ -75,8 +85,8 @@ impl SshConfig {
     /// Whether any of the files can be read, or stands where it cannot: where none is there, no host is configured.
     #[must_use]
     pub fn is_there(&self) -> bool {
-        let there = |path: String, check| !matches!(self.read(&path, check), Err(Fault::Absent));
-        self.files.paths(&self.local).into_iter().any(|path| there(path, false))
+        let there = |path: String| !matches!(Path::new(&path).metadata().map_err(fault), Err(Fault::Absent));
+        self.files.paths(&self.local).into_iter().any(there)
     }
 
     /// The user and the machine, as tokens are filled in.
@@ -119,6 +129,31 @@ impl World for SshConfig {
     }
 }
 
+/// The same world, but that nothing is run.
+struct Idle<'a>(&'a SshConfig);
+
+impl World for Idle<'_> {
+    fn read(&self, path: &str, check: bool) -> Result<Vec<u8>, Fault> {
+        self.0.read(path, check)
+    }
+
+    fn glob(&self, pattern: &str) -> Vec<String> {
+        self.0.glob(pattern)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.variable(name)
+    }
+
+    fn home_of(&self, user: &str) -> Option<String> {
+        self.0.home_of(user)
+    }
+
+    fn exec(&self, _: &str) -> Exec {
+        Exec::NotAllowed
+    }
+}
+
 /// Runs a command, but not for longer than that: then it is ended, with what it has started.
 fn within(mut command: Command, limit: Duration) -> Option<ExitStatus> {
     let mut child = command.process_group(0).spawn().ok()?;
@@ -136,12 +171,15 @@ fn within(mut command: Command, limit: Duration) -> Option<ExitStatus> {
     status?.ok()
 }
 
-/// Opened first and looked at then, so that both are of the same file.
-fn read(path: &Path, check: bool) -> Result<Vec<u8>, Fault> {
-    let fault = |error: io::Error| match error.kind() {
+fn fault(error: io::Error) -> Fault {
+    match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Fault::Absent,
         _ => Fault::Other(said(&error)),
-    };
+    }
+}
+
+/// Opened first and looked at then, so that both are of the same file.
+fn read(path: &Path, check: bool) -> Result<Vec<u8>, Fault> {
     let mut file = File::open(path).map_err(fault)?;
     let status = file.metadata().map_err(fault)?;
     let owned = status.uid() == 0 || status.uid() == getuid().as_raw();
@@ -276,6 +314,20 @@ mod tests {
         assert!(found.warnings[0].to_string().starts_with(&format!("{main}:1: Match exec")) && !mark.exists());
         let found = at_home(&dir, Files::Named(main), true).lookup(&query("h")).expect("a configuration");
         assert_eq!((found.port.value, found.warnings.len(), mark.exists()), (2222, 0, true));
+    }
+
+    #[test]
+    fn a_check_reads_what_is_read_later_and_runs_nothing() {
+        let dir = TempDir::new().expect("a folder");
+        let mark = dir.path().join("mark");
+        let main = place(&dir, "main", 0o600, &format!("Match exec \"touch {}\"\n  Port 2222\n", mark.display()));
+        let config = at_home(&dir, Files::Named(main.clone()), true);
+        config.check().expect("no fault");
+        assert!(!mark.exists());
+        // It was read then, and once.
+        fs::write(&main, "Frobnicate yes\n").expect("written");
+        assert_eq!(config.lookup(&query("h")).expect("as it was").port.value, 2222);
+        assert!(at_home(&dir, Files::Named(main), true).check().is_err());
     }
 
     #[test]

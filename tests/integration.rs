@@ -13,11 +13,12 @@ mod iap;
 mod keys;
 mod known_hosts;
 mod lab;
-#[cfg(feature = "login")]
+#[cfg(all(feature = "login", feature = "iap"))]
 mod login;
 mod named;
 mod outcomes;
 mod papers;
+mod penalties;
 mod readers;
 mod revocation;
 mod runs;

@@ -40,6 +40,19 @@ fn a_key_is_written_and_counted() {
 }
 
 #[test]
+fn files_that_judge_jump_hosts_are_read_before_anything_is_sent() {
+    let folder = TempDir::new().expect("a folder");
+    let (missing, there) = (folder.path().join("missing"), folder.path().join("there"));
+    std::fs::write(&there, "").expect("written");
+    let [missing, there] = [missing, there].map(|path| path.display().to_string());
+    let (code, _, stderr) = run(&["-J", "127.0.0.1", "--jump-known-hosts", &missing, "127.0.0.2"]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.starts_with(&format!("sshprobe: error: --jump-known-hosts {missing}: cannot be read")), "{stderr}");
+    let (code, _, stderr) = run(&["-J", "127.0.0.1", "--jump-known-hosts", &there, "-o", &there, "127.0.0.2"]);
+    assert_eq!(code, Some(2), "what is read is not written to: {stderr}");
+}
+
+#[test]
 fn a_key_that_was_not_proven_is_an_error_and_no_line() {
     let loopback = Loopback::new();
     for signing in [Signing::Wrong, Signing::OtherName] {

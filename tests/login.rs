@@ -1,23 +1,26 @@
 //! `--depth login` from outside: what is refused before anything is sent, and servers that no lab is needed for.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use russh::keys::Algorithm;
-use russh::server::{Config, Handler, run_stream};
+use russh::server::{Auth, Config, Handler, VerifiedPublicKey, run_stream};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::support::guard::tools;
 use crate::support::openssh::{have, keygen, run};
+use crate::support::proxies::http_proxy;
+use crate::support::relay::{Act, GOOD, Relay};
 use crate::support::run::unprivileged;
+use crate::ways::{Proxy, free};
 
 /// A folder of the program's user, with keys in it.
 fn home() -> TempDir {
@@ -132,7 +135,7 @@ fn login_asks_for_a_passphrase_on_the_terminal_and_does_not_show_it() {
         ("secret-phrase\n", "\"code\":\"refused\""),
         ("wrong\x15secret-phrasf\x7fe\n", "\"code\":\"refused\""),
         ("secret-other\n", "-i: sealed: the passphrase is wrong"),
-        ("\x03", "-i: sealed: it is encrypted, and no passphrase was given"),
+        ("\x04", "-i: sealed: it is encrypted, and no passphrase was given"),
     ] {
         let ours = format!(
             "{} --format jsonl -l a --known-hosts none --depth login -i sealed 127.0.0.1:1",
@@ -163,7 +166,222 @@ fn login_asks_for_a_passphrase_on_the_terminal_and_does_not_show_it() {
     }
 }
 
+/// What a terminal shows of a shell's line that is met by Ctrl-C where it asks for a passphrase.
+fn interrupted(home: &Path, line: &str) -> String {
+    let mut child = Command::new("script")
+        .current_dir(home)
+        .args(["-qec", line, "/dev/null"])
+        .env_remove("SSH_ASKPASS_REQUIRE")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script");
+    let (mut to, mut from) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+    let (mut shown, mut byte) = (Vec::new(), [0]);
+    while !shown.ends_with(b"': ") {
+        assert_eq!(from.read(&mut byte).expect("read"), 1, "{}", String::from_utf8_lossy(&shown));
+        shown.push(byte[0]);
+    }
+    to.write_all(b"half of it\x03").expect("typed");
+    from.read_to_end(&mut shown).expect("read");
+    child.wait().expect("ends");
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[test]
+fn login_is_ended_by_ctrl_c_at_the_prompt_for_a_passphrase_as_ssh_is_and_the_terminal_is_as_before() {
+    if !have(&["ssh-keygen", "script", "stty"]) {
+        return;
+    }
+    let home = home();
+    keygen(home.path(), &["-q", "-t", "ed25519", "-N", "secret-phrase", "-f", "sealed"]);
+    keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "open"]);
+    // A key in hand besides: the run has to end, not that key alone.
+    let ours = format!(
+        "{} -l a --known-hosts none --depth login -i open -i sealed 127.0.0.1:1",
+        env!("CARGO_BIN_EXE_sshprobe")
+    );
+    let shell = format!("stty -a > before; trap : INT; {ours}; echo \"ended by $?\"; stty -a > after");
+    let shown = interrupted(home.path(), &shell);
+    assert!(shown.contains("ended by 130") && !shown.contains("half") && !shown.contains("refused"), "{shown}");
+    let stty = |name: &str| fs::read_to_string(home.path().join(name)).expect("written");
+    assert_eq!(stty("before"), stty("after"));
+}
+
+#[test]
+fn login_is_ended_by_ctrl_c_at_the_prompt_for_a_key_that_ssh_config_names_and_asks_for_no_other() {
+    if !have(&["ssh-keygen", "script"]) {
+        return;
+    }
+    let home = home();
+    for name in ["one", "two"] {
+        keygen(home.path(), &["-q", "-t", "ed25519", "-N", "secret-phrase", "-f", name]);
+    }
+    let config = format!(
+        "Host hop\n HostName 127.0.0.1\n Port 1\n IdentityFile {0}/one\n IdentityFile {0}/two\nHost end\n ProxyJump hop\n",
+        home.path().display()
+    );
+    fs::write(home.path().join("config"), config).expect("written");
+    let ours = format!("{} -F config --known-hosts none -f -; echo \"ended by $?\"", env!("CARGO_BIN_EXE_sshprobe"));
+    // The run is under way by then, with a target that needs no key.
+    let shown = interrupted(home.path(), &format!("trap : INT; (echo 127.0.0.1:1; echo end; sleep 1) | {ours}"));
+    assert!(shown.contains("ended by 130") && shown.matches("Enter passphrase").count() == 1, "{shown}");
+}
+
+#[test]
+fn login_reads_a_key_and_a_password_out_of_a_pipe() {
+    if !have(&["ssh-keygen", "bash"]) {
+        return;
+    }
+    let home = home();
+    keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "key"]);
+    let ours = env!("CARGO_BIN_EXE_sshprobe");
+    let line = format!(
+        "{ours} --format jsonl -l a --known-hosts none --depth login -i <(sleep 0.2; cat key) --password-file <(echo x) 127.0.0.1:1"
+    );
+    let output = Command::new("bash").current_dir(home.path()).args(["-c", &line]).output().expect("bash");
+    assert_eq!(record(&output)["code"], "refused", "{}", stderr(&output));
+}
+
+/// A server that wants a new password; `None` where AsyncSSH is not there.
+fn wanting_a_new_password(home: &Path, banner: Option<&str>) -> Option<(Ended, SocketAddr)> {
+    if !have(&["ssh-keygen"]) || !tools(&[("/usr/lib/python3/dist-packages/asyncssh", "python3-asyncssh")]) {
+        return None;
+    }
+    keygen(home, &["-q", "-t", "ed25519", "-N", "", "-f", "host"]);
+    fs::write(home.join("password"), "Old-and-Stale-17\n").expect("written");
+    give(&home.join("password"), 0o600);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/expired_password.py");
+    let mut command = Command::new("/usr/bin/python3");
+    command.arg("-u").arg(script).arg(home.join("host")).args(banner).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::null()).spawn().expect("python3");
+    let mut port = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut port).expect("read");
+    Some((Ended(child), SocketAddr::from(([127, 0, 0, 1], port.trim().parse().expect("a port")))))
+}
+
+/// A program that is ended when it is dropped.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const EXPIRED: [&str; 7] = ["--depth", "login", "--password-file", "password", "--accept-new", "--per-host", "10ms"];
+
+#[test]
+fn login_whose_password_has_expired_is_told_soon_and_as_what_it_is() {
+    let home = home();
+    let Some((_server, addr)) = wanting_a_new_password(home.path(), None) else { return };
+    let began = Instant::now();
+    let record = record(&sshprobe(home.path(), &[&EXPIRED[..], &[&addr.to_string()]].concat()));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!((&record["code"], &record["arg"]), (&"auth-failed".into(), &"password".into()), "{record}");
+    let detail = record["detail"].as_str().unwrap();
+    assert!(detail.contains("the server wants a new password first, as this one has expired"), "{record}");
+    assert_eq!(record["auth"]["attempts"][0]["answer"], "new-password-wanted", "{record}");
+    let causes = record["diagnoses"][0]["causes"].to_string();
+    assert!(causes.contains("the password has expired; log in by hand and change it"), "{record}");
+    assert!(!record.to_string().contains("Old-and-Stale"), "{record}");
+}
+
+#[test]
+fn login_whose_password_has_expired_behind_a_banner_is_a_timeout_that_names_the_cause() {
+    let home = home();
+    let Some((_server, addr)) = wanting_a_new_password(home.path(), Some("A word first")) else { return };
+    let record = record(&sshprobe(home.path(), &[&EXPIRED[..], &["--timeout", "5s", &addr.to_string()]].concat()));
+    assert_eq!(record["code"], "auth-timeout", "{record}");
+    assert!(record["diagnoses"][0]["causes"].to_string().contains("a password that has expired"), "{record}");
+}
+
+/// Lets everybody in who has a key.
+#[derive(Clone)]
+struct Welcome;
+
+impl Handler for Welcome {
+    type Error = russh::Error;
+
+    async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        Ok(Auth::Accept)
+    }
+}
+
+#[test]
+fn login_goes_every_way_that_the_probe_goes() {
+    if !have(&["ssh-keygen"]) || !tools(&[("nc", "netcat-openbsd"), ("microsocks", "microsocks")]) {
+        return;
+    }
+    let home = home();
+    for name in ["user", "host"] {
+        keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", name]);
+    }
+    give(&home.path().join("user"), 0o600);
+    fs::write(home.path().join("token"), "ya29.a-token\n").expect("written");
+    give(&home.path().join("token"), 0o600);
+    let runtime = Runtime::new().expect("a runtime");
+    let server = serve(&runtime, vec![holding(&home.path().join("host"))], || Welcome);
+    let (addr, socks) = (server.to_string(), free());
+    let mut microsocks = Command::new("microsocks");
+    microsocks.args(["-i", "127.0.0.1", "-p", &socks.port().to_string()]);
+    let _socks = Proxy::start(microsocks, socks);
+    let (http, _) = http_proxy(&runtime, "HTTP/1.1 200 Connected\r\n\r\n");
+    let relay = Relay::start(None, move |_| vec![Act::Upgrade(GOOD), Act::Backend(server, 1000)]);
+    let (socks, http, url) = (format!("socks5://{socks}"), format!("http://{http}"), format!("ws://{}", relay.addr));
+    let iap = ["--iap-url", &url, "--access-token-file", "token", "iap://my-proj/us-central1-a/vm1"];
+    let ways: [(&str, &[&str]); 5] = [
+        ("tcp", &[&addr]),
+        ("proxy-command", &["--proxy-command", "nc %h %p", &addr]),
+        ("socks5", &["--proxy", &socks, &addr]),
+        ("http-connect", &["--proxy", &http, &addr]),
+        ("iap", &iap),
+    ];
+    for (via, way) in ways {
+        let args = [&["--depth", "login", "-i", "user", "--per-host", "10ms"], way].concat();
+        let record = record(&sshprobe(home.path(), &args));
+        assert_eq!((&record["code"], &record["target"]["via"]), (&"ok".into(), &via.into()), "{record}");
+        assert_eq!(record["auth"]["result"], "accepted", "{via}: {record}");
+        assert_eq!(record["connections"], 2, "{via}: {record}");
+    }
+}
+
+#[test]
+fn login_keeps_what_the_probe_learned_where_a_refusal_lists_only_what_russh_has_no_word_for() {
+    if !have(&["ssh-keygen"]) || !tools(&[("/usr/lib/python3/dist-packages/paramiko", "python3-paramiko")]) {
+        return;
+    }
+    let home = home();
+    for name in ["user", "host"] {
+        keygen(home.path(), &["-q", "-t", "rsa", "-m", "PEM", "-N", "", "-f", name]);
+    }
+    give(&home.path().join("user"), 0o600);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/odd_methods.py");
+    for (then, partial, code, words) in [
+        ("publickey,odd@example.com", "no", "auth-key-refused", "RSA"),
+        ("odd@example.com", "no", "auth-key-refused", "not tried, as the server lists odd@example.com"),
+        ("odd@example.com", "yes", "auth-partial", "the server now wants something that sshprobe cannot do"),
+    ] {
+        let mut command = Command::new("/usr/bin/python3");
+        command.arg("-u").arg(&script).arg(home.path().join("host")).args(["publickey,odd@example.com", then, partial]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("python3");
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut port).expect("read");
+        let (_child, target) = (Ended(child), format!("127.0.0.1:{}", port.trim()));
+        fs::copy(home.path().join("user"), home.path().join("other")).expect("copied");
+        give(&home.path().join("other"), 0o600);
+        let args = ["--depth", "login", "-i", "user", "-i", "other", "--per-host", "10ms", &target];
+        let record = record(&sshprobe(home.path(), &args));
+        assert_eq!(record["code"], code, "{record}");
+        assert!(record["arg"].is_null() || code != "auth-partial", "{record}");
+        assert!(record["detail"].as_str().unwrap().to_uppercase().contains(&words.to_uppercase()), "{record}");
+        assert_eq!(record["auth"]["methods"], serde_json::json!(["publickey", "odd@example.com"]), "{record}");
+    }
+}
+
 /// Lets nobody in.
+#[derive(Clone)]
 struct Refuse;
 
 impl Handler for Refuse {
@@ -172,6 +390,10 @@ impl Handler for Refuse {
 
 /// A server that has the first of these for its first connection, and so on; the last for all that follow.
 fn server(runtime: &Runtime, configs: Vec<Config>) -> SocketAddr {
+    serve(runtime, configs, || Refuse)
+}
+
+fn serve<H: Handler + Send + 'static>(runtime: &Runtime, configs: Vec<Config>, handler: fn() -> H) -> SocketAddr {
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let addr = listener.local_addr().expect("an address");
     let configs: Vec<Arc<Config>> = configs.into_iter().map(Arc::new).collect();
@@ -181,7 +403,7 @@ fn server(runtime: &Runtime, configs: Vec<Config>) -> SocketAddr {
             let config = Arc::clone(&configs[made.min(configs.len() - 1)]);
             made += 1;
             tokio::spawn(async move {
-                if let Ok(session) = run_stream(config, stream, Refuse).await {
+                if let Ok(session) = run_stream(config, stream, handler()).await {
                     let _ = session.await;
                 }
             });

@@ -90,12 +90,12 @@ fn a_named_host_is_reached_where_ssh_config_says_and_an_address_of_a_range_where
         assert_eq!(record["code"], "ok", "{record} {stderr}");
         (place(&record), record["auth"]["user"].as_str().unwrap().to_owned())
     };
-    let here = format!("web1 127.0.0.1 127.0.0.1:{port} tcp");
+    let here = format!("Web1 127.0.0.1 127.0.0.1:{port} tcp");
     assert_eq!(at(&["Web1"]), (here.clone(), String::from("deploy")));
     // What the command line says outweighs the file.
     assert_eq!(at(&["ann@Web1"]), (here.clone(), String::from("ann")));
     assert_eq!(at(&["-l", "ben", "Web1"]), (here, String::from("ben")));
-    let there = format!("web1 127.0.0.1 127.0.0.1:{other} tcp");
+    let there = format!("Web1 127.0.0.1 127.0.0.1:{other} tcp");
     assert_eq!(at(&[&format!("Web1:{other}")]).0, there);
     assert_eq!(at(&["-p", &other.to_string(), "Web1"]).0, there);
     // An address that was named is a host that was named; out of a range it is not.
@@ -106,7 +106,7 @@ fn a_named_host_is_reached_where_ssh_config_says_and_an_address_of_a_range_where
     let (records, _) = sweep(&["-F", &config, "--depth", "connect", "127.0.0.2-3"]);
     assert!(records.iter().all(|record| record["target"]["port"] == 22), "{records:?}");
     // ssh tells names apart by their case, and without any file a name is what it is.
-    assert_eq!(at(&["WEB1"]), (there, String::from("wild")));
+    assert_eq!(at(&["WEB1"]), (there.replace("Web1", "WEB1"), String::from("wild")));
     let (record, _) = probe(&["-F", "none", "--depth", "connect", "-4", "localhost"]);
     assert_eq!(place(&record), "localhost - 127.0.0.1:22 tcp");
 }
@@ -266,8 +266,30 @@ fn excluded_is_excluded_by_whatever_name() {
     );
     let (records, _) = sweep(&["-F", &config, "--exclude", "127.0.0.0/8,db.example", "a", "b"]);
     for record in records {
-        assert_eq!(record["code"], "local-policy", "{record}");
+        assert_eq!((&record["code"], &record["arg"]), (&"local-policy".into(), &"excluded".into()), "{record}");
         assert_eq!(record["detail"], "not probed: what it stands for is excluded");
+    }
+    // What was asked for is no failure, whether it is excluded by its own name, where it leads, or what the DNS says of it.
+    for (args, records, code) in [
+        (&["--exclude", "a", "a", "c"][..], 1, 0),
+        (&["--exclude", "127.0.0.0/8", "a", "c"], 2, 0),
+        (&["-F", "none", "--exclude", "127.0.0.0/8,::1", "localhost"], 1, 0),
+        (&["--exclude", "127.0.0.0/8", "--fail-on", "any", "a", "c"], 2, 1),
+        (&["--exclude", "127.0.0.0/8", "--fail-on", "local-error", "a"], 1, 1),
+        // A host that can be reached through an excluded one alone is not excluded itself.
+        (&["--exclude", "127.0.0.0/8", "d"], 1, 1),
+    ] {
+        let config = ground.file(
+            "more",
+            &format!(
+                "Host a\n  HostName 127.0.0.1\nHost c\n  HostName 127.0.0.1\n  Port {port}\n  ProxyCommand nc 127.0.0.1 {port}\n\
+                 Host d\n  HostName 10.0.0.1\n  ProxyJump a\nHost *\n  Port {port}\n"
+            ),
+        );
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+        command.args(["--format", "jsonl", "--known-hosts", "none", "-F", &config]).args(args).stdin(Stdio::null());
+        let (ended, stdout, stderr) = told(&command.output().expect("the program"));
+        assert_eq!((ended, stdout.lines().count()), (Some(code), records), "{args:?}: {stdout}{stderr}");
     }
 }
 
@@ -290,6 +312,13 @@ fn keys_are_fetched_where_ssh_config_says() {
     // As ssh looks them up: by HostName.
     let expected = [format!("[127.0.0.1]:{port} ssh-ed25519 {}", key()), format!("b ssh-ed25519 {}", key())];
     assert_eq!((code, lines, stderr.as_str()), (Some(0), expected.iter().map(String::as_str).collect(), ""));
+    // What leads to an excluded place has no key, and that is no failure.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+    command.args(["keys", "-F", &config, "--exclude", "127.0.0.1", "a", "b"]).stdin(Stdio::null());
+    let (code, lines, stderr) = told(&command.output().expect("the program"));
+    assert_eq!((code, lines), (Some(0), format!("{}\n", expected[1])), "{stderr}");
+    assert!(stderr.contains(": not probed: what it stands for is excluded\n"), "{stderr}");
+    assert!(stderr.contains("; 1 at an excluded place"), "{stderr}");
 }
 
 #[test]
@@ -306,6 +335,102 @@ fn commands_of_match_exec_run_only_where_they_may() {
     assert_eq!(stderr.matches(&format!("warning: {config}:3: Match exec")).count(), 1, "{stderr}");
     let (record, stderr) = probe(&["-F", &config, "-l", "probe", "--allow-exec", "a"]);
     assert_eq!((&record["code"], Path::new(&mark).exists()), (&"ok".into(), true), "{stderr}");
+}
+
+/// What ssh has to say of a host, but for what it was called.
+fn ssh_says(config: &str, name: &str) -> String {
+    let output = Command::new("ssh").args(["-G", "-F", config, name]).stdin(Stdio::null()).output().expect("ssh");
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    said.lines().filter(|line| !line.starts_with("host ")).collect::<Vec<_>>().join("\n")
+}
+
+/// `alpha` and `ALPHA` are two targets where ssh reaches them differently, and one where it does not.
+#[test]
+fn names_that_differ_in_their_case_are_as_many_targets_as_ssh_makes_of_them() {
+    const NAMES: [&str; 6] = ["alpha", "Alpha", "ALPHA", "beta.Example", "BETA.example", "beta.example"];
+    if !tools(&[("ssh", "openssh-client")]) {
+        return;
+    }
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let usual = format!("  HostName 127.0.0.1\n  Port {port}\n");
+    for (at, lines) in [
+        "",
+        "Host *\n  User all\n",
+        "Host alpha\n  User small\n",
+        "Host ALPHA\n  User big\n",
+        "Host A*\n  User big\n",
+        "Host !ALPHA *\n  User small\n",
+        "Host B*\n  ConnectTimeout 7\n",
+        "Match originalhost Alpha\n  HostKeyAlias x\n",
+        "Match host Alpha\n  HostKeyAlias x\n",
+        "Match host alpha\n  HostKeyAlias x\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let config = ground.file(&format!("config{at}"), &format!("{lines}Host *\n{usual}"));
+        let (records, stderr) = sweep(&[&["-F", &config, "--depth", "ident"][..], &NAMES].concat());
+        let hosts: Vec<_> = records.iter().map(|record| record["target"]["host"].as_str().unwrap()).collect();
+        let as_ssh = NAMES.map(|name| {
+            let lower = name.to_ascii_lowercase();
+            if ssh_says(&config, name) == ssh_says(&config, &lower) { lower } else { name.to_owned() }
+        });
+        // In the order in which they were named.
+        let mut expected: Vec<&str> = Vec::new();
+        as_ssh.iter().for_each(|name| {
+            if !expected.contains(&name.as_str()) {
+                expected.push(name)
+            }
+        });
+        assert_eq!(hosts, expected, "{lines}{stderr}");
+    }
+    // What is filled in with the name tells all of them apart.
+    let config = ground.file("filled", &format!("Host *\n  IdentityFile %n.key\n{usual}"));
+    let (records, _) = sweep(&[&["-F", &config, "--depth", "ident"][..], &NAMES].concat());
+    assert_eq!(records.len(), NAMES.len());
+    // No file has anything to say, so that a name is what the DNS makes of it.
+    let (records, _) = sweep(&["-F", "none", "--depth", "connect", "-4", "localhost", "LOCALHOST"]);
+    assert_eq!(records.len(), 1);
+}
+
+/// Whoever is told apart is still excluded, known and found again by what it is.
+#[test]
+fn a_name_in_capitals_is_excluded_known_and_resumed() {
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let known = ground.file("known", &format!("[alpha.example]:{port} ssh-ed25519 {}\n", key()));
+    let proxy = format!("ProxyCommand nc 127.0.0.1 {port}");
+    let config = ground.file(
+        "config",
+        &format!("Host ALPHA.example\n  User big\nHost *\n  Port {port}\n  UserKnownHostsFile {known}\n  {proxy}\n"),
+    );
+    let file = ground.path("out.jsonl");
+    let args = ["-F", &config, "-o", &file, "alpha.example", "ALPHA.example", "Alpha.example"];
+    if tools(&[NC]) {
+        let (records, stderr) = sweep(&args);
+        let seen: Vec<_> = records.iter().map(|record| (place(record), &record["host_keys"][0]["trust"])).collect();
+        let there = |host: &str, name: &str| format!("{host} {name} -:{port} proxy-command");
+        assert_eq!(
+            seen,
+            [
+                (there("alpha.example", "-"), &"match".into()),
+                (there("ALPHA.example", "alpha.example"), &"match".into())
+            ],
+            "{stderr}"
+        );
+        // Half of it is done: the other half alone is to do.
+        let whole = fs::read_to_string(&file).unwrap();
+        fs::write(&file, whole.lines().next().unwrap().to_owned() + "\n").unwrap();
+        let (code, _, stderr) = run(&[&args[..], &["--resume"]].concat());
+        let again = fs::read_to_string(&file).unwrap();
+        assert_eq!((code, again.lines().count()), (Some(0), 2), "{stderr}");
+        let names = ["\"host\":\"alpha.example\"", "\"host\":\"ALPHA.example\""];
+        assert!(names.iter().all(|name| again.matches(name).count() == 1), "{again}");
+    }
+    let (code, _, stderr) = run(&["-F", &config, "--exclude", "Alpha.Example", "ALPHA.example", "alpha.example"]);
+    assert!(code == Some(2) && stderr.contains("every one of them is excluded"), "{stderr}");
 }
 
 /// As for ssh, a key that is named and cannot be used is told and passed over, and its passphrase is asked for once for all
@@ -344,6 +469,27 @@ fn a_named_key_that_cannot_be_used_keeps_no_host_from_being_probed() {
     }
     assert_eq!(fs::read_to_string(&count).unwrap(), "asked\n", "{stderr}");
     assert_eq!(stderr.matches("warning: named by ssh_config: ").count(), 2, "{stderr}");
+}
+
+/// What a pipe gives it gives but once.
+#[test]
+fn a_configuration_is_read_once_so_that_it_may_come_through_a_pipe() {
+    use std::io::Write as _;
+
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let config = format!("Host a b\n  HostName 127.0.0.1\n  Port {port}\n");
+    for targets in [&["a", "b"][..], &["--from-ssh-config"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sshprobe"));
+        command
+            .args(["--format", "jsonl", "--known-hosts", "none", "--depth", "ident", "-F", "/dev/stdin"])
+            .args(targets);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program");
+        child.stdin.take().expect("a pipe").write_all(config.as_bytes()).expect("written");
+        let (code, stdout, stderr) = told(&child.wait_with_output().expect("it ends"));
+        assert_eq!((code, stdout.matches(&format!("\"port\":{port}")).count()), (Some(0), 2), "{stdout}{stderr}");
+    }
 }
 
 #[test]

@@ -73,6 +73,31 @@ fn a_program_carries_the_whole_probe() {
     assert!(record["timing_us"]["resolve"].is_null() && record["timing_us"]["tunnel"].is_u64(), "{record}");
 }
 
+/// As for ssh, whose `%n` is what was typed.
+#[test]
+fn a_program_is_told_what_its_host_was_called() {
+    let dir = TempDir::new().expect("a folder");
+    let file = dir.path().join("called").display().to_string();
+    let command = format!("sh -c 'echo %n %h >> {file}'");
+    for (target, told) in [
+        ("fe80::1%lo", "fe80::1%lo fe80::1%lo"),
+        ("ann@[FE80::1%lo]:22", "FE80::1%lo fe80::1%lo"),
+        ("[2001:DB8::0:1]", "2001:DB8::0:1 2001:db8::1"),
+        ("Web1.Example", "Web1.Example web1.example"),
+        ("ssh://ann@Web1.Example:22", "Web1.Example web1.example"),
+        ("10.0.0.8/31", "10.0.0.8 10.0.0.8\n10.0.0.9 10.0.0.9"),
+    ] {
+        for config in ["none", "/dev/null"] {
+            let _ = fs::remove_file(&file);
+            let (records, stderr) = sweep(&["-F", config, "--proxy-command", &command], &[target]);
+            assert!(!records.is_empty(), "{stderr}");
+            let mut lines: Vec<_> = fs::read_to_string(&file).expect(target).lines().map(str::to_owned).collect();
+            lines.sort_unstable();
+            assert_eq!(lines.join("\n"), told, "{target} {config} {records:?} {stderr}");
+        }
+    }
+}
+
 #[test]
 fn a_program_leads_to_keys_too() {
     if !tools(&[NC]) {
@@ -267,10 +292,10 @@ fn what_a_shell_would_obey_is_refused_and_nothing_runs() {
 }
 
 /// A proxy of Debian's that runs until dropped.
-struct Proxy(Child);
+pub(crate) struct Proxy(Child);
 
 impl Proxy {
-    fn start(mut command: Command, addr: SocketAddr) -> Self {
+    pub(crate) fn start(mut command: Command, addr: SocketAddr) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a proxy");
         let proxy = Self(child);
         let give_up = Instant::now() + Duration::from_secs(20);
@@ -291,7 +316,7 @@ impl Drop for Proxy {
 }
 
 /// An address nobody has yet.
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
 

@@ -92,12 +92,14 @@ pub struct Connect {
     pub addr: SocketAddr,
     /// Where the target is, for transports that take names.
     pub host: Host,
-    /// What it goes by, where that is another name (`%n` of a ProxyCommand).
-    pub name: Option<Host>,
+    /// What it was called, if that is known (`%n` of a ProxyCommand).
+    pub name: Option<Box<str>>,
     /// What to do there.
     pub plan: Arc<Plan>,
     /// Not before this moment; until then the case holds no connection slot.
     pub not_before: Moment,
+    /// How long the connect may take, where that is less than the way to the target allows.
+    pub patience: Option<Duration>,
     /// TCP_MAXSEG to set before connecting, in bytes.
     pub mss: Option<u16>,
     /// What is known of the target, for the order in which host keys are asked for ([`Connect::plan_once_up`]).
@@ -111,7 +113,7 @@ impl Connect {
     #[must_use]
     pub fn new(addr: SocketAddr, plan: Arc<Plan>, not_before: Moment) -> Self {
         let host = Host::Addr(addr.ip(), 0);
-        Self { addr, host, name: None, plan, not_before, mss: None, known: None, login: None }
+        Self { addr, host, name: None, plan, not_before, patience: None, mss: None, known: None, login: None }
     }
 
     /// The plan to converse by once the connection is up: what is known of the host is only looked up here, so that addresses
@@ -272,9 +274,10 @@ impl Case {
                 Next::Connect(Connect {
                     addr: *addr,
                     host: self.target.place().clone(),
-                    name: self.target.place.is_some().then(|| self.target.host.clone()),
+                    name: Some(self.target.called().into()),
                     plan,
                     not_before,
+                    patience: None,
                     mss: self.mss,
                     known,
                     login: self.login.clone(),

@@ -3,11 +3,12 @@
 pub mod login;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diagnose::{Code, Confidence};
 use crate::govern::retry::Transient;
-use crate::record::Via;
+use crate::record::{JumpHost, Via};
 use crate::time::Moment;
 use crate::wire::kexinit::KexInit;
 
@@ -152,6 +153,15 @@ impl Evidence {
         }
     }
 
+    /// How long TCP's handshake took, where it was the target that answered it: with a SYN-ACK, or with a reset.
+    #[must_use]
+    pub fn handshake(&self) -> Option<Duration> {
+        let refused = self.fault == Some(Fault::Connect)
+            && self.path.errno == Some(Errno::ECONNREFUSED)
+            && self.path.icmp.is_none();
+        self.timing.connect.filter(|_| refused || self.connected())
+    }
+
     /// The value of the EXT_INFO extension `name`, if the server sent it. The last one sent counts (RFC 8308 section 2.4).
     #[must_use]
     pub fn extension(&self, name: &[u8]) -> Option<&[u8]> {
@@ -175,6 +185,8 @@ pub struct Tunnel {
     pub trouble: Option<TunnelTrouble>,
     /// The silence that this was, if it was one: whether it was somebody else's is for whoever knows this machine.
     pub silence: Option<Silence>,
+    /// The jump hosts on it, the nearest first.
+    pub jump_hosts: Arc<[JumpHost]>,
 }
 
 /// Nothing came for so long that it was given up.
@@ -200,6 +212,7 @@ impl Tunnel {
             reason: Vec::new(),
             trouble: None,
             silence: None,
+            jump_hosts: Arc::default(),
         }
     }
 }

@@ -13,8 +13,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use parts::{
-    Attempt, Auth, AuthResult, Cert, Credential, Direct, Disconnect, Explained, HostKey, Icmp, Ident, Kexinit,
-    KnownKey, Named, Negotiated, Net, Sshfp, TimingMicros, Tried, Trust, Tunnel, TunnelMicros, Via, Withheld,
+    Attempt, Auth, AuthResult, Cert, Credential, Direct, Disconnect, Explained, HostKey, Icmp, Ident, JumpHost,
+    Kexinit, KnownKey, Named, Negotiated, Net, Sshfp, TimingMicros, Tried, Trust, Tunnel, TunnelMicros, Via, Withheld,
 };
 
 pub use proven::ProvenKey;

@@ -1,5 +1,6 @@
 //! What is probed: one name or address with a port, and where in the user's input it came from.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -30,12 +31,57 @@ impl Target {
     pub fn place(&self) -> &Host {
         self.place.as_deref().unwrap_or(&self.host)
     }
+
+    /// What it was called, letter for letter: ssh tells names apart by their case, and interfaces have names. An address out of
+    /// a range was called by nobody and goes by itself.
+    #[must_use]
+    pub fn called(&self) -> Cow<'_, str> {
+        match self.host {
+            Host::Name(_) | Host::Addr(..) if !self.from_range => Cow::Borrowed(typed_host(&self.input)),
+            _ => Cow::Owned(self.host.to_string()),
+        }
+    }
 }
+
+/// The host of an expression that names one, as it was typed: without user, port, brackets and `ssh://`.
+#[must_use]
+pub fn typed_host(text: &str) -> &str {
+    let scheme = text.get(..SSH_SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SSH_SCHEME));
+    let text = scheme.and_then(|scheme| text.get(scheme.len()..)).map_or(text, |rest| rest.trim_end_matches('/'));
+    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    if let Some((inner, _)) = host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        return inner;
+    }
+    match host.split_once(':') {
+        // An IPv6 address without brackets has no port behind it.
+        Some((host, rest)) if !rest.contains(':') => host,
+        _ => host,
+    }
+}
+
+/// `HOST:PORT`, with the brackets that an IPv6 address takes. Such an address never stands without them before a port: it could
+/// not be read back.
+#[must_use]
+pub fn host_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The same, and the host alone where the port is SSH's own.
+#[must_use]
+pub fn host_and_odd_port(host: &str, port: u16) -> String {
+    if port == SSH_PORT { host.to_owned() } else { host_port(host, port) }
+}
+
+/// The port of SSH (RFC 4253 section 4.1).
+const SSH_PORT: u16 = 22;
+
+/// What a URI of ssh's begins with.
+pub const SSH_SCHEME: &str = "ssh://";
 
 /// What a target is called.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Host {
-    /// A name to be resolved, lower-cased, without a trailing dot.
+    /// A name to be resolved, lower-cased and without a trailing dot, unless ssh_config tells it apart from that.
     Name(Arc<str>),
     /// An address, for IPv6 with its scope (`%eth0` as an interface index; 0 where there is none).
     Addr(IpAddr, u32),
@@ -91,6 +137,46 @@ pub fn is_stand_in(addr: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_stands_behind_its_host() {
+        for (host, port, whole, short) in [
+            ("web1", 22, "web1:22", "web1"),
+            ("web1", 2222, "web1:2222", "web1:2222"),
+            ("10.0.0.1", 23, "10.0.0.1:23", "10.0.0.1:23"),
+            ("::1", 22, "[::1]:22", "::1"),
+            ("fe80::1%3", 2222, "[fe80::1%3]:2222", "[fe80::1%3]:2222"),
+        ] {
+            assert_eq!((host_port(host, port).as_str(), host_and_odd_port(host, port).as_str()), (whole, short));
+        }
+    }
+
+    #[test]
+    fn a_target_is_called_what_was_typed() {
+        for (text, host) in [
+            ("Web1", "Web1"),
+            ("ann@REALM@Web1.:22,2222", "Web1."),
+            ("[Web1]:22", "Web1"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+            ("ann@[FE80::1%eth0]:22", "FE80::1%eth0"),
+            ("2001:DB8::0:1", "2001:DB8::0:1"),
+            ("ssh://ann@Web1:22/", "Web1"),
+            ("SSH://Web1", "Web1"),
+            ("ssh://[::1]:22", "::1"),
+        ] {
+            assert_eq!(typed_host(text), host, "{text}");
+        }
+        let target = Target {
+            input: "fe80::%eth0/120".into(),
+            index: 0,
+            host: Host::Addr("fe80::7".parse().unwrap(), 3),
+            place: None,
+            port: 22,
+            user: None,
+            from_range: true,
+        };
+        assert_eq!(target.called(), "fe80::7%3");
+    }
 
     #[test]
     fn stand_ins_differ_by_name_and_port_and_are_known_as_such() {

@@ -103,8 +103,9 @@ const MORE_KEYS_HELP: &str = "\
 `sshprobe keys --help` lists every option.";
 
 pub(super) const AFTER_HELP: &str = "\
-Targets:    host  host:port  user@host  10.0.0.1  [2001:db8::1]:22  fe80::1%eth0
-            10.0.0.0/24:22  10.0.0.0/24:22,2222  10.0.0.1-50  [2001:db8::]/120:22
+Targets:    host  host:port  user@host  ssh://user@host:port
+            10.0.0.1  [2001:db8::1]:22  fe80::1%eth0  10.0.0.1-50
+            10.0.0.0/24:22  10.0.0.0/24:22,2222  [2001:db8::]/120:22
             iap://PROJECT/ZONE/INSTANCE[:PORT][?interface=nic0]
             iap://PROJECT/REGION/NETWORK/GROUP/HOST[:PORT]
             A word in first place that is a command is that command: `sshprobe -- demo` probes a host called demo.
@@ -166,10 +167,10 @@ pub struct DemoArgs {
 
 const AFTER_KEYS_HELP: &str = "\
 Only keys whose signature was verified are written, each host's as soon as it is done; `sort` makes two runs alike. Certificates are not written: of one that is shown, the key in it is.
-A server shows one key a connection: each further type takes one more, --per-host later, so three types take about 3s. No user is named, and no known_hosts file is read.
+A server shows one key a connection: each further type takes one more, --per-host later, so three types take about 3s. No user is named, and no known_hosts file is read but for jump hosts.
 SSHFP records go by name alone: addresses have none, and the ports of a host share theirs.
 Failures go to standard error, a line each; where a host has more types than it proved keys, that is a warning. A run that is interrupted or proves no key leaves FILE of -o as it was.
-Exit code:  0 every target proved a key (silent, refused and unreachable addresses of ranges do not count), 1 some did not, 2 program error, 3 an internal fault, 130 interrupted.";
+Exit code:  0 every target proved a key (silent, refused and unreachable addresses of ranges do not count, nor what leads to an excluded place), 1 some did not, 2 program error, 3 an internal fault, 130 interrupted.";
 
 /// `sshprobe keys TARGET...`
 #[derive(Debug, Args)]
@@ -208,6 +209,10 @@ pub struct KeysArgs {
     #[cfg(feature = "login")]
     #[command(flatten, next_help_heading = "Path")]
     pub identity: crate::cli::login::IdentityArgs,
+    /// Look the keys of jump hosts up in FILE instead of ssh's own files; may be repeated; none: do not judge them
+    #[cfg(feature = "login")]
+    #[arg(long, value_name = "FILE|none", help_heading = "Path")]
+    pub jump_known_hosts: Vec<PathBuf>,
     /// What standard error shows.
     #[command(flatten, next_help_heading = "Output")]
     pub talk: TalkArgs,
@@ -281,7 +286,7 @@ pub struct TargetArgs {
     /// Ports for targets that name none, like 22,2222 [default: as ssh_config says, else 22]
     #[arg(short, long, value_name = "LIST", allow_hyphen_values = true)]
     pub port: Option<String>,
-    /// Leave out what this expression covers; may be repeated
+    /// Leave out what this expression covers, and send nothing to it where a name leads there: that is no failure; may be repeated
     #[arg(long, value_name = "TARGET")]
     pub exclude: Vec<String>,
     /// Leave out what the expressions in FILE cover; may be repeated
@@ -319,7 +324,8 @@ pub struct ProbeArgs {
 /// How patiently one connection is made.
 #[derive(Debug, Args)]
 pub struct PatienceArgs {
-    /// How long one connect may take; under 3.5s an unreachable host looks silent [default: 5s]
+    /// How long one connect may take, and down to 3.5s where the round trips of a network are known to be short; under 3.5s an
+    /// unreachable host looks silent [default: 5s]
     #[arg(long, value_name = "DURATION", value_parser = values::span, allow_hyphen_values = true)]
     pub connect_timeout: Option<Duration>,
     /// How long one whole connection may take; waiting for its turn is not counted

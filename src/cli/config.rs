@@ -20,7 +20,7 @@ use sshprobe_probes::trust::{KeyTypes, Policy};
 
 use crate::cli::args::{HashArg, HostArgs, NetworkArgs, Order as OrderArg, PathArgs, SweepArgs, TrustArgs};
 use crate::cli::exit::FailOn;
-use crate::cli::hosts::NamedHosts;
+use crate::cli::hosts::{AsTold, NamedHosts};
 #[cfg(feature = "iap")]
 use crate::cli::iap::IapWay;
 use crate::cli::output::{self, Output};
@@ -31,7 +31,7 @@ use crate::report::next::quote;
 use crate::report::span::show;
 use crate::resolve::{Anchors, Resolver, ResolverOptions, SshfpOptions};
 use crate::sys::user;
-use crate::target::{Families, Order, PortSet, Sources};
+use crate::target::{Families, Order, PortSet, Sources, Spelling};
 #[cfg(feature = "iap")]
 use crate::transport::iap::TokenError;
 use crate::transport::{Proxy, ProxyCommand, ProxyUrl, Road};
@@ -77,6 +77,9 @@ pub struct Config {
     pub per_host: Duration,
     /// The files that host keys are held against.
     pub trust_files: TrustFiles,
+    /// The files that jump hosts are judged by where the targets are not.
+    #[cfg(feature = "login")]
+    pub hop_files: Option<KnownHostsFiles>,
     /// The rules by which they are, without what is in the files.
     pub trust_rules: TrustRules,
     /// Both together, once the files were read ([`Self::load_trust`]).
@@ -209,6 +212,7 @@ impl Config {
                 order,
                 share: targets.shard.unwrap_or_default(),
                 families,
+                spelling: None,
             },
             depth: probe.depth,
             user,
@@ -223,6 +227,8 @@ impl Config {
             per_subnet: pace.per_subnet.get(),
             per_host: pace.per_host,
             trust_files: trust_files(&trust, probe.depth)?,
+            #[cfg(feature = "login")]
+            hop_files: None,
             sshfp: trust.sshfp.then(|| SshfpOptions { trust_ad: trust.trust_ad, anchors: Anchors::root() }),
             trust_anchor: trust.trust_anchor,
             trust_rules: TrustRules {
@@ -372,7 +378,18 @@ impl Config {
     pub fn load_hosts(&mut self) -> Result<(), Error> {
         self.hosts = Arc::new(NamedHosts::load(&self.host_args, &mut self.sources, &mut self.warnings)?);
         self.targets_vanish |= self.hosts.of_inventory();
+        self.sources.spelling = self.spelling();
         Ok(())
+    }
+
+    /// Who tells names apart by their case; names of instances are none of ssh's.
+    fn spelling(&self) -> Option<Arc<dyn Spelling>> {
+        #[cfg(feature = "iap")]
+        if matches!(self.way, Way::Iap(_)) {
+            return None;
+        }
+        let as_told = || AsTold { hosts: Arc::clone(&self.hosts), user: self.given.user.clone() };
+        (!self.hosts.is_empty()).then(|| Arc::new(as_told()) as Arc<dyn Spelling>)
     }
 
     /// Reads the files that host keys are held against. What cannot be used of them becomes a warning.
@@ -435,6 +452,7 @@ impl Config {
             Settings { retries: self.retries, per_host: self.per_host, trust, ..(*options.settings).clone() };
         options.settings = Arc::new(settings);
         options.connect_timeout = self.connect_timeout;
+        options.adaptive = !self.given.connect_timeout;
         options.concurrency = self.concurrency;
         options.rate = self.rate;
         options.per_subnet = self.per_subnet;
@@ -560,18 +578,24 @@ impl Config {
 }
 
 /// Where host keys are looked up.
-fn trust_files(args: &TrustArgs, depth: Depth) -> Result<TrustFiles, Error> {
+/// What `option` names.
+///
+/// # Errors
+/// `none` stands beside files.
+pub(super) fn known_hosts_files(option: &str, paths: &[PathBuf]) -> Result<KnownHostsFiles, Error> {
     let none = |path: &PathBuf| path.as_os_str() == "none";
-    let known_hosts = match args.known_hosts.as_slice() {
-        [] => KnownHostsFiles::Default,
-        [only] if none(only) => KnownHostsFiles::None,
-        paths if paths.iter().any(none) => {
-            return Err(Error::usage(
-                "--known-hosts: none stands alone; leave it or the files away (a file of that name is ./none)",
-            ));
-        }
-        paths => KnownHostsFiles::Named(paths.to_vec()),
-    };
+    match paths {
+        [] => Ok(KnownHostsFiles::Default),
+        [only] if none(only) => Ok(KnownHostsFiles::None),
+        paths if paths.iter().any(none) => Err(Error::usage(format!(
+            "{option}: none stands alone; leave it or the files away (a file of that name is ./none)"
+        ))),
+        paths => Ok(KnownHostsFiles::Named(paths.to_vec())),
+    }
+}
+
+fn trust_files(args: &TrustArgs, depth: Depth) -> Result<TrustFiles, Error> {
+    let known_hosts = known_hosts_files("--known-hosts", &args.known_hosts)?;
     if depth < Depth::Kex {
         let without = [
             ("--known-hosts", matches!(known_hosts, KnownHostsFiles::Named(_))),

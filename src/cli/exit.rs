@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use sshprobe_probes::diagnose::{Code, Status};
+use sshprobe_probes::record::Record;
 
 use crate::cli::values;
 use crate::report::is_silence;
@@ -31,7 +32,16 @@ impl Exit {
         self as u8
     }
 
-    /// What one record adds: its status, code and whether its address came out of a range.
+    /// What one record adds. A place that the user has excluded is no failure unless somebody says that it is to be one.
+    #[must_use]
+    pub fn of(record: &Record, fail_on: &FailOn) -> Self {
+        if record.is_excluded() && *fail_on == FailOn::Expected {
+            return Exit::Clean;
+        }
+        Self::of_record(record.code, record.from_range, fail_on)
+    }
+
+    /// What an outcome adds: its status, code and whether its address came out of a range.
     #[must_use]
     pub fn of_record(code: Code, from_range: bool, fail_on: &FailOn) -> Self {
         if code == Code::Internal {

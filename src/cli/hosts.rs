@@ -3,18 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::inventory::{self, InventoryHost};
 use sshprobe_probes::ssh_config::{BadQuery, Files, HostConfig, Located, Query, is_safe_user};
-use sshprobe_probes::target::{Host, Target};
+use sshprobe_probes::target::{Host, Target, typed_host};
 use sshprobe_probes::trust::Source;
 
 use crate::cli::args::HostArgs;
 use crate::error::{Error, said};
 use crate::report::next::quote;
 use crate::ssh_config::SshConfig;
-use crate::target::{Expression, Listed, Sources};
+use crate::target::{Expression, Listed, Sources, Spelling};
 
 /// What the hosts' names are looked up in.
 #[derive(Debug, Default)]
@@ -53,8 +54,8 @@ impl NamedHosts {
             Files::Default => config.is_there(),
         };
         if there && (matches!(files, Files::Named(_)) || names_hosts(sources)) {
-            // ssh gives no host a configuration where a line is wrong. Nothing is run for a host that is nobody's.
-            SshConfig::new(files, false).lookup(&Query { host: String::from("localhost"), ..Query::default() })?;
+            // ssh gives no host a configuration where a line is wrong.
+            config.check()?;
         }
         if there || !hosts.inventory.is_empty() {
             hosts.config = Some(config);
@@ -98,23 +99,31 @@ impl NamedHosts {
             Some(user) if !is_safe_user(&user) => (None, true),
             user => (user, false),
         };
-        let query = Query {
-            host: listed
-                .map_or_else(|| Expression::typed_host(&target.input).to_owned(), |it| it.address.value.clone()),
-            user: own_user.or_else(|| Some(listed?.user.as_ref()?.value.clone())),
-            port: if port_given || own_port {
-                Some(target.port)
-            } else {
-                listed.and_then(|it| it.port.as_ref()).map(|port| port.value)
-            },
-            options: listed.and_then(|it| it.identity_file.as_ref()).map(identity).into_iter().collect(),
-        };
+        let own_port = (port_given || own_port).then_some(target.port);
+        let query = query(typed_host(&target.input), listed, own_user, own_port);
         let found = config.lookup(&query).map_err(|error| error.to_string().replace('\n', "; "));
         let program = |host: &HostConfig| host.proxy_command.is_some() || host.proxy_jump.is_some();
         Some(match found {
             Ok(host) if unsafe_user && program(&host) => Err(BadQuery::User.to_string()),
             found => found,
         })
+    }
+
+    /// Whether something is said of a host as it was typed that is not said of its name in lower case. Lines that are asked
+    /// for by commands are, where that is allowed.
+    fn tell_apart(&self, typed: &str, name: &str, user: Option<&str>) -> bool {
+        let Some(config) = &self.config else { return false };
+        let user = user.filter(|user| is_safe_user(user));
+        let found = |host: &str| {
+            let mut found = config.lookup(&query(host, self.inventory.get(host), user.map(str::to_owned), None));
+            if let Ok(found) = &mut found {
+                // Told apart by what they were called everything would be; and a dot at the end is none of the place.
+                found.original.clear();
+                found.hostname.value.truncate(found.hostname.value.trim_end_matches('.').len());
+            }
+            found.map_err(|error| error.to_string())
+        };
+        found(typed) != found(name)
     }
 
     fn inventory(&mut self, path: &Path, sources: &mut Sources, warnings: &mut Vec<String>) -> Result<(), Error> {
@@ -146,6 +155,30 @@ impl NamedHosts {
             )));
         }
         Ok(())
+    }
+}
+
+/// What is asked for a host that goes by this name. What was said of it outweighs what an inventory lists.
+fn query(host: &str, listed: Option<&InventoryHost>, user: Option<String>, port: Option<u16>) -> Query {
+    Query {
+        host: listed.map_or(host, |it| &it.address.value).to_owned(),
+        user: user.or_else(|| Some(listed?.user.as_ref()?.value.clone())),
+        port: port.or_else(|| Some(listed?.port.as_ref()?.value)),
+        options: listed.and_then(|it| it.identity_file.as_ref()).map(identity).into_iter().collect(),
+    }
+}
+
+/// Tells names apart that differ in their case only, where ssh would.
+#[derive(Debug)]
+pub(super) struct AsTold {
+    pub(super) hosts: Arc<NamedHosts>,
+    /// `-l`.
+    pub(super) user: Option<String>,
+}
+
+impl Spelling for AsTold {
+    fn counts(&self, typed: &str, name: &str, user: Option<&str>) -> bool {
+        self.hosts.tell_apart(typed, name, user.or(self.user.as_deref()))
     }
 }
 

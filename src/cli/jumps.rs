@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sshprobe_probes::case::Settings;
 use sshprobe_probes::plan::{Depth, Plan};
-use sshprobe_probes::ssh_config::{HostConfig, IdentityAgent, Jump as Hop, Located};
+use sshprobe_probes::ssh_config::{HostConfig, IdentityAgent, Jump as Hop, Located, straight};
 use sshprobe_probes::target::Target;
 use sshprobe_probes::trust::KeyTypes;
 
@@ -19,15 +19,15 @@ use crate::resolve::{Resolver, ResolverOptions};
 use crate::sys::user;
 use crate::transport::Road;
 use crate::transport::jump::{Farewells, Jump, JumpHost};
-use crate::trust::TrustFiles;
+use crate::trust::{KnownHostsFiles, TrustFiles};
 
 /// The port of a jump host where nothing says another.
 const SSH_PORT: u16 = 22;
 
 /// Jump hosts: what they are logged in to with, and those that have been asked for.
 pub(super) struct Jumps {
-    /// ssh's own known_hosts files judge them where the run has none.
-    own_trust: bool,
+    /// What judges them where the run has nothing that does.
+    own_trust: Option<KnownHostsFiles>,
     /// Where the machine has no name for the local user.
     local_user: String,
     resolver: ResolverOptions,
@@ -61,7 +61,7 @@ impl Jumps {
 
     pub(super) fn new(config: &Config) -> Self {
         Self {
-            own_trust: !config.given.known_hosts,
+            own_trust: config.hop_files.clone(),
             local_user: config.user.clone(),
             resolver: config.resolver(),
             credentials: Arc::new(config.credentials.keys_only()),
@@ -82,9 +82,12 @@ impl Jumps {
         let plan = Plan { depth: Depth::Login, user, accept_new: false, ..Plan::clone(&usual.plan) };
         let mut trust = usual.trust.as_deref().cloned();
         if let Some(trust) = &mut trust {
-            if trust.known_hosts.is_none() && self.own_trust {
+            if trust.known_hosts.is_none()
+                && let Some(known_hosts) = self.own_trust.clone()
+            {
                 // Fetching keys without judging them says nothing about those on the way.
-                let loaded = TrustFiles::default().load().map_err(|error| error.to_string())?;
+                let files = TrustFiles { known_hosts, ..TrustFiles::default() };
+                let loaded = files.load().map_err(|error| error.to_string())?;
                 trust.known_hosts = loaded.policy.known_hosts;
             }
             // Its own key is the one it shows first, whatever is fetched of the targets.
@@ -97,15 +100,21 @@ impl Jumps {
 }
 
 impl Routes {
+    /// How many hosts are on the way to others, as far as targets were assigned.
+    pub(super) fn jump_hosts(&self) -> u64 {
+        self.jumps.made.len() as u64
+    }
+
     /// The way through these hosts, one behind the other. Each is logged in to once for the whole run.
     pub(super) fn chain(&mut self, chain: &[Hop], depth: usize) -> Result<Road, String> {
-        let (mut road, mut key) = (None, String::new());
+        let (straight, chain) = straight(chain);
+        let (mut road, mut key) = (None, if straight { String::from("none,") } else { String::new() });
         for hop in chain {
             key += &format!("{hop},");
             road = Some(match self.jumps.made.get(&key) {
                 Some(made) => made.clone(),
                 None => {
-                    let made = self.hop(hop, road, depth + 1)?;
+                    let made = self.hop(hop, road, straight, depth + 1)?;
                     self.jumps.made.entry(key.clone()).or_insert(made).clone()
                 }
             });
@@ -175,8 +184,9 @@ impl Routes {
         all
     }
 
-    /// The way through one host, which is reached over `before`, or, if it is the first, as its own configuration says.
-    fn hop(&mut self, hop: &Hop, before: Option<Road>, depth: usize) -> Result<Road, String> {
+    /// The way through one host, which is reached over `before`, or, if it is the first, as its own configuration says, unless it
+    /// is to be reached straight.
+    fn hop(&mut self, hop: &Hop, before: Option<Road>, straight: bool, depth: usize) -> Result<Road, String> {
         if depth > Jumps::MOST {
             return Err(format!("more than {} hosts on the way: they need each other", Jumps::MOST));
         }
@@ -208,22 +218,58 @@ impl Routes {
                     credentials = Arc::new(credentials.behind(Credentials::clone(&named)));
                 }
                 if before.is_none() {
-                    own = self.transport(&host, connect, depth)?;
+                    own = if straight { self.tcp(connect)? } else { self.transport(&host, connect, depth)? };
                 }
             }
         }
         if self.options.exclusions.cover(target.place(), target.port) {
             return Err(format!("the jump host {hop} is excluded"));
         }
+        let before = before.map(|road| connect.map_or(road.clone(), |connect| road.within(connect)));
         let transport = match before.or(own) {
             Some(road) => road,
             None => self.options.tcp().map(Road::Tcp).map_err(|why| why.to_string())?,
         };
         let connect_timeout = connect.unwrap_or(self.options.connect_timeout);
-        let route = Route { transport, settings, connect_timeout, credentials: None };
-        let session = JumpSession::new(target, route, credentials, resolver, self.options.clock);
+        let route = Route { transport, settings, connect_timeout, credentials: Some(credentials) };
+        let session = JumpSession::new(target, route, resolver, &self.options);
         let session: Arc<dyn JumpHost> = Arc::new(session);
         self.jumps.farewells.add(Arc::clone(&session));
         Ok(Road::Jump(Jump::new(self.options.clock, session, self.options.connect_timeout)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Cli;
+    use crate::engine::By;
+
+    /// How the first target goes, by what these options say.
+    fn way(args: &[&str]) -> Arc<Route<Road>> {
+        let words = ["sshprobe"].iter().chain(args).map(|word| (*word).into());
+        let mut config = Config::new(Cli::of_words(words).unwrap().sweep, 1).unwrap();
+        config.load_hosts().unwrap();
+        let mut targets = std::mem::take(&mut config.sources).open().unwrap();
+        let mut routes = Routes::new(&config, &config.engine()).unwrap();
+        match routes.assign(targets.next().unwrap().unwrap()).by {
+            By::Own(route) => route,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_channel_is_waited_for_as_long_as_the_targets_own_connect_timeout_says() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = "Host far\n  ProxyJump gate\nHost far near\n  ConnectTimeout 4\n";
+        std::fs::write(file.path(), lines).unwrap();
+        let file = file.path().to_str().unwrap();
+        for args in [&["-F", file, "far"][..], &["-F", file, "-J", "gate", "near"]] {
+            let route = way(args);
+            let told = format!("{:?}", route.transport);
+            assert!(route.transport.jumps() && told.ends_with("patience: 4s })"), "{told}");
+            assert_eq!(route.connect_timeout.as_secs(), 4);
+        }
+        assert!(format!("{:?}", way(&["-F", file, "-J", "none", "near"]).transport).contains("timeout: 4s"));
     }
 }

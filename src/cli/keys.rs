@@ -3,18 +3,26 @@
 //! It is a sweep to the depth at which keys are proven, whose records are written another way. Lines come as their hosts are
 //! done: whoever waits for order waits for the slowest host, and `sort` gives it for nothing.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::path::Path;
+#[cfg(feature = "login")]
+use std::path::PathBuf;
 
 use clap::Parser;
-use sshprobe_probes::diagnose::Code;
+use sshprobe_probes::diagnose::{Code, FindingId};
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::record::{Named, Record};
+use sshprobe_probes::target::host_and_odd_port;
 use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::args::{Cli, KeysArgs};
 use crate::cli::config::Config;
+#[cfg(feature = "login")]
+use crate::cli::config::known_hosts_files;
 use crate::cli::exit::Exit;
+#[cfg(feature = "login")]
+use crate::cli::output;
 use crate::cli::replacement::Replacement;
 use crate::cli::resume::Before;
 use crate::cli::run::{self, Ending};
@@ -27,6 +35,8 @@ use crate::report::span::{count, counted, show};
 use crate::report::{Place, Progress, Selection, View};
 use crate::sys::entropy;
 use crate::target::{Expression, Hosts};
+#[cfg(feature = "login")]
+use crate::trust::{KnownHostsFiles, TrustFiles};
 
 /// What differs from an ordinary sweep: nothing of userauth, so nobody is ever named; and nobody judges, so that a file made
 /// anew does not depend on the old one.
@@ -59,7 +69,8 @@ pub(super) fn run(args: KeysArgs) -> Result<Exit, Error> {
     };
     let (ascii_only, quiet) = (config.output.ascii, config.output.quiet);
     let observe = |record: &Record, progress: &Progress| {
-        if let Some(line) = tally.add(record, asked.of(record), quiet) {
+        let way = if quiet { None } else { tally.way(record) };
+        for line in way.into_iter().chain(tally.add(record, asked.of(record), quiet)) {
             progress.say(&if ascii_only { ascii(&line) } else { line });
         }
     };
@@ -120,9 +131,35 @@ fn understand(args: KeysArgs) -> Result<(Config, Asked), Error> {
     sweep.view.output = args.output.filter(|path| path != Path::new("-"));
     sweep.view.talk = args.talk;
     let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
-    let config = Config::new(sweep, order)?;
+    #[cfg_attr(not(feature = "login"), expect(unused_mut, reason = "only a jump host changes it"))]
+    let mut config = Config::new(sweep, order)?;
+    #[cfg(feature = "login")]
+    {
+        // The keys fetched are not judged, but those on the way are. What is given here outweighs ssh_config, as elsewhere.
+        config.given.known_hosts = !args.jump_known_hosts.is_empty();
+        let known_hosts = known_hosts_files("--jump-known-hosts", &args.jump_known_hosts)?;
+        if let KnownHostsFiles::Named(files) = &known_hosts {
+            check_known_hosts(&mut config, files)?;
+        }
+        config.hop_files = Some(known_hosts);
+    }
     let asked = Asked { form, types, each_once: config.all_addresses };
     Ok((config, asked))
+}
+
+/// What was named must be there, whether or not a jump host comes up, and is not what is written to.
+#[cfg(feature = "login")]
+fn check_known_hosts(config: &mut Config, files: &[PathBuf]) -> Result<(), Error> {
+    if let Some((output, _)) = &config.output.file {
+        let files: Vec<&Path> = files.iter().map(AsRef::as_ref).collect();
+        output::check(output, &files)?;
+    }
+    let known_hosts = KnownHostsFiles::Named(files.to_vec());
+    let loaded = TrustFiles { known_hosts, ..TrustFiles::default() }
+        .load()
+        .map_err(|error| Error::usage(error.to_string().replacen("--known-hosts", "--jump-known-hosts", 1)))?;
+    config.warnings.extend(loaded.warnings);
+    Ok(())
 }
 
 /// Those of the types that SSHFP has an algorithm for, so that no connection is made for the others.
@@ -178,22 +215,34 @@ struct Tally {
     /// Hosts with some of their keys.
     partly: u64,
     silent: u64,
+    /// Not probed, as their places are excluded.
+    excluded: u64,
     exit: Exit,
+    /// What was told of jump hosts: once is enough.
+    told: BTreeSet<String>,
 }
 
 impl Tally {
+    /// The line to be told of the way to a target, if it was not before. Lines of keys say nothing of it.
+    fn way(&mut self, record: &Record) -> Option<String> {
+        let unknown = record.findings.iter().find(|finding| finding.id == FindingId::JumpHostKeyUnknown)?;
+        let new = self.told.insert(unknown.detail.clone());
+        new.then(|| format!("sshprobe: warning: {}", unknown.detail))
+    }
+
     /// Counts a record; gives the line to be told of it, if there is anything to tell. A failure is told even to the `quiet`.
     fn add(&mut self, record: &Record, gain: Gain, quiet: bool) -> Option<String> {
         self.targets += 1;
         self.connections += u64::from(record.connections);
         let target = || {
             let Named { host, port, .. } = &record.target;
-            escape(match port {
-                22 => host.clone(),
-                port if host.contains(':') => format!("[{host}]:{port}"),
-                port => format!("{host}:{port}"),
-            })
+            escape(host_and_odd_port(host, *port))
         };
+        if record.is_excluded() {
+            // That is what was asked for.
+            self.excluded += 1;
+            return (!quiet).then(|| format!("sshprobe: warning: {}: {}", target(), record.detail));
+        }
         match gain {
             Gain::Nothing => {
                 self.silent += 1;
@@ -227,6 +276,7 @@ impl Tally {
             (self.failed, "without a proven key"),
             (self.partly, "with some of theirs only"),
             (self.silent, "silent, refused or unreachable in ranges"),
+            (self.excluded, "at an excluded place"),
         ] {
             if n > 0 {
                 line += &format!("; {} {what}", count(n));

@@ -8,6 +8,8 @@ use sshprobe_probes::escape;
 use sshprobe_probes::govern::penalty::{Budget, Class};
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::plan::Depth;
+#[cfg(feature = "login")]
+use sshprobe_probes::ssh_config::straight;
 use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::time::Moment;
 use sshprobe_probes::trust::KeyTypes;
@@ -64,6 +66,8 @@ struct Census {
     by_program: u64,
     by_jump: u64,
     nowhere: u64,
+    /// Hosts on the way to others.
+    jump_hosts: u64,
 }
 
 impl Census {
@@ -96,6 +100,10 @@ impl Census {
                     exit = Exit::Program;
                 }
             }
+        }
+        #[cfg(feature = "login")]
+        {
+            census.jump_hosts = routes.jump_hosts();
         }
         census.fullest = subnets.into_values().max().unwrap_or(0);
         (census, exit)
@@ -150,7 +158,7 @@ fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usiz
     let half_open = config.depth == Depth::Connect && syn_tries(config).is_some();
     let half_open =
         half_open.then(|| String::from("none to plain addresses: the answer to a SYN is all that is asked for"));
-    line("Connections", &half_open.unwrap_or_else(|| connections(options)));
+    line("Connections", &(half_open.unwrap_or_else(|| connections(options)) + &to_jump_hosts(census)));
     line("User", &user(config, census));
     line("Offer", &offer(options));
     line("Pace", &pace(config, concurrency));
@@ -185,6 +193,7 @@ fn way(way: &Way) -> Option<String> {
         }
         #[cfg(feature = "login")]
         Way::Jump(chain) => {
+            let (_, chain) = straight(chain);
             let hosts: Vec<_> = chain.iter().map(|jump| escape::escape(jump.to_string())).collect();
             Some(format!("through {}, each logged in to once for the whole run", hosts.join(", then ")))
         }
@@ -261,14 +270,33 @@ fn connections(options: &Options) -> String {
     )
 }
 
-fn user(config: &Config, census: &Census) -> String {
-    if config.depth < Depth::Auth {
-        return String::from("none is named at this depth; no credential is sent");
+/// What those on the way take beside the targets.
+fn to_jump_hosts(census: &Census) -> String {
+    match census.jump_hosts {
+        0 => String::new(),
+        n => format!(
+            "; beside them 2 to {}, once for the run: its probe and its login",
+            if n == 1 { String::from("the jump host") } else { format!("each of {} jump hosts", count(n)) }
+        ),
     }
-    let mut text = format!("{} is named with the method `none`; no credential is sent", config.user);
+}
+
+fn user(config: &Config, census: &Census) -> String {
+    let jumps = census.jump_hosts > 0;
+    let sent = if jumps {
+        "no credential is sent to a target; jump hosts are logged in to by keys alone, those of -i and --agent and those that ssh_config names for them"
+    } else {
+        "no credential is sent"
+    };
+    if config.depth < Depth::Auth {
+        return format!("none is named at this depth; {sent}");
+    }
+    let mut text = format!("{} is named with the method `none`; {sent}", config.user);
     #[cfg(feature = "login")]
     if config.depth >= Depth::Login {
-        text = format!("{} is named with the method `none`, and logged in: {}", config.user, config.login.plan());
+        let jumps = if jumps { "; jump hosts by keys alone" } else { "" };
+        let how = config.login.plan();
+        text = format!("{} is named with the method `none`, and logged in: {how}{jumps}", config.user);
     }
     if !census.users.is_empty() {
         text += &format!(" (targets name their own: {})", listed("user", &census.users));
@@ -470,6 +498,22 @@ mod tests {
         );
         assert!(plan(&["--proxy", "http://192.0.2.1:3128", "web1"]).contains("Names        handed over"));
         assert!(!plan(&["web1"]).contains("Way "));
+    }
+
+    #[cfg(feature = "login")]
+    #[test]
+    fn a_plan_counts_jump_hosts_and_says_what_they_get() {
+        let text = plan(&["-l", "probe", "-F", "none", "-J", "ops@first,second", "10.0.0.1", "10.0.0.2"]);
+        let way = "Way          through ops@first, then second, each logged in to once for the whole run";
+        let user = "User         probe is named with the method `none`; no credential is sent to a target; jump hosts are logged in to by keys alone, those of -i and --agent and those that ssh_config names for them";
+        assert_says(&text, &[way, user]);
+        assert!(
+            text.contains("; beside them 2 to each of 2 jump hosts, once for the run: its probe and its login\n"),
+            "{text}"
+        );
+        let shallow = plan(&["-F", "none", "--depth", "kex", "-J", "192.0.2.1", "10.0.0.1"]);
+        assert!(shallow.contains("; beside them 2 to the jump host, once"), "{shallow}");
+        assert!(shallow.contains("none is named at this depth; no credential is sent to a target;"), "{shallow}");
     }
 
     #[cfg(feature = "syn")]

@@ -176,7 +176,7 @@ fn read_back(
         if !before.done.add(record.target.index) {
             return Err(String::from("is of the same target as a line before it"));
         }
-        before.exit = before.exit.max(Exit::of_record(record.code, record.from_range, &config.fail_on));
+        before.exit = before.exit.max(Exit::of(&record, &config.fail_on));
         if !on_stdout.keeps(&record) {
             before.summary.hide();
         }

@@ -154,7 +154,11 @@ impl Routes {
         let rules = self.rules(host);
         let settings = if rules == Rules::default() { None } else { Some(self.settings(&rules)?) };
         let connect = self.connect_timeout(host);
-        let transport = if self.given.way { None } else { self.transport(host, connect, 0)? };
+        let transport = if self.given.way {
+            connect.map(|connect| self.usual.clone().within(connect))
+        } else {
+            self.transport(host, connect, 0)?
+        };
         #[cfg(feature = "login")]
         let credentials = self.login_with(host);
         #[cfg(feature = "login")]
@@ -221,7 +225,10 @@ impl Routes {
         if let Some(jump) = &host.proxy_jump {
             let at = placed(jump);
             #[cfg(feature = "login")]
-            return self.chain(&jump.value, depth).map(Some).map_err(|why| format!("{at}ProxyJump: {why}"));
+            return match self.chain(&jump.value, depth) {
+                Ok(road) => Ok(Some(connect.map_or(road.clone(), |connect| road.within(connect)))),
+                Err(why) => Err(format!("{at}ProxyJump: {why}")),
+            };
             #[cfg(not(feature = "login"))]
             return Err(format!("{at}ProxyJump: this build has no jump hosts ({depth})"));
         }
@@ -236,6 +243,11 @@ impl Routes {
             let ready = command.value.command.as_ref().map_err(|why| told(why))?;
             return Ok(Some(Road::Command(self.programs.ready(ready))));
         }
+        self.tcp(connect)
+    }
+
+    /// The network alone, for a host with a ConnectTimeout of its own.
+    pub(super) fn tcp(&self, connect: Option<Duration>) -> Result<Option<Road>, String> {
         let Some(connect) = connect else { return Ok(None) };
         let mut options = self.options.clone();
         options.connect_timeout = connect;

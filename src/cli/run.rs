@@ -23,7 +23,7 @@ use crate::engine::{Assigned, Engine, Outcome, Stats};
 use crate::error::Error;
 use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot, View};
 use crate::resolve::Resolver;
-use crate::sys::entropy;
+use crate::sys::{entropy, memory};
 use crate::target::Targets;
 use crate::transport::Road;
 
@@ -102,7 +102,7 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
         if let Some(journal) = held().as_mut() {
             journal.note(record);
         }
-        worst = worst.max(Exit::of_record(record.code, record.from_range, &config.fail_on));
+        worst = worst.max(Exit::of(record, &config.fail_on));
     };
     #[cfg(feature = "syn")]
     config.give_up_rights()?;
@@ -379,6 +379,14 @@ async fn tick(
             // A disk may keep it waiting, and the run must not wait for that.
             tokio::task::spawn_blocking(move || file.update(true));
         }
-        progress.update(Snapshot { done: at_start + stats.done(), total, in_flight: stats.in_flight() });
+        progress.update(Snapshot {
+            done: at_start + stats.done(),
+            total,
+            in_flight: stats.in_flight(),
+            speaking: stats.speaking(),
+            troubles: stats.troubles(),
+            loss: stats.loss(),
+            memory: memory::resident(),
+        });
     }
 }

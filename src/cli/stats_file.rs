@@ -89,6 +89,9 @@ impl StatsFile {
             in_flight: self.stats.in_flight(),
             opened: self.stats.opened(),
             troubles: self.stats.troubles(),
+            speaking: self.stats.speaking(),
+            answers: (self.stats.answers(), self.stats.resent()),
+            loss: self.stats.loss(),
             codes,
             memory: memory::resident(),
         });

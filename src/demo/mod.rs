@@ -6,4 +6,4 @@ mod names;
 mod serve;
 
 pub use fleet::{Fleet, HOSTS, Host, UNSTAGED};
-pub use serve::serve;
+pub use serve::{converse, moment, serve};

@@ -27,17 +27,26 @@ pub async fn serve(listener: TcpListener, script: Arc<Script>) {
         seed[..8].copy_from_slice(&counter.to_be_bytes());
         let script = Arc::clone(&script);
         tokio::spawn(async move {
+            let mut responder = Responder::new(script, Seed(seed), moment(begun));
             // A client that goes away is its own affair.
-            let _ = converse(&stream, script, Seed(seed), begun).await;
+            let _ = converse(&stream, &mut responder, begun).await;
         });
     }
 }
 
-/// Drives one responder over one connection.
-async fn converse(stream: &TcpStream, script: Arc<Script>, seed: Seed, begun: Instant) -> io::Result<()> {
-    let now = || Moment::from_micros(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+/// What the clock of a server shows that began at `begun`.
+#[must_use]
+pub fn moment(begun: Instant) -> Moment {
+    Moment::from_micros(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Drives one responder over one connection, to its end.
+///
+/// # Errors
+/// The connection broke.
+pub async fn converse(stream: &TcpStream, responder: &mut Responder, begun: Instant) -> io::Result<()> {
+    let now = || moment(begun);
     stream.set_nodelay(true)?;
-    let mut responder = Responder::new(script, seed, now());
     let mut buffer = [0; 4096];
     loop {
         while !responder.output().is_empty() {

@@ -2,12 +2,16 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use sshprobe_probes::govern::congestion::Congestion;
 use sshprobe_probes::govern::host::HostGate;
+use sshprobe_probes::govern::ledger::{Cost, Ledger};
+use sshprobe_probes::govern::penalty::Class;
 use sshprobe_probes::govern::rate::Rate;
-use sshprobe_probes::govern::subnet::Subnet;
+use sshprobe_probes::govern::roundtrip::RoundTrips;
+use sshprobe_probes::govern::subnet::{Net, Subnet};
 use sshprobe_probes::govern::trouble::LocalBackoff;
 use sshprobe_probes::time::Moment;
 
@@ -21,20 +25,52 @@ pub(super) struct Admission<W> {
     rate: Rate,
     subnet: Subnet,
     hosts: HostGate,
+    ledger: Ledger,
     backoff: LocalBackoff,
+    congestion: Congestion,
+    trips: RoundTrips,
     in_flight: usize,
     ready: VecDeque<Waiting<W>>,
     later: BinaryHeap<Later<W>>,
-    crowded: HashMap<IpAddr, VecDeque<Waiting<W>>>,
+    crowded: HashMap<Net, VecDeque<Waiting<W>>>,
     arrivals: u64,
     /// The next token comes at this moment, and somebody waits for it.
     token: Option<Moment>,
 }
 
+/// What a connection is made for, as far as those care who let it through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Errand {
+    pub(super) server: SocketAddr,
+    /// What the server may charge for it, at worst.
+    pub(super) class: Class,
+    /// How long its connect may take, less where the round trips there are known; `None` where they cannot be.
+    pub(super) within: Option<Duration>,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Upshot {
+    pub(super) cost: Cost,
+    /// How long the target's answer to the handshake took, where it was the target's.
+    pub(super) heard: Option<Duration>,
+}
+
+impl Upshot {
+    /// Nothing left this machine.
+    pub(super) const NOTHING: Self = Self { cost: Cost::Nothing, heard: None };
+}
+
+impl Errand {
+    fn addr(&self) -> IpAddr {
+        self.server.ip()
+    }
+}
+
 #[derive(Debug)]
 struct Waiting<W> {
     who: W,
-    addr: IpAddr,
+    errand: Errand,
 }
 
 #[derive(Debug)]
@@ -46,11 +82,15 @@ struct Later<W> {
 
 impl<W> Admission<W> {
     pub(super) fn new(rate: Rate, subnet: Subnet, hosts: HostGate, backoff: LocalBackoff) -> Self {
+        let congestion = Congestion::new(backoff.allowed());
         Self {
             rate,
             subnet,
             hosts,
+            ledger: Ledger::new(),
             backoff,
+            congestion,
+            trips: RoundTrips::new(),
             in_flight: 0,
             ready: VecDeque::new(),
             later: BinaryHeap::new(),
@@ -60,40 +100,44 @@ impl<W> Admission<W> {
         }
     }
 
-    /// `who` wants a connection to `addr`, not before `at`.
-    pub(super) fn want(&mut self, who: W, addr: IpAddr, at: Moment) {
-        self.postpone(Waiting { who, addr }, at);
+    /// `who` wants a connection, not before `at`.
+    pub(super) fn want(&mut self, who: W, errand: Errand, at: Moment) {
+        self.postpone(Waiting { who, errand }, at);
     }
 
-    /// The next who may go, with the address. Ask until there is none; whoever goes has to [`Self::leave`] again.
-    pub(super) fn admit(&mut self, now: Moment) -> Option<(W, IpAddr)> {
+    /// The next who may go, with what for. Ask until there is none; whoever goes has to [`Self::leave`] again.
+    pub(super) fn admit(&mut self, now: Moment) -> Option<(W, Errand)> {
         while self.later.peek().is_some_and(|first| first.at <= now) {
             let Some(first) = self.later.pop() else { break };
             self.ready.push_back(first.waiting);
         }
         self.token = None;
-        while self.in_flight < self.backoff.allowed() {
+        while self.in_flight < self.backoff.allowed().min(self.congestion.allowed()) {
             let waiting = self.ready.pop_front()?;
-            if let Err(again) = self.hosts.may_start(waiting.addr, now) {
+            let (addr, errand) = (waiting.errand.addr(), waiting.errand);
+            let bearable = self.hosts.may_start(addr, now);
+            if let Err(again) = bearable.and_then(|()| self.ledger.may_start(errand.server, errand.class, now)) {
                 // A place in its neighbourhood that it may have been called up for is somebody else's now.
-                self.call(waiting.addr);
+                self.call(addr);
                 // Never before `now`, or this loop would not end.
                 self.postpone(waiting, again.max(now + Duration::from_micros(1)));
                 continue;
             }
-            if !self.subnet.enter(waiting.addr) {
-                self.crowded.entry(neighbourhood(waiting.addr)).or_default().push_back(waiting);
+            if !self.subnet.enter(addr) {
+                self.crowded.entry(Net::of(addr)).or_default().push_back(waiting);
                 continue;
             }
             if let Err(again) = self.rate.permit(now) {
-                self.subnet.leave(waiting.addr);
+                self.subnet.leave(addr);
                 self.ready.push_front(waiting);
                 self.token = Some(again);
                 return None;
             }
-            self.hosts.started(waiting.addr);
+            self.hosts.started(addr);
+            self.ledger.started(errand.server, errand.class);
             self.in_flight += 1;
-            return Some((waiting.who, waiting.addr));
+            let within = errand.within.map(|most| self.trips.patience(addr, most));
+            return Some((waiting.who, Errand { within, ..errand }));
         }
         None
     }
@@ -104,17 +148,24 @@ impl<W> Admission<W> {
         later.into_iter().chain(self.token).min()
     }
 
-    /// A connection to `addr` is over.
-    pub(super) fn leave(&mut self, addr: IpAddr, now: Moment) {
+    /// A connection is over, and came to this. Whether an answer was to a SYN that the kernel had to send again.
+    pub(super) fn leave(&mut self, errand: Errand, upshot: Upshot, now: Moment) -> bool {
+        let addr = errand.addr();
+        let resent = upshot.heard.is_some_and(|took| self.trips.answered(addr, took));
+        if upshot.heard.is_some() {
+            self.congestion.answered(resent, self.in_flight, now);
+        }
         self.in_flight = self.in_flight.saturating_sub(1);
         self.hosts.ended(addr, now);
+        self.ledger.ended(errand.server, errand.class, upshot.cost, now);
         self.subnet.leave(addr);
         self.call(addr);
+        resent
     }
 
     /// Makes the first of those who wait for a place in the neighbourhood of `addr` ready.
     fn call(&mut self, addr: IpAddr) {
-        let key = neighbourhood(addr);
+        let key = Net::of(addr);
         if let Some(queue) = self.crowded.get_mut(&key) {
             // It has waited longest of all who are ready.
             if let Some(next) = queue.pop_front() {
@@ -140,14 +191,6 @@ impl<W> Admission<W> {
     fn postpone(&mut self, waiting: Waiting<W>, at: Moment) {
         self.arrivals += 1;
         self.later.push(Later { at, arrival: self.arrivals, waiting });
-    }
-}
-
-/// The /24 or /64 of an address, as [`Subnet`] counts.
-fn neighbourhood(addr: IpAddr) -> IpAddr {
-    match addr.to_canonical() {
-        IpAddr::V4(addr) => Ipv4Addr::from_bits(addr.to_bits() & 0xffff_ff00).into(),
-        IpAddr::V6(addr) => Ipv6Addr::from_bits(addr.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 
@@ -177,6 +220,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+    use std::net::Ipv4Addr;
 
     fn at(millis: u64) -> Moment {
         Moment::from_micros(millis * 1000)
@@ -184,6 +228,10 @@ mod tests {
 
     fn addr(net: u8, host: u8) -> IpAddr {
         IpAddr::V4(Ipv4Addr::new(10, 0, net, host))
+    }
+
+    fn errand(addr: IpAddr) -> Errand {
+        Errand { server: (addr, 22).into(), class: Class::InvalidUser, within: None }
     }
 
     fn admission(rate: u32, subnet: u32, spacing: u64, slots: usize) -> Admission<u32> {
@@ -203,22 +251,22 @@ mod tests {
     fn slots_are_given_in_the_order_of_arrival() {
         let mut admission = admission(0, 0, 0, 2);
         for who in 0..4 {
-            admission.want(who, addr(0, 1), at(0));
+            admission.want(who, errand(addr(0, 1)), at(0));
         }
         assert_eq!(all(&mut admission, at(0)), [0, 1]);
         assert_eq!(admission.wake_at(), None, "only a leaver can change that");
-        admission.leave(addr(0, 1), at(5));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(5));
         assert_eq!(all(&mut admission, at(5)), [2]);
     }
 
     #[test]
     fn who_waits_for_a_moment_holds_nobody_up() {
         let mut admission = admission(0, 0, 0, 1);
-        admission.want(0, addr(0, 1), at(5000));
-        admission.want(1, addr(0, 2), at(0));
+        admission.want(0, errand(addr(0, 1)), at(5000));
+        admission.want(1, errand(addr(0, 2)), at(0));
         assert_eq!(all(&mut admission, at(0)), [1]);
         assert_eq!(admission.wake_at(), Some(at(5000)));
-        admission.leave(addr(0, 2), at(10));
+        admission.leave(errand(addr(0, 2)), Upshot::NOTHING, at(10));
         assert_eq!(all(&mut admission, at(4999)), [0u32; 0]);
         assert_eq!(all(&mut admission, at(5000)), [0]);
     }
@@ -226,16 +274,16 @@ mod tests {
     #[test]
     fn a_crowded_neighbourhood_holds_nobody_else_up() {
         let mut admission = admission(0, 1, 0, 10);
-        admission.want(0, addr(0, 1), at(0));
-        admission.want(1, addr(0, 2), at(0));
-        admission.want(2, addr(0, 3), at(0));
-        admission.want(3, addr(1, 1), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0));
+        admission.want(1, errand(addr(0, 2)), at(0));
+        admission.want(2, errand(addr(0, 3)), at(0));
+        admission.want(3, errand(addr(1, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0, 3]);
-        admission.leave(addr(1, 1), at(1));
+        admission.leave(errand(addr(1, 1)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [0u32; 0], "somebody left another one");
-        admission.leave(addr(0, 1), at(1));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [1]);
-        admission.leave(addr(0, 2), at(1));
+        admission.leave(errand(addr(0, 2)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [2]);
         assert!(admission.crowded.is_empty());
     }
@@ -243,10 +291,10 @@ mod tests {
     #[test]
     fn one_host_is_left_alone_for_its_spacing() {
         let mut admission = admission(0, 0, 1200, 10);
-        admission.want(0, addr(0, 1), at(0));
-        admission.want(1, addr(0, 1), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0));
+        admission.want(1, errand(addr(0, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.leave(addr(0, 1), at(100));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(100));
         let mut now = at(100);
         let mut admitted = Vec::new();
         while admitted.is_empty() {
@@ -257,27 +305,86 @@ mod tests {
     }
 
     #[test]
+    fn one_server_is_asked_only_as_often_as_it_bears_by_all_together() {
+        let mut admission = admission(0, 0, 0, 10);
+        for who in 0..4 {
+            admission.want(who, errand(addr(0, 1)), at(0));
+        }
+        assert_eq!(all(&mut admission, at(0)), [0, 1], "5 s each, of 12");
+        for _ in 0..2 {
+            admission.leave(
+                errand(addr(0, 1)),
+                Upshot { cost: Cost::Charged(Class::InvalidUser), heard: None },
+                at(10),
+            );
+        }
+        assert_eq!(all(&mut admission, at(2990)), [0u32; 0]);
+        let mut now = at(2990);
+        let mut admitted = Vec::new();
+        while admitted.is_empty() {
+            now = admission.wake_at().expect("a moment to ask again").max(now);
+            admitted = all(&mut admission, now);
+        }
+        assert_eq!((admitted, now), (vec![2], at(3010)));
+    }
+
+    #[test]
+    fn a_connect_is_given_less_time_where_round_trips_are_known_to_be_short() {
+        let mut admission = admission(0, 0, 0, 10);
+        let most = Duration::from_secs(5);
+        let direct = |host| Errand { within: Some(most), ..errand(addr(0, host)) };
+        let within = |admission: &mut Admission<u32>, errand| {
+            admission.want(0, errand, at(0));
+            admission.admit(at(0)).expect("room").1.within
+        };
+        assert_eq!(within(&mut admission, direct(1)), Some(most));
+        let heard = Upshot { cost: Cost::Nothing, heard: Some(Duration::from_millis(3)) };
+        assert!(!admission.leave(direct(1), heard, at(3)));
+        assert_eq!(within(&mut admission, direct(2)), Some(RoundTrips::LEAST));
+        assert_eq!(within(&mut admission, errand(addr(0, 3))), None, "a tunnel is no handshake with the target");
+    }
+
+    #[test]
+    fn a_network_that_begins_to_lose_what_is_sent_gets_less_at_a_time() {
+        let mut admission = admission(0, 0, 0, 30);
+        let upshot = |millis| Upshot { cost: Cost::Nothing, heard: Some(Duration::from_millis(millis)) };
+        let turn = |admission: &mut Admission<u32>, now, took| {
+            for who in 0..64 {
+                admission.want(who, errand(addr(0, 1)), at(now));
+                let _ = all(admission, at(now));
+                admission.leave(errand(addr(0, 1)), upshot(took), at(now));
+            }
+        };
+        turn(&mut admission, 0, 2);
+        turn(&mut admission, 10_000, 1003);
+        for who in 0..60 {
+            admission.want(who, errand(addr(0, u8::try_from(who).unwrap())), at(20_000));
+        }
+        assert!(all(&mut admission, at(20_000)).len() < 30);
+    }
+
+    #[test]
     fn a_place_that_the_first_in_line_cannot_use_yet_goes_to_the_next() {
         let mut admission = admission(0, 1, 1200, 10);
-        admission.want(0, addr(0, 1), at(0));
-        admission.want(1, addr(0, 2), at(0));
-        admission.want(2, addr(0, 3), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0));
+        admission.want(1, errand(addr(0, 2)), at(0));
+        admission.want(2, errand(addr(0, 3)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.leave(addr(0, 1), at(1));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [1]);
-        admission.want(3, addr(0, 1), at(2));
+        admission.want(3, errand(addr(0, 1)), at(2));
         assert_eq!(all(&mut admission, at(2)), [0u32; 0], "the host of 3 has not had its rest, and 2 finds no place");
-        admission.leave(addr(0, 2), at(3));
+        admission.leave(errand(addr(0, 2)), Upshot::NOTHING, at(3));
         assert_eq!(all(&mut admission, at(3)), [2]);
     }
 
     #[test]
     fn the_rate_is_waited_for_without_losing_a_place_in_the_subnet() {
         let mut admission = admission(10, 1, 0, 10);
-        admission.want(0, addr(0, 1), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.leave(addr(0, 1), at(0));
-        admission.want(1, addr(0, 1), at(0));
+        admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(0));
+        admission.want(1, errand(addr(0, 1)), at(0));
         assert_eq!(all(&mut admission, at(0)), [0u32; 0]);
         let token = admission.wake_at().expect("a token comes");
         assert!(token > at(0));
@@ -288,13 +395,14 @@ mod tests {
     fn trouble_leaves_fewer_slots() {
         let mut admission = admission(0, 0, 0, 30);
         for who in 0..60 {
-            admission.want(who, addr(0, 1), at(0));
+            let last = u8::try_from(who).unwrap();
+            admission.want(who, errand(addr(0, last)), at(0));
         }
         assert_eq!(all(&mut admission, at(0)).len(), 30);
         let again = admission.trouble(at(1));
         assert!(again > at(1));
-        for _ in 0..15 {
-            admission.leave(addr(0, 1), at(2));
+        for last in 0..15 {
+            admission.leave(errand(addr(0, last)), Upshot::NOTHING, at(2));
         }
         assert_eq!(all(&mut admission, at(2)).len(), 4, "19 of 29 may be up");
     }
@@ -310,19 +418,20 @@ mod tests {
         ) {
             let mut admission = admission(rate, per_subnet, spacing, slots);
             for (who, (net, host, when, _)) in wants.iter().enumerate() {
-                admission.want(u32::try_from(who).unwrap(), addr(*net, *host), at(*when));
+                admission.want(u32::try_from(who).unwrap(), errand(addr(*net, *host)), at(*when));
             }
             let mut now = at(0);
             let mut up: Vec<(Moment, IpAddr)> = Vec::new();
             let mut gone = BTreeSet::new();
             while gone.len() < wants.len() || !up.is_empty() {
-                while let Some((who, to)) = admission.admit(now) {
+                while let Some((who, Errand { server, .. })) = admission.admit(now) {
+                    let to = server.ip();
                     let (.., when, lasts) = wants[who as usize];
                     prop_assert!(at(when) <= now);
                     prop_assert!(gone.insert(who), "admitted twice");
                     up.push((now + Duration::from_millis(lasts), to));
                     prop_assert!(up.len() <= slots);
-                    let near = up.iter().filter(|(_, other)| neighbourhood(*other) == neighbourhood(to)).count();
+                    let near = up.iter().filter(|(_, other)| Net::of(*other) == Net::of(to)).count();
                     prop_assert!(per_subnet == 0 || near <= per_subnet as usize);
                     prop_assert!(spacing == 0 || up.iter().filter(|(_, other)| *other == to).count() == 1);
                 }
@@ -334,7 +443,7 @@ mod tests {
                 up.sort_unstable();
                 while up.first().is_some_and(|(end, _)| *end <= now) {
                     let (_, to) = up.remove(0);
-                    admission.leave(to, now);
+                    admission.leave(errand(to), Upshot::NOTHING, now);
                 }
             }
             prop_assert!(admission.crowded.is_empty() && admission.later.is_empty() && admission.ready.is_empty());

@@ -1,13 +1,14 @@
 //! Admission with waiting: a task asks for a pass, and holds it while its connection is up.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use sshprobe_probes::govern::ledger::Cost;
 use sshprobe_probes::time::Moment;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep_until;
 
-use super::admission::Admission;
+use super::admission::{Admission, Errand, Upshot};
 use super::stats::Stats;
 use crate::sys::clock::Clock;
 
@@ -32,7 +33,20 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Pass {
     gate: Option<Arc<Gate>>,
-    addr: IpAddr,
+    errand: Errand,
+    upshot: Upshot,
+}
+
+impl Pass {
+    /// How long the connect may take, where round trips are learned from.
+    pub(super) fn within(&self) -> Option<Duration> {
+        self.errand.within
+    }
+
+    /// What became of the connection. Of one that nobody knows the end of, the worst is assumed.
+    pub(super) fn came_to(&mut self, upshot: Upshot) {
+        self.upshot = upshot;
+    }
 }
 
 impl Gate {
@@ -40,11 +54,11 @@ impl Gate {
         Self { state: Mutex::new(State { admission, awaited: None }), clock, stats, sooner: Notify::new() }
     }
 
-    /// Waits until a connection to `addr` may be opened, and not before `not_before`.
-    pub(super) async fn pass(self: &Arc<Self>, addr: IpAddr, not_before: Moment) -> Pass {
+    /// Waits until a connection may be opened, and not before `not_before`.
+    pub(super) async fn pass(self: &Arc<Self>, errand: Errand, not_before: Moment) -> Pass {
         loop {
             let (who, admitted) = oneshot::channel();
-            self.lock().admission.want(who, addr, not_before);
+            self.lock().admission.want(who, errand, not_before);
             self.open();
             if let Ok(pass) = admitted.await {
                 return pass;
@@ -86,14 +100,14 @@ impl Gate {
         let mut state = self.lock();
         loop {
             let now = self.clock.now();
-            let Some((who, addr)) = state.admission.admit(now) else { break };
+            let Some((who, errand)) = state.admission.admit(now) else { break };
             self.stats.enter();
-            let pass = Pass { gate: Some(Arc::clone(self)), addr };
+            let pass = Pass { gate: Some(Arc::clone(self)), errand, upshot: unknown(errand) };
             if let Err(mut pass) = who.send(pass) {
                 // Whoever asked was cancelled meanwhile. Dropped as it is, the pass would take the lock that is held here.
                 pass.gate = None;
                 self.stats.exit();
-                state.admission.leave(addr, now);
+                state.admission.leave(errand, Upshot::NOTHING, now);
             }
         }
         let next = state.admission.wake_at();
@@ -111,11 +125,19 @@ impl Gate {
     }
 }
 
+/// The worst that can have become of a connection.
+fn unknown(errand: Errand) -> Upshot {
+    Upshot { cost: Cost::Charged(errand.class), heard: None }
+}
+
 impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(gate) = self.gate.take() {
             gate.stats.exit();
-            gate.lock().admission.leave(self.addr, gate.clock.now());
+            let resent = gate.lock().admission.leave(self.errand, self.upshot, gate.clock.now());
+            if self.upshot.heard.is_some() {
+                gate.stats.answer(resent);
+            }
             gate.open();
         }
     }
@@ -125,12 +147,14 @@ impl Drop for Pass {
 mod tests {
     use super::*;
     use sshprobe_probes::govern::host::HostGate;
+    use sshprobe_probes::govern::penalty::Class;
     use sshprobe_probes::govern::rate::Rate;
     use sshprobe_probes::govern::subnet::Subnet;
     use sshprobe_probes::govern::trouble::LocalBackoff;
-    use std::time::Duration;
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-    const ADDR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const ERRAND: Errand =
+        Errand { server: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 22), class: Class::NoAuth, within: None };
 
     fn gate(slots: usize) -> (Arc<Gate>, Arc<Stats>) {
         let stats = Arc::<Stats>::default();
@@ -154,11 +178,11 @@ mod tests {
     async fn a_pass_given_back_lets_the_next_one_through() {
         let (gate, stats) = gate(1);
         attended(&gate, async {
-            let first = gate.pass(ADDR, Moment::START).await;
+            let first = gate.pass(ERRAND, Moment::START).await;
             assert_eq!(stats.in_flight(), 1);
             let second = tokio::spawn({
                 let gate = Arc::clone(&gate);
-                async move { drop(gate.pass(ADDR, Moment::START).await) }
+                async move { drop(gate.pass(ERRAND, Moment::START).await) }
             });
             tokio::task::yield_now().await;
             assert!(!second.is_finished());
@@ -173,11 +197,11 @@ mod tests {
     async fn whoever_was_cancelled_while_waiting_takes_no_slot() {
         let (gate, stats) = gate(1);
         attended(&gate, async {
-            let first = gate.pass(ADDR, Moment::START).await;
+            let first = gate.pass(ERRAND, Moment::START).await;
             let waiting: Vec<_> = (0..5000)
                 .map(|_| {
                     let gate = Arc::clone(&gate);
-                    tokio::spawn(async move { gate.pass(ADDR, Moment::START).await })
+                    tokio::spawn(async move { gate.pass(ERRAND, Moment::START).await })
                 })
                 .collect();
             tokio::task::yield_now().await;
@@ -188,7 +212,7 @@ mod tests {
                 assert!(task.await.is_err());
             }
             drop(first);
-            drop(gate.pass(ADDR, Moment::START).await);
+            drop(gate.pass(ERRAND, Moment::START).await);
             assert_eq!(stats.in_flight(), 0);
         })
         .await;
@@ -199,7 +223,7 @@ mod tests {
         let (gate, _) = gate(1);
         let then = gate.clock.now() + Duration::from_millis(20);
         attended(&gate, async {
-            drop(gate.pass(ADDR, then).await);
+            drop(gate.pass(ERRAND, then).await);
             assert!(gate.clock.now() >= then);
         })
         .await;

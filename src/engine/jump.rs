@@ -3,33 +3,31 @@
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{self, Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sshprobe_probes::case::{Case, Connect, Next};
+use sshprobe_probes::case::{Case, ResolveFault};
 use sshprobe_probes::diagnose::{Code, Status};
 use sshprobe_probes::escape::escape;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, TunnelTrouble};
-use sshprobe_probes::govern::trouble::Patience;
-use sshprobe_probes::probe::Probe;
-use sshprobe_probes::record::Record;
+use sshprobe_probes::evidence::TunnelTrouble;
+use sshprobe_probes::record::{self, Record};
 use sshprobe_probes::target::{Host, Target, stand_in};
 use sshprobe_probes::time::Moment;
 use tokio::sync::Mutex;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::timeout;
 
-use super::drive::drive;
-use super::login::log_in;
+use super::connector::{AfterLogin, UnderWay};
+use super::log;
 use super::names::Resolve;
+use super::options::Options;
 use super::route::Route;
-use super::run::{ended, socket_addr};
-use crate::login::Credentials;
+use super::run::{RESOLVE_TIMEOUT, socket_addr};
 use crate::login::channel::Session;
 use crate::sys::clock::Clock;
 use crate::sys::entropy;
+use crate::transport::Transport;
 use crate::transport::jump::JumpHost;
-use crate::transport::{Opening, Stream, Transport};
 
 /// Sessions made with one host in a run. One that ends so often is of no use, and whoever looks at its log should not see more.
 const MOST: usize = 8;
@@ -37,23 +35,28 @@ const MOST: usize = 8;
 /// How long a jump host that failed for a reason that may pass is left alone.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Between two tries where this machine is short of something.
-const SHORT: Duration = Duration::from_millis(500);
-
 /// A jump host of a run.
 pub struct JumpSession<T, R> {
     name: String,
     target: Target,
     route: Route<T>,
-    credentials: Arc<Credentials>,
     resolver: Arc<R>,
     clock: Clock,
+    run: UnderWay,
     state: Mutex<State>,
+    current: sync::Mutex<Current>,
 }
 
+/// What there is of it for those who want to go through it.
+#[derive(Default)]
+struct Current {
+    session: Option<Arc<Session>>,
+    way: Arc<[record::JumpHost]>,
+}
+
+/// What is known to whoever makes the session.
 #[derive(Default)]
 struct State {
-    session: Option<Arc<Session>>,
     /// It could not be had, for a reason that holds for the whole run, or until this moment.
     trouble: Option<(TunnelTrouble, Option<Moment>)>,
     made: usize,
@@ -66,10 +69,10 @@ impl<T, R> fmt::Debug for JumpSession<T, R> {
 }
 
 impl<T: Transport, R: Resolve> JumpSession<T, R> {
-    /// The session with `target`, which is reached and judged as `route` says and logged in to with these credentials. Nothing
-    /// is done before it is wanted.
+    /// The session with `target`, which is reached, judged and logged in to as `route` says, in the run of `options`. Nothing is
+    /// done before it is wanted.
     #[must_use]
-    pub fn new(target: Target, route: Route<T>, credentials: Arc<Credentials>, resolver: Arc<R>, clock: Clock) -> Self {
+    pub fn new(target: Target, route: Route<T>, resolver: Arc<R>, options: &Options) -> Self {
         let user = target.user.as_deref().unwrap_or(&route.settings.plan.user);
         let (host, port) = (&target.host, target.port);
         let place = match (host.to_string(), port) {
@@ -78,27 +81,50 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
             (host, port) => format!("{host}:{port}"),
         };
         let name = escape(format!("{user}@{place}"));
-        Self { name, target, route, credentials, resolver, clock, state: Mutex::default() }
+        Self {
+            name,
+            target,
+            route,
+            resolver,
+            clock: options.clock,
+            run: options.under_way.clone(),
+            state: Mutex::default(),
+            current: sync::Mutex::default(),
+        }
     }
 
-    /// Probes the host and logs in to it.
-    async fn make(&self) -> Result<Arc<Session>, (TunnelTrouble, Option<Moment>)> {
-        let mut session = None;
-        let mut case = self.case().await;
-        let record = loop {
-            match case.next(self.clock.now()) {
-                Next::Connect(connect) => {
-                    sleep_until(self.clock.instant(connect.not_before)).await;
-                    let evidence = self.connection(&connect, &mut session).await;
-                    case.add(evidence);
-                }
-                Next::Done(record) => break record,
-            }
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Probes the host and logs in to it, by connections that are admitted and judged like those to any target.
+    async fn make(&self) -> Result<Session, (TunnelTrouble, Option<Moment>)> {
+        let connector = self.run.connector().await;
+        let mut after = AfterLogin::Stay;
+        let work = async {
+            let mut case = self.case().await;
+            connector.connections(&self.route, &mut case, &mut after).await
         };
-        session
-            .map(Arc::new)
-            .filter(|_| record.code == Code::Ok)
-            .ok_or_else(|| (self.trouble(&record), self.until(&record)))
+        let record = log::naming(&self.target, pin!(work)).await;
+        self.current().way = self.way_of(&record);
+        match after {
+            AfterLogin::Stayed(session) if record.code == Code::Ok => Ok(session),
+            _ => Err((self.trouble(&record), self.until(&record))),
+        }
+    }
+
+    /// The hosts up to this one, by its record.
+    fn way_of(&self, record: &Record) -> Arc<[record::JumpHost]> {
+        let key = record.host_keys.first();
+        let this = record::JumpHost {
+            host: self.name.clone(),
+            kind: key.map(|key| key.kind.clone()),
+            fingerprint: key.map(|key| key.fingerprint.clone()),
+            trust: key.map(|key| key.trust),
+            source: key.and_then(|key| key.source.clone()),
+        };
+        let before = record.tunnel.iter().flat_map(|way| &way.jump_hosts);
+        before.cloned().chain([this]).collect()
     }
 
     /// When it is worth another try, if its answer may have been one of the moment.
@@ -132,7 +158,8 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
             host if self.route.transport.takes_names() => (Ok(vec![stand_in(host, port)]), None),
             Host::Name(name) => {
                 let began = self.clock.now();
-                let found = self.resolver.resolve(name).await;
+                let asked = timeout(RESOLVE_TIMEOUT, self.resolver.resolve(name)).await;
+                let found = asked.unwrap_or(Err(ResolveFault::Timeout));
                 let addrs = found.map(|addrs| addrs.into_iter().map(|addr| socket_addr(addr, 0, port)).collect());
                 (addrs, Some(self.clock.now().since(began)))
             }
@@ -144,45 +171,6 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
             Err(fault) => Case::unresolved(target, fault, took.unwrap_or_default(), settings, now),
         }
     }
-
-    /// Makes one connection, however often this machine is short of something.
-    async fn connection(&self, connect: &Connect, session: &mut Option<Session>) -> Evidence {
-        let mut patience = Patience::default();
-        loop {
-            let errno = match self.attempt(connect, session).await {
-                Ok(evidence) => return evidence,
-                Err(errno) => errno,
-            };
-            let now = self.clock.now();
-            if patience.exhausted(now) {
-                let mut evidence = Evidence::new(connect.addr, now);
-                evidence.path.errno = errno;
-                evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
-                return evidence;
-            }
-            sleep(SHORT).await;
-        }
-    }
-
-    async fn attempt(&self, connect: &Connect, session: &mut Option<Session>) -> Result<Evidence, Option<Errno>> {
-        let (mut stream, evidence) = match self.route.transport.open(connect).await {
-            Opening::Up(stream, evidence) => (stream, evidence),
-            Opening::Down(evidence) => return Ok(evidence),
-            Opening::Short(errno) => return Err(Some(errno)),
-        };
-        if let Some(order) = &connect.login {
-            let logged_in = log_in(stream, evidence, connect, order, &self.credentials, self.clock, true);
-            let (evidence, end, kept) = logged_in.await;
-            *session = kept;
-            return ended(&self.route, connect, evidence, end).map_err(|shortage| shortage.0);
-        }
-        let seed = entropy::seed().map_err(|_| None)?;
-        let mut probe = Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now());
-        let leave = drive(&mut stream, &mut probe, self.clock).await;
-        let left = self.clock.now();
-        let end = stream.leave(leave).await;
-        ended(&self.route, connect, probe.into_evidence(left), end).map_err(|shortage| shortage.0)
-    }
 }
 
 impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
@@ -192,7 +180,7 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
 
     fn leave(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            let session = self.state.lock().await.session.take();
+            let session = self.current().session.take();
             // Whoever still has a part in it holds on to something that ends with the run anyway.
             if let Some(session) = session.and_then(Arc::into_inner) {
                 session.leave().await;
@@ -200,18 +188,28 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
         })
     }
 
-    fn session(&self) -> Pin<Box<dyn Future<Output = Result<Arc<Session>, TunnelTrouble>> + Send + '_>> {
+    fn session(&self) -> Option<Arc<Session>> {
+        self.current().session.clone().filter(|session| !session.is_over())
+    }
+
+    fn way(&self) -> Arc<[record::JumpHost]> {
+        Arc::clone(&self.current().way)
+    }
+
+    fn ready(&self) -> Pin<Box<dyn Future<Output = Result<(), TunnelTrouble>> + Send + '_>> {
         Box::pin(async {
+            if self.session().is_some() {
+                return Ok(());
+            }
             // Whoever comes first makes it, and the others wait for that.
             let mut state = self.state.lock().await;
+            if self.session().is_some() {
+                return Ok(());
+            }
             if let Some((trouble, until)) = &state.trouble
                 && until.is_none_or(|until| self.clock.now() < until)
             {
                 return Err(trouble.clone());
-            }
-            if let Some(session) = state.session.take().filter(|session| !session.is_over()) {
-                state.session = Some(Arc::clone(&session));
-                return Ok(session);
             }
             let made = if state.made < MOST {
                 state.made += 1;
@@ -224,8 +222,9 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
             };
             match made {
                 Ok(session) => {
-                    (state.session, state.trouble) = (Some(Arc::clone(&session)), None);
-                    Ok(session)
+                    state.trouble = None;
+                    self.current().session = Some(Arc::new(session));
+                    Ok(())
                 }
                 Err((trouble, until)) => {
                     state.trouble = Some((trouble.clone(), until));
@@ -235,3 +234,6 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

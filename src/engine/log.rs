@@ -14,7 +14,7 @@ use sshprobe_probes::escape::{escape, quote};
 use sshprobe_probes::evidence::{Errno, Evidence, Stage};
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::record::Record;
-use sshprobe_probes::target::{Target, is_stand_in};
+use sshprobe_probes::target::{Target, host_port, is_stand_in};
 use sshprobe_probes::time::Moment;
 
 /// The most of a server's text that a line shows.
@@ -32,10 +32,7 @@ pub(super) async fn naming<W: Future>(target: &Target, work: Pin<&mut W>) -> W::
     if !tracing::enabled!(tracing::Level::INFO) {
         return work.await;
     }
-    let name = match target.host.to_string() {
-        host if host.contains(':') => format!("[{}]:{}", escape(&host), target.port),
-        host => format!("{}:{}", escape(&host), target.port),
-    };
+    let name = host_port(&escape(target.host.to_string()), target.port);
     NAMED.scope(name, work).await
 }
 

@@ -1,8 +1,9 @@
 //! The connection that logs in: from a stream that is up to evidence.
 
 use sshprobe_probes::case::{Connect, LoginOrder};
-use sshprobe_probes::evidence::{Auth, Errno, Evidence, Fault, Identification, PreambleLine, Stage};
+use sshprobe_probes::evidence::{Auth, Errno, Evidence, Fault};
 use sshprobe_probes::probe::Leave;
+use sshprobe_probes::stage::ident;
 use sshprobe_probes::time::Moment;
 
 use crate::login::Credentials;
@@ -65,28 +66,7 @@ fn seen(told: Told, evidence: Evidence, connect: &Connect, left: Moment) -> Evid
             ..Auth::default()
         });
     }
-    greeting(&head, &mut evidence);
+    let at = evidence.ended.since(evidence.started);
+    ident::reread(&head, at, &mut evidence);
     evidence
-}
-
-/// What the server said in clear text: its identification, or why there is none.
-fn greeting(head: &[u8], evidence: &mut Evidence) {
-    for line in head.split_inclusive(|byte| *byte == b'\n') {
-        let whole = line.ends_with(b"\n");
-        let text = line.trim_ascii_end();
-        if text.starts_with(b"SSH-") && whole {
-            evidence.ident = Some(Identification { raw: text.to_vec() });
-            return;
-        }
-        if whole {
-            let bytes = text.iter().copied().take(PreambleLine::MAX).collect();
-            evidence.preamble.lines.push(PreambleLine { at: evidence.ended.since(evidence.started), bytes });
-            evidence.preamble.count += 1;
-        } else {
-            evidence.preamble.partial = text.to_vec();
-        }
-    }
-    if evidence.stage == Stage::Ident {
-        evidence.first_bytes = head.iter().copied().take(Evidence::FIRST_BYTES).collect();
-    }
 }

@@ -4,6 +4,7 @@
 //! [`govern`](sshprobe_probes::govern) decides when.
 
 mod admission;
+mod connector;
 mod drive;
 mod feed;
 mod gate;

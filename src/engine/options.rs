@@ -9,6 +9,7 @@ use sshprobe_probes::case::Settings;
 use sshprobe_probes::plan::Plan;
 use sshprobe_probes::record::Run;
 
+use super::connector::UnderWay;
 use crate::sys::clock::Clock;
 use crate::sys::{descriptors, entropy};
 use crate::target::Exclusions;
@@ -26,6 +27,9 @@ pub struct Options {
     pub clock: Clock,
     /// How long one connect may take.
     pub connect_timeout: Duration,
+    /// A connect is given less than [`Self::connect_timeout`] where round trips are known to be short, but never less than
+    /// [`RoundTrips::LEAST`](sshprobe_probes::govern::roundtrip::RoundTrips::LEAST).
+    pub adaptive: bool,
     /// Connections in flight. Lowered where descriptors are short.
     pub concurrency: usize,
     /// New connections a second, ramped up; 0 lifts the limit.
@@ -49,6 +53,8 @@ pub struct Options {
     pub credentials: Arc<crate::login::Credentials>,
     /// Addresses not to be probed even if a name leads to them. (Targets that are addresses were excluded at their source.)
     pub exclusions: Arc<Exclusions>,
+    /// The run, for what comes to be before it and takes part in it: jump hosts.
+    pub(super) under_way: UnderWay,
 }
 
 /// Why a run cannot start. A program error: nothing has been sent.
@@ -103,6 +109,7 @@ impl Options {
             settings: Arc::new(settings),
             clock,
             connect_timeout: Duration::from_secs(5),
+            adaptive: true,
             concurrency: 1000,
             rate: 1000,
             per_subnet: 256,
@@ -115,6 +122,7 @@ impl Options {
             #[cfg(feature = "login")]
             credentials: Arc::default(),
             exclusions: Arc::default(),
+            under_way: UnderWay::default(),
         }
     }
 }

@@ -9,34 +9,30 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use sshprobe_probes::case::{Case, Connect, Next, ResolveFault};
+use sshprobe_probes::case::{Case, ResolveFault};
 use sshprobe_probes::escape::escape;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
+use sshprobe_probes::evidence::LocalTrouble;
 use sshprobe_probes::govern::host::HostGate;
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::subnet::Subnet;
-use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
+use sshprobe_probes::govern::trouble::LocalBackoff;
 use sshprobe_probes::plan::Depth;
-use sshprobe_probes::probe::Probe;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::{Host, Target, is_stand_in, stand_in};
-use sshprobe_probes::time::Moment;
 use sshprobe_probes::trust::SshfpSaid;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
-use super::drive::drive;
+use super::connector::{AfterLogin, Connector};
 use super::feed::{self, Fed};
 use super::gate::Gate;
 use super::log;
-#[cfg(feature = "login")]
-use super::login::log_in;
 use super::names::Resolve;
 use super::options::{Options, Shares, Unfit};
 use super::route::{Assigned, By, Route};
@@ -45,11 +41,10 @@ use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
 use crate::target::Exclusions;
-use crate::transport::seam::LATE;
-use crate::transport::{Opening, PathEnd, Stream, Tcp, Transport};
+use crate::transport::{Tcp, Transport};
 
 /// A resolver keeps its own time; this is for one that does not.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const RESOLVE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A run that can start.
 #[derive(Debug)]
@@ -158,8 +153,18 @@ impl<T: Transport> Engine<T> {
             HostGate::new(options.settings.per_host),
             LocalBackoff::new(shares.connections),
         );
-        let works = Arc::new(Works {
+        let connector = Arc::new(Connector {
             gate: Arc::new(Gate::new(admission, clock, Arc::clone(&stats))),
+            #[cfg(feature = "login")]
+            credentials: options.credentials,
+            clock,
+            conntrack: Mutex::new(conntrack),
+            adaptive: options.adaptive.then_some(options.connect_timeout),
+            stats: Arc::clone(&stats),
+        });
+        options.under_way.begin(&connector);
+        let works = Arc::new(Works {
+            connector,
             usual: Arc::new(Route {
                 transport,
                 settings: options.settings,
@@ -170,11 +175,8 @@ impl<T: Transport> Engine<T> {
             resolver,
             all_addresses: options.all_addresses,
             sshfp: options.sshfp,
-            #[cfg(feature = "login")]
-            credentials: options.credentials,
             exclusions: options.exclusions,
             clock,
-            conntrack: Mutex::new(conntrack),
             cases: Arc::new(Semaphore::new(shares.cases)),
             names: Arc::new(Semaphore::new(shares.names)),
             questions: Semaphore::new(shares.questions),
@@ -195,7 +197,7 @@ impl<T: Transport> Engine<T> {
                 let _ = works.names.acquire_many(names).await;
                 let _ = works.cases.acquire_many(all).await;
             } => {}
-            () = works.gate.attend() => {}
+            () = works.connector.gate.attend() => {}
         }
         Ok(Outcome {
             internal_fault: works.internal.load(Ordering::Relaxed),
@@ -222,17 +224,14 @@ fn start_feed<T: Transport>(
 
 /// What all tasks of a run share.
 struct Works<T, R> {
-    gate: Arc<Gate>,
+    connector: Arc<Connector>,
     /// How targets are reached that have no way of their own.
     usual: Arc<Route<T>>,
     resolver: R,
     all_addresses: bool,
     sshfp: bool,
-    #[cfg(feature = "login")]
-    credentials: Arc<crate::login::Credentials>,
     exclusions: Arc<Exclusions>,
     clock: Clock,
-    conntrack: Mutex<Conntrack>,
     cases: Arc<Semaphore>,
     names: Arc<Semaphore>,
     questions: Semaphore,
@@ -275,12 +274,14 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 continue;
             }
             if target.place.as_deref().is_some_and(|place| self.exclusions.cover(place, target.port)) {
-                self.hand_on(self.not_probed(&target, "what it stands for is excluded")).await;
+                self.hand_on(self.excluded(&target, "what it stands for is excluded")).await;
                 continue;
             }
             // Names have room of their own: as long as there is some, a resolver that keeps them waiting keeps no address
             // waiting. Behind more names than that, the targets that follow wait with them.
-            let room = if let Host::Addr(..) = target.place() { &self.cases } else { &self.names };
+            // So have those whose way is to be made first (a jump host's session): who waits for it is nobody's hindrance.
+            let awaited = route.transport.is_made_first();
+            let room = if !awaited && matches!(target.place(), Host::Addr(..)) { &self.cases } else { &self.names };
             let Some(room) = self.room(room).await else { return };
             let works = Arc::clone(self);
             match target.place().clone() {
@@ -289,6 +290,10 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Host::Iap(_) => {
                     let case = self.case(&target, &route, vec![stand_in(target.place(), target.port)], None);
                     drop(tokio::spawn(async move { works.see(&target, &route, case, room).await }));
+                }
+                Host::Addr(addr, scope) if awaited => {
+                    let addr = socket_addr(addr, scope, target.port);
+                    drop(tokio::spawn(async move { works.behind(target, route, addr, room).await }));
                 }
                 Host::Addr(addr, scope) => {
                     let case = self.case(&target, &route, vec![socket_addr(addr, scope, target.port)], None);
@@ -308,6 +313,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         let Some((found, took)) = self.guarded(&target, pin!(self.addresses(&target, &route, name))).await else {
             return;
         };
+        if !self.way(&target, &route).await {
+            return;
+        }
         let said = if self.sshfp && found.is_ok() {
             let Some(said) = self.guarded(&target, pin!(self.fingerprints(name))).await else { return };
             Some(said)
@@ -332,6 +340,29 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         drop(room);
     }
 
+    /// A target that is an address, behind a way that is to be made first: from there to its record.
+    async fn behind(
+        self: Arc<Self>,
+        target: Target,
+        route: Arc<Route<T>>,
+        addr: SocketAddr,
+        room: OwnedSemaphorePermit,
+    ) {
+        if !self.way(&target, &route).await {
+            return;
+        }
+        let Some(place) = self.room(&self.cases).await else { return };
+        drop(room);
+        let case = self.case(&target, &route, vec![addr], None);
+        self.see(&target, &route, case, place).await;
+    }
+
+    /// Waits until a target's way is there, or is known not to be: its connection will find out and say why. False if the
+    /// target is done with.
+    async fn way(&self, target: &Target, route: &Route<T>) -> bool {
+        !route.transport.is_made_first() || self.guarded(target, pin!(route.transport.ready())).await.is_some()
+    }
+
     /// What a name comes to: one case, or one for each address, or a record at once.
     fn cases_of(
         &self,
@@ -354,7 +385,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         addrs.retain(|addr| is_stand_in(addr.ip()) || !self.exclusions.covers_address(addr.ip(), 0, addr.port()));
         if addrs.is_empty() && !none {
             // Excluded is excluded, by whatever name.
-            return Err(self.not_probed(target, "every address of the name is excluded"));
+            return Err(self.excluded(target, "every address of the name is excluded"));
         }
         if self.all_addresses && addrs.len() > 1 {
             return Ok(addrs.into_iter().map(|addr| self.case(target, route, vec![addr], took)).collect());
@@ -406,7 +437,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// new targets out.
     async fn see(&self, target: &Target, route: &Route<T>, mut case: Case, place: OwnedSemaphorePermit) {
         let work = async {
-            let mut record = self.connections(route, &mut case).await;
+            let mut record = self.connector.connections(route, &mut case, &mut AfterLogin::Leave).await;
             self.compare(target, route, &mut record).await;
             record
         };
@@ -447,177 +478,23 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         Box::new(record)
     }
 
+    /// A target was accepted and leads to a place that is excluded: it has its record, as every target has.
+    fn excluded(&self, target: &Target, why: &str) -> Box<Record> {
+        let mut record = Record::excluded(target, &self.usual.settings.run, self.clock.now());
+        record.detail = format!("not probed: {why}");
+        Box::new(record)
+    }
+
     async fn hand_on(&self, record: Box<Record>) {
+        let speaking = record.ident.is_some();
         if self.sink.send(record).await.is_err() {
             self.sink_closed.store(true, Ordering::Relaxed);
             self.stop.cancel();
         } else {
-            self.stats.finish();
+            self.stats.finish(speaking);
         }
-    }
-
-    /// Makes the connections a case asks for.
-    async fn connections(&self, route: &Route<T>, case: &mut Case) -> Box<Record> {
-        let mut before: Option<Connect> = None;
-        loop {
-            let now = self.clock.now();
-            match case.next(now) {
-                Next::Connect(connect) => {
-                    if let Some(before) = &before {
-                        log::again(before, &connect, now);
-                    }
-                    let evidence = self.connection(route, &connect).await;
-                    log::ended(&evidence, connect.plan.depth);
-                    case.add(evidence);
-                    before = Some(connect);
-                }
-                Next::Done(record) => {
-                    log::done(&record);
-                    return record;
-                }
-            }
-        }
-    }
-
-    /// Makes one connection, however often this machine is short of something.
-    async fn connection(&self, route: &Route<T>, connect: &Connect) -> Evidence {
-        let mut patience = Patience::default();
-        let mut not_before = connect.not_before;
-        loop {
-            let pass = self.gate.pass(connect.addr.ip(), not_before).await;
-            log::admitted(connect);
-            // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
-            let shortage = match Box::pin(self.attempt(route, connect)).await {
-                Ok(evidence) => return evidence,
-                Err(shortage) => shortage,
-            };
-            not_before = self.put_off(&shortage);
-            drop(pass);
-            let now = self.clock.now();
-            log::short(connect.addr, shortage.0, not_before.since(now));
-            if patience.exhausted(now) {
-                let mut evidence = Evidence::new(connect.addr, now);
-                evidence.path.errno = shortage.0;
-                evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
-                return evidence;
-            }
-        }
-    }
-
-    /// When a connection that ran into a shortage may be tried again.
-    ///
-    /// connect() says EADDRNOTAVAIL where no local port, or no local address at all, is left towards that one destination:
-    /// others lack nothing, and lose no slot by it.
-    fn put_off(&self, shortage: &Shortage) -> Moment {
-        if shortage.0 == Some(Errno::EADDRNOTAVAIL) {
-            self.stats.trouble();
-            return self.clock.now() + LocalBackoff::LONGEST_WAIT;
-        }
-        self.gate.trouble()
-    }
-
-    /// Opens a connection and converses.
-    async fn attempt(&self, route: &Route<T>, connect: &Connect) -> Result<Evidence, Shortage> {
-        self.conntrack().look(self.clock.now());
-        let (mut stream, mut probe) = match route.transport.open(connect).await {
-            Opening::Up(stream, evidence) => {
-                #[cfg(feature = "login")]
-                if let Some(order) = &connect.login {
-                    log::connected(&evidence);
-                    self.gate.recovered();
-                    let logged_in = log_in(
-                        stream,
-                        evidence,
-                        connect,
-                        order,
-                        route.credentials.as_ref().unwrap_or(&self.credentials),
-                        self.clock,
-                        false,
-                    );
-                    let (evidence, end, _) = Box::pin(logged_in).await;
-                    return ended(route, connect, evidence, end);
-                }
-                (stream, self.probe(connect, evidence)?)
-            }
-            Opening::Down(evidence) => return self.down(route, connect, evidence),
-            Opening::Short(errno) => return Err(Shortage(Some(errno))),
-        };
-        self.gate.recovered();
-        let leave = drive(&mut stream, &mut probe, self.clock).await;
-        let left = self.clock.now();
-        let end = stream.leave(leave).await;
-        ended(route, connect, probe.into_evidence(left), end)
-    }
-
-    /// A probe for a connection that is up.
-    fn probe(&self, connect: &Connect, evidence: Evidence) -> Result<Probe, Shortage> {
-        log::connected(&evidence);
-        // Randomness is a resource of this machine like any other.
-        let seed = entropy::seed().map_err(|_| Shortage(None))?;
-        Ok(Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now()))
-    }
-
-    /// A connection that did not come up: the target's answer, or this machine's own silence.
-    fn down(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
-        if let Some(silence) = silence(&evidence, route, connect) {
-            if overslept(&evidence, silence) {
-                return Err(Shortage(None));
-            }
-            let mut conntrack = self.conntrack();
-            conntrack.look(self.clock.now());
-            if conntrack.full_since(silence.since) {
-                return Err(Shortage(None));
-            }
-        }
-        self.gate.recovered();
-        Ok(evidence)
-    }
-
-    fn conntrack(&self) -> MutexGuard<'_, Conntrack> {
-        self.conntrack.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// A connection that is over, with what the way to the target knows of its end.
-pub(super) fn ended<T>(
-    route: &Route<T>,
-    connect: &Connect,
-    mut evidence: Evidence,
-    end: PathEnd,
-) -> Result<Evidence, Shortage> {
-    if evidence.fault.is_some() && evidence.path.icmp.is_none() {
-        evidence.path.icmp = end.icmp;
-    }
-    evidence.tunnel = end.tunnel.or(evidence.tunnel);
-    if silence(&evidence, route, connect).is_some_and(|silence| overslept(&evidence, silence)) {
-        return Err(Shortage(None));
-    }
-    Ok(evidence)
-}
-
-/// The silence that a connection ended by, if it did: of the target, or of whatever is on the way to it.
-fn silence<T>(evidence: &Evidence, route: &Route<T>, connect: &Connect) -> Option<Silence> {
-    let since = evidence.started;
-    match evidence.fault {
-        Some(Fault::Timeout | Fault::Lost) => Some(Silence { since, due: since + connect.plan.timeout }),
-        Some(Fault::ConnectTimeout) => {
-            Some(Silence { since, due: since + route.connect_timeout.min(connect.plan.timeout) })
-        }
-        Some(Fault::Tunnel) => evidence.tunnel.as_ref()?.silence,
-        _ => None,
-    }
-}
-
-/// Whether the end of a silence was noticed much too late. The answer may have lain in the socket all the while, so that it is
-/// nobody else's.
-fn overslept(evidence: &Evidence, silence: Silence) -> bool {
-    evidence.ended.since(silence.due) > LATE
-}
-
-/// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
-/// has want of CPU.
-#[derive(Debug)]
-pub(super) struct Shortage(pub(super) Option<Errno>);
 
 pub(super) fn socket_addr(addr: IpAddr, scope: u32, port: u16) -> SocketAddr {
     match addr {

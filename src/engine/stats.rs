@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sshprobe_probes::govern::roundtrip::loss;
+
 /// Counters of a run, read by whoever shows progress while the engine writes them.
 #[derive(Debug, Default)]
 pub struct Stats {
@@ -11,6 +13,9 @@ pub struct Stats {
     swept: AtomicU64,
     opened: AtomicU64,
     troubles: AtomicU64,
+    answers: AtomicU64,
+    resent: AtomicU64,
+    speaking: AtomicU64,
 }
 
 impl Stats {
@@ -50,11 +55,45 @@ impl Stats {
         self.troubles.load(Ordering::Relaxed)
     }
 
+    /// Handshakes that a target answered, by letting us in or by refusing us.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
+    }
+
+    /// Of those, the ones for which the kernel had to send its SYN again.
+    #[must_use]
+    pub fn resent(&self) -> u64 {
+        self.resent.load(Ordering::Relaxed)
+    }
+
+    /// The share of packets that get lost each way, as far as these tell.
+    #[must_use]
+    pub fn loss(&self) -> Option<f64> {
+        loss(self.answers(), self.resent())
+    }
+
+    /// Targets done that identified themselves as SSH servers.
+    #[must_use]
+    pub fn speaking(&self) -> u64 {
+        self.speaking.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn answer(&self, resent: bool) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        if resent {
+            self.resent.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn feed(&self) {
         self.fed.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn finish(&self) {
+    pub(super) fn finish(&self, speaking: bool) {
+        if speaking {
+            self.speaking.fetch_add(1, Ordering::Relaxed);
+        }
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 

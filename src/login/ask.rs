@@ -6,21 +6,30 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::sys::signal::{Signal, raise};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 /// The longest passphrase that is read, in bytes; ssh's own limit.
 const LONGEST: usize = 1023;
 const INTERRUPT: u8 = 3;
+const QUIT: u8 = 28;
 const END_OF_FILE: u8 = 4;
 const KILL_LINE: u8 = 21;
+
+/// The user has ended the program at a prompt. Where a run is under way it takes its leave first, and more keys may come up.
+static ENDED: AtomicBool = AtomicBool::new(false);
 
 /// Asks. `None` if nobody answers: the user gave up, or the program failed.
 ///
 /// # Errors
 /// There is no way to ask; the text says what would be one.
 pub(super) fn passphrase(prompt: &str) -> Result<Option<Zeroizing<String>>, String> {
+    if ENDED.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
     let required = env::var("SSH_ASKPASS_REQUIRE").unwrap_or_default();
     let display =
         ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| env::var_os(name).is_some_and(|set| !set.is_empty()));
@@ -62,19 +71,24 @@ fn text(line: &[u8]) -> Option<Zeroizing<String>> {
     std::str::from_utf8(line).ok().map(|line| Zeroizing::new(line.to_owned()))
 }
 
-/// Reads a line without showing it. Signals keys are read like any other meanwhile, so that the terminal is never left mute.
+/// Reads a line without showing it. The keys that make signals are read like any other meanwhile, so that the terminal is never
+/// left mute; their signals are sent on when it is as before. So Ctrl-C ends the program, as it does ssh.
 fn on_terminal(mut terminal: File, prompt: &str) -> io::Result<Option<Zeroizing<String>>> {
     let mute = Mute::new(terminal.try_clone()?)?;
     terminal.write_all(prompt.as_bytes())?;
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
-    let mut byte = [0];
+    let mut byte = Zeroizing::new([0]);
+    let mut signal = None;
     let answered = loop {
-        if terminal.read(&mut byte)? == 0 {
+        if terminal.read(&mut *byte)? == 0 {
             break false;
         }
         match byte[0] {
             b'\n' | b'\r' => break true,
-            INTERRUPT => break false,
+            INTERRUPT | QUIT => {
+                signal = Some(if byte[0] == QUIT { Signal::SIGQUIT } else { Signal::SIGINT });
+                break false;
+            }
             END_OF_FILE if line.is_empty() => break false,
             8 | 127 => drop(line.pop()),
             KILL_LINE => line.clear(),
@@ -84,6 +98,10 @@ fn on_terminal(mut terminal: File, prompt: &str) -> io::Result<Option<Zeroizing<
     };
     terminal.write_all(b"\n")?;
     drop(mute);
+    if let Some(signal) = signal {
+        ENDED.store(true, Ordering::Relaxed);
+        raise(signal)?;
+    }
     Ok(if answered { text(&line) } else { None })
 }
 

@@ -3,18 +3,20 @@
 //! The order is ssh's: keys, then keyboard-interactive, then the password. Only methods that the server lists are used, and
 //! nothing that was not given.
 
+use std::str::FromStr;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use russh::MethodKind;
 use russh::MethodSet;
 use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Reply};
 use russh::keys::HashAlg;
 use sshprobe_probes::evidence::Login;
-use sshprobe_probes::evidence::login::{Answer, Attempt, Method, Named, Why, Withheld};
-use tokio::time::Instant;
+use sshprobe_probes::evidence::login::{Answer, Attempt, Method, Named, Why, Withheld, wants_new_password};
+use tokio::time::{Instant, sleep};
 
 use super::client::{Client, End, Heard, lock};
-use super::credentials::{Credentials, Identity, Public};
+use super::credentials::{Credentials, Identity, Public, Secret};
 use super::session::Terms;
 use super::sign::{Hand, NoSignature};
 
@@ -25,11 +27,14 @@ const ROUNDS: usize = 16;
 /// How much of a prompt is kept, in characters.
 const PROMPT: usize = 200;
 
+/// After so long without a further byte, what a server has sent is a whole message.
+const SETTLES: Duration = Duration::from_secs(1);
+
 /// What is left to be tried.
 enum Credential<'a> {
     Key(&'a Identity),
     Answers(&'a Named, &'a super::answers::Answers),
-    Password(&'a Named, &'a super::credentials::Secret),
+    Password(&'a Named, &'a Secret),
 }
 
 impl Credential<'_> {
@@ -53,18 +58,23 @@ impl Credential<'_> {
     }
 }
 
+/// The session in which it is tried.
+pub(super) struct Line<'a> {
+    pub(super) handle: &'a mut Handle<Client>,
+    pub(super) end: &'a mut End,
+    pub(super) heard: &'a Mutex<Heard>,
+    /// How many bytes have come from the server.
+    pub(super) received: &'a (dyn Fn() -> u64 + Sync),
+    pub(super) terms: Terms<'a>,
+    /// Something has been asked of it, so that what comes from now on are answers.
+    pub(super) asked: bool,
+}
+
 /// Tries what there is. What has been tried stands in `login` at any time, should this be dropped.
-pub(super) async fn attempts(
-    handle: &mut Handle<Client>,
-    end: &mut End,
-    heard: &Mutex<Heard>,
-    terms: Terms<'_>,
-    credentials: &Credentials,
-    login: &mut Login,
-) {
+pub(super) async fn attempts(mut line: Line<'_>, credentials: &Credentials, login: &mut Login) {
     let began = Instant::now();
     let mut left = all(credentials);
-    if !terms.order.secrets {
+    if !line.terms.order.secrets {
         let unfit = |each: &Credential<'_>| each.method().gives_the_secret_away();
         login.withheld.extend(left.iter().filter(|each| unfit(each)).map(|each| each.withheld(Why::HostKeyUnknown)));
         left.retain(|each| !unfit(each));
@@ -76,15 +86,16 @@ pub(super) async fn attempts(
         let credential = left.remove(at);
         let (method, named) = (credential.method(), credential.named().clone());
         login.attempts.push(Attempt { method, credential: named, answer: Answer::None });
-        let answered = Trial { handle, end, heard, terms, query_only: credentials.query_only }.of(&credential).await;
+        let answered = Trial { line: &mut line, query_only: credentials.query_only }.of(&credential).await;
         login.took = Some(began.elapsed());
         if let Some(methods) = answered.methods {
-            login.methods = methods;
+            login.methods = still(&login.methods, &methods);
         }
         refusals +=
             usize::from(matches!(answered.answer, Answer::RefusedAtQuery | Answer::RefusedAfterKey | Answer::Refused));
         login.accepted = answered.answer == Answer::Accepted;
-        let over = login.accepted || matches!(answered.answer, Answer::None | Answer::NoAnswer(_));
+        let over =
+            login.accepted || matches!(answered.answer, Answer::None | Answer::NoAnswer(_) | Answer::NewPassword);
         if let Some(last) = login.attempts.last_mut() {
             last.answer = answered.answer;
         }
@@ -117,41 +128,64 @@ impl From<Answer> for Answered {
     }
 }
 
+/// The methods that can go on after a refusal: those that it lists, and of those that russh has no word for, and so drops from
+/// every list, the ones that were listed before. What the probe learned is not lost because russh cannot repeat it.
+fn still(before: &[String], listed: &[String]) -> Vec<String> {
+    let russh_drops = |name: &&String| MethodKind::from_str(name).is_err();
+    let new = listed.iter().filter(|name| !before.contains(name));
+    let kept = before.iter().filter(|name| russh_drops(name) || listed.contains(name));
+    kept.chain(new).cloned().collect()
+}
+
 /// One try.
-struct Trial<'a> {
-    handle: &'a mut Handle<Client>,
-    end: &'a mut End,
-    heard: &'a Mutex<Heard>,
-    terms: Terms<'a>,
+struct Trial<'a, 'b> {
+    line: &'a mut Line<'b>,
     query_only: bool,
 }
 
-impl Trial<'_> {
+impl Trial<'_, '_> {
     async fn of(mut self, credential: &Credential<'_>) -> Answered {
         match credential {
             Credential::Key(identity) => self.key(identity).await,
             Credential::Answers(_, answers) => self.conversation(answers).await,
-            Credential::Password(_, secret) => {
-                let answer = self.handle.authenticate_password(self.terms.user, secret.reveal()).await;
-                match answer {
-                    Ok(result) => self.result(result, Answer::Refused).await,
-                    Err(_) => Answer::None.into(),
-                }
+            Credential::Password(_, secret) => self.password(secret).await,
+        }
+    }
+
+    async fn password(&mut self, secret: &Secret) -> Answered {
+        // With its first request russh asks for the service too, and two answers come; as ssh does, `none` goes first then.
+        if !std::mem::replace(&mut self.line.asked, true) {
+            match self.line.handle.authenticate_none(self.line.terms.user).await {
+                Ok(AuthResult::Success) => return Answer::Accepted.into(),
+                Ok(AuthResult::Failure { remaining_methods, .. }) if !remaining_methods.is_empty() => {}
+                Ok(AuthResult::Failure { .. }) | Err(_) => return Answer::None.into(),
             }
+        }
+        let (received, heard, user) = (self.line.received, self.line.heard, self.line.terms.user);
+        let kept_back = kept_back(received, heard);
+        let answer = tokio::select! {
+            biased;
+            answer = self.line.handle.authenticate_password(user, secret.reveal()) => answer,
+            () = kept_back => return Answer::NewPassword.into(),
+        };
+        match answer {
+            Ok(result) => self.result(result, Answer::Refused).await,
+            Err(_) => Answer::None.into(),
         }
     }
 
     async fn key(&mut self, identity: &Identity) -> Answered {
-        let Ok(hash) = hash(&identity.public, self.terms.order.sig_algs.as_deref()) else {
+        let Ok(hash) = hash(&identity.public, self.line.terms.order.sig_algs.as_deref()) else {
             return Answer::NoSignatureAlgorithm.into();
         };
+        self.line.asked = true;
         let mut hand = Hand::new(&identity.holder, self.query_only);
-        let user = self.terms.user;
+        let user = self.line.terms.user;
         let answer = match &identity.public {
-            Public::Key(key) => self.handle.authenticate_publickey_with(user, key.clone(), hash, &mut hand).await,
+            Public::Key(key) => self.line.handle.authenticate_publickey_with(user, key.clone(), hash, &mut hand).await,
             Public::Certificate(certificate) => {
                 let certificate = certificate.as_ref().clone();
-                self.handle.authenticate_certificate_with(user, certificate, hash, &mut hand).await
+                self.line.handle.authenticate_certificate_with(user, certificate, hash, &mut hand).await
             }
         };
         // Being asked to sign is the PK_OK (RFC 4252 section 7), which russh tells in no other way.
@@ -165,8 +199,9 @@ impl Trial<'_> {
     }
 
     async fn conversation(&mut self, answers: &super::answers::Answers) -> Answered {
+        self.line.asked = true;
         let mut unused = answers.for_one_login();
-        let mut reply = self.handle.authenticate_keyboard_interactive_start(self.terms.user, None).await;
+        let mut reply = self.line.handle.authenticate_keyboard_interactive_start(self.line.terms.user, None).await;
         for _ in 0..ROUNDS {
             let prompts = match reply {
                 Ok(Reply::Success) => return Answer::Accepted.into(),
@@ -179,13 +214,19 @@ impl Trial<'_> {
             };
             let mut said = Vec::with_capacity(prompts.len());
             for prompt in prompts {
+                // Not even where `*` would answer: a password is never changed.
+                if wants_new_password(&prompt.prompt) {
+                    return Answer::NewPassword.into();
+                }
                 match unused.answer(&prompt.prompt) {
-                    Some(answer) => said.push(answer.reveal()),
+                    Some(answer) => said.push(answer),
                     // russh waits for answers and for nothing else now: this connection is of no more use.
                     None => return Answer::NoAnswer(prompt.prompt.chars().take(PROMPT).collect()).into(),
                 }
             }
-            reply = self.handle.authenticate_keyboard_interactive_respond(said).await;
+            // Only now: what was copied for russh and not sent would not be wiped.
+            let said = said.into_iter().map(Secret::reveal).collect();
+            reply = self.line.handle.authenticate_keyboard_interactive_respond(said).await;
         }
         Answer::None.into()
     }
@@ -196,8 +237,8 @@ impl Trial<'_> {
             AuthResult::Success => Answer::Accepted.into(),
             AuthResult::Failure { remaining_methods, partial_success } => {
                 if remaining_methods.is_empty() {
-                    self.end.wait().await;
-                    if !lock(self.heard).no_method {
+                    self.line.end.wait().await;
+                    if !lock(self.line.heard).no_method {
                         return Answer::None.into();
                     }
                 }
@@ -205,6 +246,30 @@ impl Trial<'_> {
                 let answer = if partial_success { Answer::Partial(methods.clone()) } else { refused };
                 Answered { answer, methods: Some(methods) }
             }
+        }
+    }
+}
+
+/// Resolves when an answer to a password has come that russh keeps to itself.
+///
+/// A server may answer by neither success nor failure: PASSWD_CHANGEREQ (RFC 4252 section 8) says that the password has expired.
+/// russh drops that message and has no hook for it. But bytes that came after the password was sent, and of which russh has told
+/// nothing a good while later, are in that place nothing else; unless a banner was among them, after which nobody can tell.
+fn kept_back(received: &(dyn Fn() -> u64 + Sync), heard: &Mutex<Heard>) -> impl Future<Output = ()> {
+    // Counted from before the password is sent.
+    let (before, banners) = (received(), lock(heard).banners);
+    async move {
+        let mut last = before;
+        loop {
+            sleep(SETTLES).await;
+            let now = received();
+            if lock(heard).banners != banners {
+                return std::future::pending().await;
+            }
+            if now != before && now == last {
+                return;
+            }
+            last = now;
         }
     }
 }

@@ -37,6 +37,8 @@ impl End {
 pub(super) struct Heard {
     pub(super) banner: Vec<u8>,
     pub(super) banner_truncated: bool,
+    /// How many banners have come.
+    pub(super) banners: usize,
     pub(super) disconnect: Option<Disconnect>,
     pub(super) error: Option<russh::Error>,
     pub(super) other_key: Option<Vec<u8>>,
@@ -79,6 +81,7 @@ impl client::Handler for Client {
 
     async fn auth_banner(&mut self, banner: &str, _: &mut client::Session) -> Result<(), russh::Error> {
         let mut heard = lock(&self.heard);
+        heard.banners += 1;
         let room = Auth::BANNER_MAX.saturating_sub(heard.banner.len());
         heard.banner.extend(banner.bytes().take(room));
         heard.banner_truncated |= banner.len() > room;

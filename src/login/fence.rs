@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use sshprobe_probes::evidence::Errno;
+use sshprobe_probes::stage::ident;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What a fence has seen.
@@ -31,7 +32,7 @@ impl Seen {
 
     /// An identification has begun.
     pub(crate) fn identified(&self) -> bool {
-        self.head.starts_with(b"SSH-") || self.head.windows(5).any(|five| five == b"\nSSH-")
+        ident::begins(&self.head)
     }
 }
 
@@ -109,6 +110,11 @@ impl<S> Key<S> {
         let mut inner = lock(&self.0);
         inner.stalled = true;
         inner.wake();
+    }
+
+    /// How many bytes have come so far.
+    pub(crate) fn received(&self) -> u64 {
+        lock(&self.0).seen.received
     }
 
     /// What has been seen so far.

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,9 +19,7 @@ use zeroize::Zeroizing;
 use super::answers::Answers;
 use super::ask;
 use super::credentials::{Credentials, Holder, Identity, Public, Secret};
-
-/// Longer files are none of those that are read here.
-const LONGEST: u64 = 1 << 20;
+use super::file::{open, reason, text};
 
 /// What the user named.
 #[derive(Debug, Clone, Default)]
@@ -162,32 +159,6 @@ fn odd(certificate: &Certificate) -> Option<String> {
     (!principals.is_empty()).then(|| format!("the certificate is for {}", principals.join(", ")))
 }
 
-fn open(path: &Path) -> Result<File, String> {
-    let file = File::open(path).map_err(|error| reason(&error))?;
-    let about = file.metadata().map_err(|error| reason(&error))?;
-    if about.is_dir() {
-        return Err(String::from("it is a directory"));
-    }
-    Ok(file)
-}
-
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => String::from("there is no such file"),
-        io::ErrorKind::PermissionDenied => String::from("it may not be read"),
-        _ => error.to_string(),
-    }
-}
-
-fn text(file: File) -> Result<Zeroizing<String>, String> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(String::from("it is too long"));
-    }
-    std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| String::from("it is not text"))
-}
-
 /// A private key. `None` if others can read it: ssh does not use such a key, and says so.
 fn private(path: &Path, warnings: &mut Vec<String>) -> Result<Option<PrivateKey>, String> {
     let file = open(path)?;
@@ -202,40 +173,64 @@ fn private(path: &Path, warnings: &mut Vec<String>) -> Result<Option<PrivateKey>
         return Ok(None);
     }
     let text = text(file)?;
+    // russh reads of those only what ssh-keygen -m PEM writes for RSA keys.
     if let Some(line) = text.lines().find(|line| line.starts_with("DEK-Info:"))
-        && !line.contains("AES-128-CBC")
+        && !(line.contains("AES-128-CBC") && text.contains("-----BEGIN RSA PRIVATE KEY-----"))
     {
-        return Err(String::from(
-            "it is encrypted in an old way that is not read here; ssh-keygen -p -f FILE writes it anew",
-        ));
+        let again = anew(path, &text);
+        return Err(format!("it is encrypted in an old way that is not read here; {again}"));
     }
-    let encrypted = text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----");
+    let encrypted = text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        || (is_of_putty(&text) && !text.lines().any(|line| line.trim_end() == "Encryption: none"));
     let first = if encrypted { Err(KeyError::KeyIsEncrypted) } else { decode_secret_key(&text, None) };
     match first {
         Ok(key) => Ok(Some(key)),
         Err(KeyError::KeyIsEncrypted) => {
             let asked = ask::passphrase(&format!("Enter passphrase for key '{}': ", shown(path)))?;
             let phrase = asked.ok_or("it is encrypted, and no passphrase was given")?;
-            decode_secret_key(&text, Some(&phrase)).map(Some).map_err(|_| String::from("the passphrase is wrong"))
+            decode_secret_key(&text, Some(&phrase)).map(Some).map_err(|_| {
+                match text.contains("BEGIN OPENSSH PRIVATE KEY") {
+                    true => String::from("the passphrase is wrong"),
+                    // There are too many ways to encrypt the others for all of them to be known here.
+                    false => {
+                        let again = anew(path, &text);
+                        format!("the passphrase is wrong, or it is encrypted in a way that is not read here; {again}")
+                    }
+                }
+            })
         }
-        Err(error) => Err(not_a_key(&text, &error)),
+        Err(error) => Err(not_a_key(path, &text, &error)),
     }
 }
 
-fn not_a_key(text: &str, error: &KeyError) -> String {
+fn is_of_putty(text: &str) -> bool {
+    text.trim_start().starts_with("PuTTY-User-Key-File-")
+}
+
+/// How a key comes into the form that everybody reads.
+fn anew(path: &Path, text: &str) -> String {
+    let file = shown(path);
+    match is_of_putty(text) {
+        true => format!("puttygen {file} -O private-openssh -o NEWFILE gives one that is"),
+        false => format!("ssh-keygen -p -f {file} writes it anew"),
+    }
+}
+
+fn not_a_key(path: &Path, text: &str, error: &KeyError) -> String {
     let first = text.split_whitespace().next().unwrap_or_default();
     if first.starts_with("ssh-") || first.starts_with("ecdsa-") || first.starts_with("sk-") {
         return String::from("it is a public key; the private one is needed, or --agent if the agent has it");
     }
     match error {
-        _ if !text.contains("PRIVATE KEY-----") && !first.starts_with("PuTTY-User-Key-File-") => {
-            String::from("it is not a private key")
-        }
+        _ if !text.contains("PRIVATE KEY-----") && !is_of_putty(text) => String::from("it is not a private key"),
         KeyError::UnsupportedKeyType { key_type_string, .. } => {
             format!("keys of the type {key_type_string} are not supported")
         }
         // What the reader says of a broken key may quote it.
-        _ => String::from("it is a private key that cannot be read: broken, or of a kind that is not supported"),
+        _ => {
+            let again = anew(path, text);
+            format!("it is a private key that cannot be read: broken, or of a kind that is not supported; {again}")
+        }
     }
 }
 

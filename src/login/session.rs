@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::algorithms::config;
-use super::attempts;
+use super::attempts::{self, Line};
 use super::channel::{Session, Tether, farewell};
 use super::client::{Client, End, Heard, lock};
 use super::credentials::Credentials;
@@ -96,7 +96,9 @@ where
             return (told(login, stage, Some(fault), &heard, seen), None);
         }
     };
-    let trying = attempts::attempts(&mut handle, &mut end, &heard, terms, credentials, &mut login);
+    let received = || key.received();
+    let line = Line { handle: &mut handle, end: &mut end, heard: &heard, received: &received, terms, asked: false };
+    let trying = attempts::attempts(line, credentials, &mut login);
     let in_time = timeout_at(terms.deadline, trying).await.is_ok();
     if login.accepted {
         let seen = key.seen();

@@ -38,6 +38,9 @@ fn order(host: &PrivateKey) -> LoginOrder {
     }
 }
 
+/// The password that it takes its time over.
+const SLOWLY_TAKEN: &str = "slowly";
+
 /// A server that knows one key.
 #[derive(Clone)]
 struct Server {
@@ -57,8 +60,12 @@ impl server::Handler for Server {
         Ok(Auth::Accept)
     }
 
-    async fn auth_password(&mut self, _: &str, _: &str) -> Result<Auth, russh::Error> {
+    async fn auth_password(&mut self, _: &str, password: &str) -> Result<Auth, russh::Error> {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        if password == SLOWLY_TAKEN {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            return Ok(Auth::Accept);
+        }
         Ok(Auth::reject())
     }
 
@@ -157,6 +164,20 @@ async fn a_login_gives_a_session_that_opens_channels_and_leaves_nothing() {
     drop(stream);
     session.leave().await;
     until_no_task_is_left().await;
+}
+
+#[tokio::test]
+async fn a_server_that_thinks_long_about_a_password_is_not_taken_for_one_that_wants_a_new_one() {
+    let (host, user) = (key(), key());
+    let server = Server { known: user.public_key().clone(), requests: Arc::default() };
+    // As the first thing that is tried, and after something else.
+    for keys in [vec![], vec![identity(&key())]] {
+        let password = Some((Named::default(), Secret::new(String::from(SLOWLY_TAKEN))));
+        let credentials = Credentials { keys, password, ..Credentials::default() };
+        let (told, session, _) = logged_in(serve(&host, &server), &order(&host), &credentials, PATIENCE).await;
+        assert_eq!(told.login.attempts.last().map(|attempt| &attempt.answer), Some(&Answer::Accepted), "{told:?}");
+        session.expect("a session").leave().await;
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use sshprobe_probes::diagnose::{Finding, Status};
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::findings::Severity;
 use sshprobe_probes::record::{HostKey, Ident, Negotiated, Net, Record, Trust};
+use sshprobe_probes::target::host_port;
 
 use crate::report::layout::Wish;
 use crate::report::selection::is_silence;
@@ -195,12 +196,7 @@ pub static COLUMNS: [Column; 52] = [
 
 /// `host:port`, an IPv6 address in brackets; the address behind a name is not shown, as it is in the record.
 fn host_and_port(record: &Record) -> String {
-    let host = escape(&record.target.host);
-    if host.contains(':') {
-        format!("[{host}]:{}", record.target.port)
-    } else {
-        format!("{host}:{}", record.target.port)
-    }
+    host_port(&escape(&record.target.host), record.target.port)
 }
 
 fn optional(value: Option<&impl ToString>) -> String {

@@ -31,6 +31,12 @@ pub struct Figures {
     pub opened: u64,
     /// How often a connection was put off because this machine was short of something.
     pub troubles: u64,
+    /// Targets that identified themselves as SSH servers, in this part of the run.
+    pub speaking: u64,
+    /// Handshakes that a target answered, and those of them for which the kernel had to send its SYN again.
+    pub answers: (u64, u64),
+    /// The share of packets lost each way, where enough of them tell.
+    pub loss: Option<f64>,
     /// Records by what they say, those of an earlier part of the run too.
     pub codes: BTreeMap<Code, u64>,
     /// Bytes of memory in use, where the system tells.
@@ -55,6 +61,14 @@ pub fn render(figures: &Figures) -> String {
     out.single("connections_total", "counter", "Connections begun.", Some(figures.opened));
     let troubles = "How often a connection was put off because this machine was short of something.";
     out.single("local_troubles_total", "counter", troubles, Some(figures.troubles));
+    let speaking = "Targets that identified themselves as SSH servers, in this part of the run.";
+    out.single("ssh_targets_total", "counter", speaking, Some(figures.speaking));
+    let (answers, resent) = figures.answers;
+    out.single("handshakes_total", "counter", "Handshakes that a target answered.", Some(answers));
+    let again = "Handshakes for which the kernel had to send its SYN again.";
+    out.single("handshakes_resent_total", "counter", again, Some(resent));
+    let loss = "Share of packets lost each way, as far as those tell; absent until 50 have answered.";
+    out.single("loss_ratio", "gauge", loss, figures.loss);
     out.family("records_total", "counter", "Records by status and code, those of earlier parts of the run too.");
     for (code, count) in &figures.codes {
         let labels = format!("{{status=\"{}\",code=\"{}\"}}", code.status(), code);
@@ -100,6 +114,9 @@ mod tests {
             in_flight: 7,
             opened: 40,
             troubles: 1,
+            speaking: 31,
+            answers: (33, 2),
+            loss: Some(0.25),
             codes: [(Code::Ok, 30), (Code::TimeoutConnect, 4), (Code::ConnectedNoIdent, 1)].into(),
             memory: Some(9_000_000),
         };
@@ -118,6 +135,10 @@ mod tests {
                 "sshprobe_connections_in_flight 7",
                 "sshprobe_connections_total 40",
                 "sshprobe_local_troubles_total 1",
+                "sshprobe_ssh_targets_total 31",
+                "sshprobe_handshakes_total 33",
+                "sshprobe_handshakes_resent_total 2",
+                "sshprobe_loss_ratio 0.25",
                 "sshprobe_records_total{status=\"ok\",code=\"ok\"} 30",
                 "sshprobe_records_total{status=\"timeout\",code=\"timeout-connect\"} 4",
                 "sshprobe_records_total{status=\"timeout\",code=\"connected-no-ident\"} 1",
@@ -126,7 +147,7 @@ mod tests {
         );
         // Each family is announced once, before its samples, and no counter goes by another name.
         let announced: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE sshprobe_")).collect();
-        assert_eq!(announced.len(), 11);
+        assert_eq!(announced.len(), 15);
         assert!(announced.iter().all(|line| line.ends_with(" counter") == line.contains("_total ")), "{announced:?}");
         assert!(text.ends_with('\n') && text.is_ascii());
     }

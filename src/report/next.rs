@@ -7,6 +7,7 @@ use sshprobe_probes::diagnose::{Code, FindingId, Status};
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::findings::Severity;
 use sshprobe_probes::record::Record;
+use sshprobe_probes::target::host_port;
 
 use crate::report::columns::severity;
 use crate::report::selection::is_silence;
@@ -133,7 +134,7 @@ fn command(code: Code, seen: &Seen, reach: Reach<'_>) -> String {
         return explain;
     }
     let quoted = quote(host);
-    let target = quote(&if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") });
+    let target = quote(&host_port(host, *port));
     match code {
         Code::NotSsh if arg.as_deref() == Some("http") => format!("curl -v {}", quote(&url("http", host, *port))),
         Code::NotSsh if arg.as_deref() == Some("tls") => format!("openssl s_client -connect {target}"),
@@ -167,7 +168,7 @@ fn command(code: Code, seen: &Seen, reach: Reach<'_>) -> String {
 }
 
 fn url(scheme: &str, host: &str, port: u16) -> String {
-    if host.contains(':') { format!("{scheme}://[{host}]:{port}/") } else { format!("{scheme}://{host}:{port}/") }
+    format!("{scheme}://{}/", host_port(host, port))
 }
 
 /// A word as a POSIX shell takes it for itself and nothing else.

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::report::span::{count, show};
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Snapshot {
     /// Targets with a record.
     pub done: u64,
@@ -17,6 +17,14 @@ pub struct Snapshot {
     pub total: Option<u64>,
     /// Connections open now.
     pub in_flight: u64,
+    /// Targets with a record that speak SSH.
+    pub speaking: u64,
+    /// How often a connection was put off because this machine was short of something.
+    pub troubles: u64,
+    /// The share of packets lost each way, where enough of them tell.
+    pub loss: Option<f64>,
+    /// Bytes of memory in use, where the system tells.
+    pub memory: Option<u64>,
 }
 
 /// Progress on standard error. Everything else that goes to the same terminal passes through it too.
@@ -121,7 +129,7 @@ impl Progress {
 }
 
 fn style(bounded: bool) -> ProgressStyle {
-    let template = if bounded { "[{bar:24}] {msg}" } else { "{spinner} {msg}" };
+    let template = if bounded { "[{bar:12}] {msg}" } else { "{spinner} {msg}" };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
@@ -130,9 +138,22 @@ fn describe(at: Snapshot, pace: &Pace) -> String {
         Some(total) => format!("{}/{} done", count(at.done), count(total)),
         None => format!("{} done", count(at.done)),
     };
+    if at.done > 0 {
+        line += &format!(", {} SSH", count(at.speaking));
+    }
     line += &format!(", {} in flight", count(at.in_flight));
     if let Some(rate) = pace.per_second {
         line += &format!(", {rate:.0}/s");
+    }
+    // What is as it should be takes no room.
+    if let Some(loss) = at.loss.filter(|loss| *loss >= 0.005) {
+        line += &format!(", {:.0}% lost", loss * 100.0);
+    }
+    if at.troubles > 0 {
+        line += &format!(", {} put off", count(at.troubles));
+    }
+    if let Some(memory) = at.memory {
+        line += &format!(", {} MiB", count(memory / (1024 * 1024)));
     }
     if let Some(left) = at.total.and_then(|total| pace.time_for(total.saturating_sub(at.done))) {
         line += &format!(", ETA {}", show(left));
@@ -207,10 +228,17 @@ mod tests {
     #[test]
     fn a_line_says_what_is_known_and_no_more() {
         let mut pace = Pace::default();
-        assert_eq!(describe(Snapshot { done: 0, total: None, in_flight: 0 }, &pace), "0 done, 0 in flight");
+        assert_eq!(describe(Snapshot::default(), &pace), "0 done, 0 in flight");
         pace.observe(Duration::ZERO, 0);
         pace.observe(Duration::from_secs(1), 1_000);
-        let at = Snapshot { done: 1_000, total: Some(4_096), in_flight: 256 };
-        assert_eq!(describe(at, &pace), "1,000/4,096 done, 256 in flight, 1000/s, ETA 4s");
+        let at = Snapshot { done: 1_000, total: Some(4_096), in_flight: 256, speaking: 12, ..Snapshot::default() };
+        assert_eq!(describe(at, &pace), "1,000/4,096 done, 12 SSH, 256 in flight, 1000/s, ETA 4s");
+        let at = Snapshot { troubles: 3, loss: Some(0.0204), memory: Some(41 << 20), ..at };
+        assert_eq!(
+            describe(at, &pace),
+            "1,000/4,096 done, 12 SSH, 256 in flight, 1000/s, 2% lost, 3 put off, 41 MiB, ETA 4s"
+        );
+        let at = Snapshot { troubles: 0, loss: Some(0.004), memory: None, ..at };
+        assert_eq!(describe(at, &pace), "1,000/4,096 done, 12 SSH, 256 in flight, 1000/s, ETA 4s");
     }
 }

@@ -14,6 +14,7 @@ use sshprobe_probes::escape::escape;
 use sshprobe_probes::evidence::Signature;
 use sshprobe_probes::hostkey::canonical_key;
 use sshprobe_probes::record::{HostKey, Record};
+use sshprobe_probes::target::host_and_odd_port;
 
 /// Keys remembered. Past so many, those not seen yet go by: a run that meets more has more hosts than anybody can act on
 /// one by one, and its memory is to stay flat.
@@ -82,7 +83,7 @@ impl SharedKeys {
                 continue;
             }
             let key = record.host_keys.iter().find(|key| self.id(key) == Some(id));
-            let first = place(first.addr, first.port);
+            let first = host_and_odd_port(&first.addr.to_string(), first.port);
             let group = self.groups.entry(id).or_insert_with(|| Group {
                 key: key.map(|key| escape(format!("{} {}", key.kind, key.fingerprint))).unwrap_or_default(),
                 first: first.clone(),
@@ -129,14 +130,6 @@ impl SharedKeys {
             lines.push(format!("only the first {} keys were compared", self.most));
         }
         lines
-    }
-}
-
-fn place(addr: IpAddr, port: u16) -> String {
-    match (addr, port) {
-        (addr, 22) => addr.to_string(),
-        (IpAddr::V4(addr), port) => format!("{addr}:{port}"),
-        (IpAddr::V6(addr), port) => format!("[{addr}]:{port}"),
     }
 }
 

@@ -8,7 +8,7 @@
 //! PORTS  22, 22,2222, 8000-8010
 //! ```
 //!
-//! or what stands behind Google Cloud's Identity-Aware Proxy, `iap://PROJECT/ZONE/INSTANCE[:PORT]`.
+//! or, as ssh takes it, `ssh://[user@]HOST[:PORT]` for one host, or what stands behind Google Cloud's Identity-Aware Proxy, `iap://PROJECT/ZONE/INSTANCE[:PORT]`.
 //!
 //! An IPv6 address with a port needs brackets. Without them it is taken as an address, except where it could be both:
 //! if its last group is a decimal number and an address is left without it (`::1:22`), the expression is refused and
@@ -16,6 +16,7 @@
 //! misread and need no brackets.
 
 use sshprobe_probes::iap::IapTarget;
+use sshprobe_probes::ssh_config::behind_scheme;
 
 use super::address::{self, AddrRange, Families, Space};
 use super::name;
@@ -79,20 +80,6 @@ impl Expression {
         parse(text).map_err(|fault| ExprError { text: text.into(), fault })
     }
 
-    /// The host of an expression that names one, as it was typed: ssh_config tells names apart by their case.
-    #[must_use]
-    pub fn typed_host(text: &str) -> &str {
-        let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
-        if let Some((inner, _)) = host.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-            return inner;
-        }
-        match host.split_once(':') {
-            // An IPv6 address without brackets has no port behind it.
-            Some((host, rest)) if !rest.contains(':') => host,
-            _ => host,
-        }
-    }
-
     /// Refuses what `-4` or `-6` leaves nothing of.
     ///
     /// # Errors
@@ -126,8 +113,12 @@ fn parse(text: &str) -> Result<Expression, Fault> {
     if text.contains(char::is_whitespace) {
         return Err(Fault::Blank);
     }
-    if let Some((scheme, _)) = text.split_once("://") {
-        return if scheme.eq_ignore_ascii_case("iap") { behind_iap(text) } else { Err(Fault::Scheme(scheme.into())) };
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return match scheme.to_ascii_lowercase().as_str() {
+            "iap" => behind_iap(text),
+            "ssh" => by_uri(rest),
+            _ => Err(Fault::Scheme(scheme.into())),
+        };
     }
     // At the last @, as ssh does: a user can be name@REALM.
     let (user, rest) = match text.rsplit_once('@') {
@@ -155,6 +146,18 @@ fn behind_iap(text: &str) -> Result<Expression, Fault> {
     let target = IapTarget::parse(text)?;
     let ports = target.port().map(PortSet::single);
     Ok(Expression { user: None, hosts: Hosts::Iap(Box::new(target.without_port())), ports })
+}
+
+/// What stands behind `ssh://`. One host, and one port: what has lists and ranges is no URI.
+fn by_uri(text: &str) -> Result<Expression, Fault> {
+    let place = behind_scheme(text).ok_or(Fault::Uri)?;
+    // What a user was encoded for may be what no terminal should get.
+    if let Some(c) = place.user.iter().flat_map(|user| user.chars()).find(|c| c.is_control()) {
+        return Err(Fault::ControlCharacter(c));
+    }
+    let (user, ports) = (place.user.map(Into::into), place.port.map(PortSet::single));
+    let expression = Expression { user, hosts: hosts(&place.host, None)?, ports };
+    if expression.is_range() { Err(Fault::Uri) } else { Ok(expression) }
 }
 
 /// A host without port and brackets. `length` is a prefix length that stood behind the brackets.
@@ -257,6 +260,7 @@ fn looks_like_ports(text: &str) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use sshprobe_probes::target::typed_host;
 
     fn show(expression: &Expression) -> String {
         let user = expression.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
@@ -283,6 +287,14 @@ mod tests {
         ("iap://p/us-east1/net/group/[2001:db8::1]:22", "relayed iap://p/us-east1/net/group/[2001:db8::1] port 22"),
         ("web1:22,2222,8000-8010", "name web1 port 22,2222,8000-8010"),
         ("root@web1", "root@name web1"),
+        ("ssh://web1", "name web1"),
+        ("SSH://web1", "name web1"),
+        ("ssh://Web1:2222/", "name web1 port 2222"),
+        ("ssh://web1:", "name web1"),
+        ("ssh://adm%40REALM;x=y@web1:22", "adm@REALM@name web1 port 22"),
+        ("ssh://10.0.0.1:22", "addr 10.0.0.1 port 22"),
+        ("ssh://root@[::1]:22", "root@addr ::1 port 22"),
+        ("ssh://[fe80::1%lo]", "addr fe80::1 scope 1"),
         ("adm@REALM@web1:22", "adm@REALM@name web1 port 22"),
         ("a:b@web1", "a:b@name web1"),
         ("[web1]:2222", "name web1 port 2222"),
@@ -452,7 +464,16 @@ mod tests {
             "`0x7f.1`: `0x7f.1` is not an IPv4 address (and a name does not end in a number): write four numbers from 0 to 255",
         ),
         ("iap://p/z/i:0", "`iap://p/z/i:0`: \"0\" is no port: write one from 1 to 65535"),
-        ("ssh://host:22", "`ssh://host:22`: the scheme ssh:// is not known: write host or host:port without it"),
+        ("http://host:22", "`http://host:22`: the scheme http:// is not known: write host or host:port without it"),
+        ("ssh://", "`ssh://`: is no URI of one host: write ssh://[USER@]HOST[:PORT]"),
+        ("ssh://@host", "`ssh://@host`: is no URI of one host: write ssh://[USER@]HOST[:PORT]"),
+        ("ssh://host/x", "`ssh://host/x`: is no URI of one host: write ssh://[USER@]HOST[:PORT]"),
+        ("ssh://host:0", "`ssh://host:0`: is no URI of one host: write ssh://[USER@]HOST[:PORT]"),
+        ("ssh://host:22,23", "`ssh://host:22,23`: is no URI of one host: write ssh://[USER@]HOST[:PORT]"),
+        ("ssh://10.0.0.1-5", "`ssh://10.0.0.1-5`: is no URI of one host: write ssh://[USER@]HOST[:PORT]"),
+        ("ssh://10.0.0.0/24", "`ssh://10.0.0.0/24`: is no URI of one host: write ssh://[USER@]HOST[:PORT]"),
+        ("ssh://[::1-::5]", "`ssh://[::1-::5]`: is no URI of one host: write ssh://[USER@]HOST[:PORT]"),
+        ("ssh://a%0ab@host", "`ssh://a%0ab@host`: has the control character U+000A in it: remove it"),
         ("a b", "`a b`: has a blank in it: write one target at a time"),
         (" a", "` a`: has a blank in it: write one target at a time"),
         ("a,b", "`a,b`: has a comma in it: write one target at a time, and several ports as host:22,2222"),
@@ -570,6 +591,11 @@ mod tests {
             " ",
             "://",
             "iap",
+            "ssh",
+            "ssh://",
+            "Web",
+            "%40",
+            ";",
             "f",
             "ffff",
         ]);
@@ -579,6 +605,18 @@ mod tests {
     fn survives(text: &str) {
         match Expression::parse(text) {
             Ok(expression) => {
+                // What is taken for the typed host is the host.
+                let typed = typed_host(text);
+                match &expression.hosts {
+                    Hosts::Name(name) => {
+                        let lower = typed.to_ascii_lowercase();
+                        assert_eq!(lower.strip_suffix('.').unwrap_or(&lower), &**name, "{text}");
+                    }
+                    Hosts::Addresses(range) if range.is_single() && !text.contains('/') && !text.contains('-') => {
+                        assert_eq!(hosts(typed, None).as_ref(), Ok(&expression.hosts), "{text}");
+                    }
+                    _ => {}
+                }
                 if let Hosts::Addresses(range) = &expression.hosts {
                     assert!(range.first <= range.last, "{text}");
                 }

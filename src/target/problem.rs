@@ -43,6 +43,9 @@ pub enum Fault {
     /// Another `scheme://`.
     #[error("the scheme {0}:// is not known: write host or host:port without it")]
     Scheme(Box<str>),
+    /// An `ssh://` URI that is none, or names more than one host.
+    #[error("is no URI of one host: write ssh://[USER@]HOST[:PORT]")]
+    Uri,
     /// `@host`.
     #[error("no user stands before the @: write user@host, or host alone")]
     UserMissing,

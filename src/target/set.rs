@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use sshprobe_probes::sweep::permutation::Permutation;
-use sshprobe_probes::target::{Host, Target};
+use sshprobe_probes::target::{Host, Target, typed_host};
 
 use super::address::{AddrRange, Space};
 use super::expr::{Expression, Hosts};
@@ -29,6 +29,13 @@ pub enum Order {
         /// `--seed`.
         seed: u64,
     },
+}
+
+/// Who says whether a name as it was typed is more than its lower-case form. ssh_config may give `alpha` and `ALPHA` different
+/// places; the DNS does not.
+pub trait Spelling: std::fmt::Debug + Send + Sync {
+    /// Whether `typed` is reached in another way than `name`, the same in lower case and without a trailing dot.
+    fn counts(&self, typed: &str, name: &str, user: Option<&str>) -> bool;
 }
 
 /// What must not be probed: `--exclude` and `--exclude-file`.
@@ -112,6 +119,8 @@ impl Exclusions {
 #[derive(Debug)]
 pub(crate) struct Seen {
     exclusions: Arc<Exclusions>,
+    /// Where there is none, the spelling of names is nothing.
+    spelling: Option<Arc<dyn Spelling>>,
     spaces: HashMap<Space, Region>,
     /// By two keyed hashes of the name: two names in a trillion trillions share them.
     names: HashMap<u128, PortSet>,
@@ -121,9 +130,10 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn new(exclusions: Arc<Exclusions>) -> Self {
+    pub(crate) fn new(exclusions: Arc<Exclusions>, spelling: Option<Arc<dyn Spelling>>) -> Self {
         Self {
             exclusions,
+            spelling,
             spaces: HashMap::new(),
             names: HashMap::new(),
             hashers: (RandomState::new(), RandomState::new()),
@@ -141,11 +151,16 @@ impl Seen {
         }
     }
 
-    /// The ports of a name that nobody had yet.
-    fn claim_name(&mut self, name: &str, ports: &PortSet) -> PortSet {
+    /// Whether a name is told apart from its lower-case form.
+    fn as_typed(&self, typed: &str, name: &str, user: Option<&str>) -> bool {
+        typed != name && self.spelling.as_ref().is_some_and(|spelling| spelling.counts(typed, name, user))
+    }
+
+    /// The ports of a name that nobody had yet, and which are not excluded for what it is in lower case.
+    fn claim_name(&mut self, name: &str, lower: &str, ports: &PortSet) -> PortSet {
         let key = u128::from(self.hashers.0.hash_one(name)) << 64 | u128::from(self.hashers.1.hash_one(name));
         let excluded = &self.exclusions.names;
-        let taken = self.names.entry(key).or_insert_with(|| excluded.get(name).cloned().unwrap_or_else(PortSet::none));
+        let taken = self.names.entry(key).or_insert_with(|| excluded.get(lower).cloned().unwrap_or_else(PortSet::none));
         let fresh = ports.minus(taken);
         *taken = taken.plus(ports);
         fresh
@@ -171,6 +186,8 @@ pub(crate) struct SetBuilder {
 struct Entry {
     start: usize,
     len: u32,
+    /// The name goes as it was typed.
+    as_typed: bool,
     /// The place of its first target among all targets.
     index: u64,
     what: What,
@@ -213,9 +230,17 @@ impl SetBuilder {
             Some(ports) => seen.shared(ports),
             None => default_ports.clone(),
         };
+        let mut as_typed = false;
         let what = match &expression.hosts {
-            Hosts::Name(name) => What::One(seen.claim_name(name, &ports)),
-            Hosts::Iap(target) => What::One(seen.claim_name(&target.to_string(), &ports)),
+            Hosts::Name(name) => {
+                let typed = typed_host(text);
+                as_typed = seen.as_typed(typed, name, expression.user.as_deref());
+                What::One(seen.claim_name(if as_typed { typed } else { name }, name, &ports))
+            }
+            Hosts::Iap(target) => {
+                let name = target.to_string();
+                What::One(seen.claim_name(&name, &name, &ports))
+            }
             Hosts::Addresses(range) if range.is_single() => {
                 let left = seen.claim_range(range, &ports).pop().map_or_else(PortSet::none, |piece| piece.ports);
                 What::One(seen.shared(left))
@@ -233,7 +258,7 @@ impl SetBuilder {
             What::Many(_) => {}
         }
         let len = u32::try_from(self.text.len() - start).unwrap_or(u32::MAX);
-        self.entries.push(Entry { start, len, index: 0, what });
+        self.entries.push(Entry { start, len, as_typed, index: 0, what });
     }
 
     /// Cuts the ranges and counts everything. Targets get their index from `index` on; a share of them keeps the indices of the
@@ -338,7 +363,7 @@ impl Set {
         };
         let port = ports.nth(u32::try_from(index - entry.index).ok()?)?;
         let text = self.text.get(entry.start..entry.start + entry.len as usize)?;
-        Some(single(text).map(|target| Target { index, port, ..target }))
+        Some(single(text, entry.as_typed).map(|target| Target { index, port, ..target }))
     }
 
     /// Gives `take` bytes that no other set has: every expression, what is left of it, the indices and the share.
@@ -346,7 +371,8 @@ impl Set {
         for entry in &self.entries {
             let text = self.text.get(entry.start..entry.start + entry.len as usize).unwrap_or_default();
             let ports = if let What::One(ports) = &entry.what { ports.to_string() } else { String::new() };
-            take(format!("{} {text:?} {ports}\n", entry.index).as_bytes());
+            let spelling = if entry.as_typed { " as typed" } else { "" };
+            take(format!("{} {text:?} {ports}{spelling}\n", entry.index).as_bytes());
         }
         for Segment { range, space, first, ports, index, .. } in &self.segments {
             let input = self.inputs.get(*range).map(|range| &range.input);
@@ -437,7 +463,7 @@ impl Iterator for Walk {
                 Some(single) => single,
                 None => {
                     let text = self.set.text.get(entry.start..entry.start + entry.len as usize)?;
-                    match single(text) {
+                    match single(text, entry.as_typed) {
                         Ok(target) => self.single.insert(target),
                         Err(error) => return Some(Err(error)),
                     }
@@ -449,9 +475,10 @@ impl Iterator for Walk {
 }
 
 /// The target of an expression that names one host, its index and port yet to be filled in.
-fn single(text: &str) -> Result<Target, ExprError> {
+fn single(text: &str, as_typed: bool) -> Result<Target, ExprError> {
     let expression = Expression::parse(text)?;
     let host = match expression.hosts {
+        Hosts::Name(_) if as_typed => Host::Name(typed_host(text).into()),
         Hosts::Name(name) => Host::Name(name.into()),
         Hosts::Iap(target) => Host::Iap(Arc::from(target)),
         Hosts::Addresses(range) => {
@@ -475,12 +502,61 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Tells a name that has a capital X apart.
+    #[derive(Debug)]
+    struct CapitalX;
+
+    impl Spelling for CapitalX {
+        fn counts(&self, typed: &str, _: &str, user: Option<&str>) -> bool {
+            typed.contains('X') || user == Some("x")
+        }
+    }
+
+    fn build_spelt(given: &[&str], excluded: &[&str]) -> Set {
+        let mut exclusions = Exclusions::default();
+        excluded.iter().for_each(|text| exclusions.add(&Expression::parse(text).unwrap()));
+        let mut seen = Seen::new(Arc::new(exclusions), Some(Arc::new(CapitalX)));
+        let mut builder = SetBuilder::default();
+        for text in given {
+            builder.add(text, Expression::parse(text).unwrap(), &PortSet::ssh(), &mut seen);
+        }
+        builder.finish(&mut seen, 0, u64::MAX, Share::WHOLE).unwrap()
+    }
+
+    #[test]
+    fn a_name_that_is_told_apart_goes_as_it_was_typed() {
+        let given = ["ax", "Ax", "aX", "aX:22,23", "AX", "x@Ax", "ssh://aX:24"];
+        let set = build_spelt(&given, &[]);
+        let total = set.total();
+        let found: Vec<_> = (0..total).map(|index| set.at(index).unwrap().unwrap()).collect();
+        let targets: Vec<Target> = set.walk(Order::Given).map(Result::unwrap).collect();
+        assert_eq!(found, targets);
+        assert_eq!(
+            show(&targets),
+            "0=ax:22<ax 1=aX:22<aX 2=aX:23<aX:22,23 3=AX:22<AX 4=x@Ax:22<x@Ax 5=aX:24<ssh://aX:24"
+        );
+        // Excluded is a name in any case.
+        let left: Vec<Target> = build_spelt(&given, &["Ax:22"]).walk(Order::Given).map(Result::unwrap).collect();
+        assert_eq!(show(&left), "0=aX:23<aX:22,23 1=aX:24<ssh://aX:24");
+    }
+
+    #[test]
+    fn how_names_are_told_apart_is_spelt_out() {
+        let spelt = |set: Set| {
+            let mut bytes = Vec::new();
+            set.spell(|more| bytes.extend_from_slice(more));
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_ne!(spelt(build_spelt(&["aX"], &[])), spelt(build(&["aX"], &[], 9).unwrap()));
+        assert_eq!(spelt(build_spelt(&["ax"], &[])), spelt(build(&["ax"], &[], 9).unwrap()));
+    }
+
     fn build(given: &[&str], excluded: &[&str], limit: u64) -> Result<Set, u128> {
         let mut exclusions = Exclusions::default();
         for text in excluded {
             exclusions.add(&Expression::parse(text).unwrap());
         }
-        let mut seen = Seen::new(Arc::new(exclusions));
+        let mut seen = Seen::new(Arc::new(exclusions), None);
         let mut builder = SetBuilder::default();
         for text in given {
             builder.add(text, Expression::parse(text).unwrap(), &PortSet::ssh(), &mut seen);

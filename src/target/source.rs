@@ -19,7 +19,7 @@ use super::expr::Expression;
 use super::lines::{LineFault, Lines};
 use super::ports::PortSet;
 use super::problem::{InputProblem, InputProblems, Quoted};
-use super::set::{Exclusions, Order, Seen, SetBuilder, Walk};
+use super::set::{Exclusions, Order, Seen, SetBuilder, Spelling, Walk};
 use super::share::Share;
 
 /// Everything the user gave about targets. Fill it in, then [`Sources::open`] it.
@@ -46,6 +46,8 @@ pub struct Sources {
     pub share: Share,
     /// `-4`, `-6`.
     pub families: Families,
+    /// Who tells names apart that differ in their case only; `None` where they are one.
+    pub spelling: Option<Arc<dyn Spelling>>,
 }
 
 /// A host that a file lists which is no list of targets.
@@ -70,6 +72,7 @@ impl Default for Sources {
             order: Order::Random { seed: 0 },
             share: Share::WHOLE,
             families: Families::Any,
+            spelling: None,
         }
     }
 }
@@ -96,7 +99,7 @@ impl Sources {
     pub fn open_with(self, stdin: Box<dyn Read + Send>) -> Result<Targets, InputProblems> {
         let mut problems = InputProblems::none();
         let exclusions = Arc::new(self.exclusions(&mut problems));
-        let mut seen = Seen::new(exclusions.clone());
+        let mut seen = Seen::new(exclusions.clone(), self.spelling.clone());
         let mut builder = SetBuilder::default();
         let mut given = false;
         let mut add = |text: &str| {

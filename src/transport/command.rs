@@ -1,6 +1,7 @@
 //! A program as the way to the target, as ssh's ProxyCommand: its standard input and output carry the bytes, its standard
 //! error says why it failed.
 
+use std::ffi::CString;
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use nix::net::if_::if_indextoname;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use sshprobe_probes::case::Connect;
@@ -16,6 +18,7 @@ use sshprobe_probes::evidence::{Errno, Evidence, Tunnel, TunnelTrouble};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::{Stderr, expand};
 use sshprobe_probes::record::Via;
+use sshprobe_probes::target::Host;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -57,6 +60,17 @@ impl ProxyCommand {
     }
 }
 
+/// A host as a command line has it: an interface by its name, as ssh hands it on.
+fn shown(host: &Host) -> String {
+    match host {
+        Host::Addr(addr, scope @ 1..) => match if_indextoname(*scope).map(CString::into_string) {
+            Ok(Ok(name)) => format!("{addr}%{name}"),
+            _ => host.to_string(),
+        },
+        _ => host.to_string(),
+    }
+}
+
 impl Transport for ProxyCommand {
     type Stream = CommandPath;
 
@@ -70,13 +84,13 @@ impl Transport for ProxyCommand {
         let started = self.clock.now();
         let mut evidence = Evidence::new(connect.addr, started);
         let mut tunnel = Tunnel::new(Via::ProxyCommand);
-        let host = connect.host.to_string();
-        let name = connect.name.as_ref().map_or_else(|| host.clone(), ToString::to_string);
+        let host = shown(&connect.host);
+        let name = connect.name.as_deref().unwrap_or(&host);
         let down = |evidence, mut tunnel: Tunnel, detail: String| {
             tunnel.trouble = Some(TunnelTrouble::lasting(Code::ProxyCommandFailed, None, detail));
             Opening::broken(evidence, tunnel, self.clock.now())
         };
-        let expanded = || expand(&self.command, &host, connect.addr.port(), &connect.plan.user, &name);
+        let expanded = || expand(&self.command, &host, connect.addr.port(), &connect.plan.user, name);
         let command = match self.tokens.then(expanded).transpose() {
             Ok(expanded) => expanded.unwrap_or_else(|| self.command.to_string()),
             Err(why) => return down(evidence, tunnel, why.to_string()),

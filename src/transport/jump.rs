@@ -16,17 +16,14 @@ use sshprobe_probes::evidence::{Evidence, Silence, Tunnel, TunnelTrouble};
 use sshprobe_probes::govern::retry::Transient;
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::connect_failed;
-use sshprobe_probes::record::Via;
+use sshprobe_probes::record::{self, Via};
 use sshprobe_probes::time::Moment;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use crate::login::channel::{ChannelStream, OpenFailure, OpenReason, Session};
 use crate::sys::clock::Clock;
-use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
-
-/// How often a session that is over is made anew for a channel that is wanted.
-const SESSIONS: usize = 2;
+use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport, astray};
 
 /// A jump host that has nothing else to say answers within this time, or is gone.
 const ALIVE: Duration = Duration::from_secs(3);
@@ -42,8 +39,14 @@ pub(crate) trait JumpHost: Send + Sync + fmt::Debug {
     /// What it is called.
     fn name(&self) -> &str;
 
-    /// Its session; or why there is none. Ends by itself.
-    fn session(&self) -> Pin<Box<dyn Future<Output = Result<Arc<Session>, TunnelTrouble>> + Send + '_>>;
+    /// Makes its session, unless there is one; or says why there is none. Ends by itself.
+    fn ready(&self) -> Pin<Box<dyn Future<Output = Result<(), TunnelTrouble>> + Send + '_>>;
+
+    /// The hosts up to this one, the nearest first, with the keys that they showed.
+    fn way(&self) -> Arc<[record::JumpHost]>;
+
+    /// The session that [`JumpHost::ready`] has made. None if it is over since.
+    fn session(&self) -> Option<Arc<Session>>;
 
     /// Says farewell, where nobody needs the session any more.
     fn leave(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
@@ -86,40 +89,49 @@ impl Jump {
         Self { clock, host, patience }
     }
 
+    /// The same host, which gets so long to reach a target.
+    #[must_use]
+    pub fn within(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
     /// Has the jump host connect to a target.
     async fn channel(
         &self,
         host: &str,
         port: u16,
         patience: Duration,
-    ) -> Result<(ChannelStream, Arc<Session>), Failed> {
-        for _ in 0..SESSIONS {
-            // The session is nobody's in particular: waiting for it is no time of the target's.
-            let session = self.host.session().await?;
-            let since = self.clock.now();
-            match timeout(patience, session.direct_tcpip(host, port)).await {
-                Ok(Ok(stream)) => return Ok((stream, session)),
-                // It ended while nobody looked: the next one is another.
-                Ok(Err(OpenFailure { reason: OpenReason::SessionOver, .. })) => {}
-                Ok(Err(failure)) => return Err(self.refused(host, port, &failure).into()),
-                Err(_) if session.answers(ALIVE).await => {
-                    let detail = format!(
-                        "the jump host {} was asked to connect to {}, and in {:.1} s neither did so nor refused: most likely the target did not answer it",
-                        self.host.name(),
-                        escape(place(host, port)),
-                        patience.as_secs_f64()
-                    );
-                    let trouble = TunnelTrouble::lasting(Code::TimeoutConnect, None, detail);
-                    return Err(Failed { trouble, silence: Some(Silence { since, due: since + patience }) });
-                }
-                Err(_) => {
-                    session.give_up();
-                    return Err(lost(&*self.host).into());
-                }
+        session: &Session,
+    ) -> Result<ChannelStream, Failed> {
+        let since = self.clock.now();
+        let silent = |trouble, due| Failed { trouble, silence: Some(Silence { since, due }), lapsed: false };
+        match timeout(patience, session.direct_tcpip(host, port)).await {
+            Ok(Ok(stream)) => Ok(stream),
+            // It ended while nobody looked: the next one is another.
+            Ok(Err(OpenFailure { reason: OpenReason::SessionOver, .. })) => Err(self.lapsed()),
+            Ok(Err(failure)) => {
+                Err(Failed { trouble: self.refused(host, port, &failure), silence: None, lapsed: false })
+            }
+            Err(_) if session.answers(ALIVE).await => {
+                let detail = format!(
+                    "the jump host {} was asked to connect to {}, and in {:.1} s neither did so nor refused: most likely the target did not answer it",
+                    self.host.name(),
+                    escape(place(host, port)),
+                    patience.as_secs_f64()
+                );
+                Err(silent(TunnelTrouble::lasting(Code::TimeoutConnect, None, detail), since + patience))
+            }
+            Err(_) => {
+                session.give_up();
+                Err(silent(lost(&*self.host), since + patience + ALIVE))
             }
         }
+    }
+
+    /// A session that was there when it was waited for, and is over.
+    fn lapsed(&self) -> Failed {
         let detail = format!("the jump host {} ended the session over the request for a channel", self.host.name());
-        Err(passing(detail).into())
+        Failed { trouble: passing(detail), silence: None, lapsed: true }
     }
 
     fn refused(&self, host: &str, port: u16, failure: &OpenFailure) -> TunnelTrouble {
@@ -141,12 +153,8 @@ struct Failed {
     trouble: TunnelTrouble,
     /// The silence that it ended by.
     silence: Option<Silence>,
-}
-
-impl From<TunnelTrouble> for Failed {
-    fn from(trouble: TunnelTrouble) -> Self {
-        Self { trouble, silence: None }
-    }
+    /// Another session may have one.
+    lapsed: bool,
 }
 
 fn place(host: &str, port: u16) -> String {
@@ -172,25 +180,39 @@ impl Transport for Jump {
         true
     }
 
+    fn is_made_first(&self) -> bool {
+        true
+    }
+
+    async fn ready(&self) -> Result<(), Box<Tunnel>> {
+        let trouble = match self.host.ready().await {
+            Ok(()) => return Ok(()),
+            Err(trouble) => Some(trouble),
+        };
+        Err(Box::new(Tunnel { trouble, jump_hosts: self.host.way(), ..Tunnel::new(Via::Jump) }))
+    }
+
     async fn open(&self, connect: &Connect) -> Opening<JumpPath> {
-        let mut tunnel = Tunnel::new(Via::Jump);
-        if let Err(trouble) = self.host.session().await {
-            tunnel.trouble = Some(trouble);
-            let now = self.clock.now();
-            return Opening::broken(Evidence::new(connect.addr, now), tunnel, now);
-        }
+        let mut tunnel = Tunnel { jump_hosts: self.host.way(), ..Tunnel::new(Via::Jump) };
         let started = self.clock.now();
         let mut evidence = Evidence::new(connect.addr, started);
         let (host, port) = (connect.host.to_string(), connect.addr.port());
-        let opened = self.channel(&host, port, self.patience.min(connect.plan.timeout)).await;
+        let opened = match self.host.session() {
+            Some(session) => {
+                let patience = self.patience.min(connect.plan.timeout);
+                self.channel(&host, port, patience, &session).await.map(|stream| (stream, session))
+            }
+            None => Err(self.lapsed()),
+        };
         let now = self.clock.now();
         tunnel.timing.connect = Some(now.since(started));
         let (stream, session) = match opened {
             Ok(opened) => opened,
-            Err(Failed { trouble, silence }) => {
+            Err(Failed { trouble, silence, lapsed }) => {
                 tunnel.reason = trouble.detail.clone().into_bytes();
                 (tunnel.trouble, tunnel.silence) = (Some(trouble), silence);
-                return Opening::broken(evidence, tunnel, now);
+                let astray = astray(evidence, Box::new(tunnel), now);
+                return if lapsed { Opening::Lapsed(astray) } else { Opening::Down(astray) };
             }
         };
         evidence.timing.connect = tunnel.timing.connect;

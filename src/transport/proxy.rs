@@ -225,7 +225,7 @@ impl Transport for Proxy {
                 tunnel.timing.connect = to_proxy.timing.connect;
                 path
             }
-            Opening::Down(to_proxy) => {
+            Opening::Down(to_proxy) | Opening::Lapsed(to_proxy) => {
                 let errno = to_proxy.path.errno;
                 let why = errno.map_or_else(|| String::from("no answer in time"), |errno| errno.to_string());
                 if to_proxy.fault == Some(Fault::ConnectTimeout) {

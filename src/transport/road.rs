@@ -3,8 +3,10 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use sshprobe_probes::case::Connect;
+use sshprobe_probes::evidence::Tunnel;
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::target::Host;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -80,10 +82,24 @@ impl Road {
     }
 }
 
+impl Road {
+    /// The same way, for targets of which a connect may take so long. A proxy's and a program's time is their own.
+    #[must_use]
+    pub fn within(self, connect_timeout: Duration) -> Self {
+        match self {
+            Road::Tcp(tcp) => Road::Tcp(tcp.within(connect_timeout)),
+            #[cfg(feature = "login")]
+            Road::Jump(jump) => Road::Jump(jump.within(connect_timeout)),
+            other => other,
+        }
+    }
+}
+
 fn over<S>(opening: Opening<S>, path: impl FnOnce(S) -> RoadPath) -> Opening<RoadPath> {
     match opening {
         Opening::Up(stream, evidence) => Opening::Up(path(stream), evidence),
         Opening::Down(evidence) => Opening::Down(evidence),
+        Opening::Lapsed(evidence) => Opening::Lapsed(evidence),
         Opening::Short(errno) => Opening::Short(errno),
     }
 }
@@ -99,11 +115,28 @@ impl Transport for Road {
         each!(self, Road, way => way.leads_to(host))
     }
 
+    fn shakes_hands(&self) -> bool {
+        matches!(self, Road::Tcp(_))
+    }
+
     #[cfg(feature = "iap")]
     fn beside(&self, host: &Host) -> Option<(Self, Vec<String>)> {
         let Self::Iap(iap) = self else { return None };
         let (tcp, names) = iap.directly(host)?;
         Some((Self::Tcp(tcp), names))
+    }
+
+    fn is_made_first(&self) -> bool {
+        each!(self, Road, way => way.is_made_first())
+    }
+
+    async fn ready(&self) -> Result<(), Box<Tunnel>> {
+        match self {
+            // Boxed: few ways are waited for, and all targets would have to hold the room for it.
+            #[cfg(feature = "login")]
+            Road::Jump(jump) => Box::pin(jump.ready()).await,
+            _ => Ok(()),
+        }
     }
 
     async fn open(&self, connect: &Connect) -> Opening<RoadPath> {

@@ -31,6 +31,11 @@ pub trait Transport: Send + Sync + 'static {
         !matches!(host, Host::Iap(_))
     }
 
+    /// Whether opening is TCP's handshake with the target itself: how long that takes tells of the network between.
+    fn shakes_hands(&self) -> bool {
+        false
+    }
+
     /// A way without what stands between, to compare with, and the names and addresses under which such a host may be found
     /// there; `None` where nobody asked for a comparison.
     fn beside(&self, _: &Host) -> Option<(Self, Vec<String>)>
@@ -38,6 +43,19 @@ pub trait Transport: Send + Sync + 'static {
         Self: Sized,
     {
         None
+    }
+
+    /// Whether the way has to be there before anything can go over it, so that [`Transport::ready`] may take long.
+    fn is_made_first(&self) -> bool {
+        false
+    }
+
+    /// Waits until the way is there; the tunnel says why there is none.
+    ///
+    /// Waited for before a connection over it is admitted and timed: what a way takes to come about is no time of any
+    /// target's, and whoever waits for it keeps no other from being probed. Ends by itself.
+    fn ready(&self) -> impl Future<Output = Result<(), Box<Tunnel>>> + Send {
+        async { Ok(()) }
     }
 
     /// Opens one connection.
@@ -53,17 +71,25 @@ pub enum Opening<S> {
     Up(S, Evidence),
     /// The target or the network did not let us: the evidence's fault says how.
     Down(Evidence),
+    /// The way that [`Transport::ready`] waited for is gone: to be waited for once more. Where that is of no use, this is what
+    /// it came to.
+    Lapsed(Evidence),
     /// This machine lacks something (descriptors, ports, buffers, memory). That says nothing about the target: try later.
     Short(Errno),
 }
 
 impl<S> Opening<S> {
     /// The way did not lead to the target: the tunnel's trouble says how, and `ended` when that was known.
-    pub(crate) fn broken(mut evidence: Evidence, tunnel: Tunnel, ended: Moment) -> Self {
-        (evidence.ended, evidence.stage, evidence.fault) = (ended, Stage::Tunnel, Some(Fault::Tunnel));
-        evidence.tunnel = Some(Box::new(tunnel));
-        Self::Down(evidence)
+    pub(crate) fn broken(evidence: Evidence, tunnel: Tunnel, ended: Moment) -> Self {
+        Self::Down(astray(evidence, Box::new(tunnel), ended))
     }
+}
+
+/// What a connection came to whose way did not lead to the target.
+pub(crate) fn astray(mut evidence: Evidence, tunnel: Box<Tunnel>, ended: Moment) -> Evidence {
+    (evidence.ended, evidence.stage, evidence.fault) = (ended, Stage::Tunnel, Some(Fault::Tunnel));
+    evidence.tunnel = Some(tunnel);
+    evidence
 }
 
 /// A connection that is up.

@@ -60,6 +60,12 @@ impl Tcp {
         Self { clock, timeout, source: None, interface: None }
     }
 
+    /// The same, each given `timeout` to come up.
+    #[must_use]
+    pub fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
     /// Sends from `source` and through `interface`, where given.
     ///
     /// # Errors
@@ -106,12 +112,16 @@ impl Tcp {
     }
 
     pub(super) fn limit(&self, connect: &Connect) -> Duration {
-        self.timeout.min(connect.plan.timeout)
+        self.timeout.min(connect.plan.timeout).min(connect.patience.unwrap_or(Duration::MAX))
     }
 }
 
 impl Transport for Tcp {
     type Stream = TcpPath;
+
+    fn shakes_hands(&self) -> bool {
+        true
+    }
 
     async fn open(&self, connect: &Connect) -> Opening<TcpPath> {
         let mut evidence = Evidence::new(connect.addr, self.clock.now());

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::guard::lab;
 use crate::support::netns::shell;
-use crate::support::run::{Run, run, sshprobe};
+use crate::support::run::{Run, run, sshprobe, told};
 use crate::support::servers::{Daemon, HostKeys, Sshd};
 use crate::support::topology::{Family, Topology};
 
@@ -93,6 +93,17 @@ fn outcome(record: &Value) -> String {
     format!("{} {} {}", text("code"), text("arg"), text("stage"))
 }
 
+/// The hosts on the way with what is known of their keys.
+fn on_the_way(record: &Value) -> Vec<String> {
+    let hosts = record["tunnel"]["jump_hosts"].as_array().cloned().unwrap_or_default();
+    let text = |host: &Value, field: &str| host[field].as_str().unwrap_or("-").to_owned();
+    hosts.iter().map(|host| ["host", "type", "trust", "source"].map(|field| text(host, field)).join(" ")).collect()
+}
+
+fn findings(record: &Value) -> Vec<Value> {
+    record["findings"].as_array().unwrap().iter().map(|finding| finding["id"].clone()).collect()
+}
+
 fn accepted(daemon: &Daemon) -> usize {
     daemon.log().matches("Accepted publickey").count()
 }
@@ -111,6 +122,8 @@ fn a_jump_host_is_logged_in_to_once_and_leads_to_all() {
     assert_eq!((&record["target"]["via"], &record["tunnel"]["kind"]), (&"jump".into(), &"jump".into()));
     assert_eq!(record["host_keys"][0]["trust"], "match", "{record}");
     assert!(record["tunnel"]["timing_us"]["connect"].is_u64(), "{record}");
+    assert_eq!(on_the_way(&record), [format!("root@10.0.0.2 ssh-ed25519 match {known}:1")], "{record}");
+    assert!(!findings(&record).contains(&"jump-host-key-unknown".into()), "{record}");
     assert_eq!(accepted(&bastion), 1);
     // A crowd of names that only the jump host knows; every one has its own channel of the one session.
     let names: Vec<String> = (0..100).map(|_| TARGET.to_owned()).collect();
@@ -161,6 +174,14 @@ fn jump_hosts_stand_one_behind_the_other() {
     // The second one is not there: its own code, by way of the first.
     let (record, _) = ground.one(&["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.2,root@127.0.7.9", TARGET]);
     assert_eq!(outcome(&record), "jump-failed proxy-refused tunnel", "{record}");
+    let told = [format!("root@10.0.0.2 ssh-ed25519 match {known}:1"), String::from("root@127.0.7.9 - - -")];
+    assert_eq!(on_the_way(&record), told, "{record}");
+    // In front of others `none` is no host: what follows is reached straight, whatever is said of it.
+    let gate = "Host gate\n  HostName 10.0.0.2\n  User root\n  ProxyJump nowhere.example\n";
+    let config = ground.file("gate", gate);
+    let (record, stderr) =
+        ground.one(&["-F", &config, "--known-hosts", &known, "-i", &key, "-J", "none,gate,root@127.0.7.3", TARGET]);
+    assert_eq!(outcome(&record), "ok - auth", "{record} {stderr}");
     // Hosts that need each other are no way.
     let config = ground.file("config", "Host a\n  ProxyJump b\nHost b\n  ProxyJump a\n");
     let (record, _) = ground.one(&["-F", &config, "-i", &key, "a"]);
@@ -212,9 +233,43 @@ fn what_is_wrong_with_a_jump_host_is_its_own_code() {
     }
     // A changed key is never given a signature.
     assert_eq!(accepted(&forbids), 1);
+    // Gone through though ssh would have asked, and not without a word.
+    let (record, _) = ground.one(&["--known-hosts", &empty, "-i", &key, "-J", "root@10.0.0.2", TARGET]);
+    assert_eq!(outcome(&record), "ok - auth", "{record}");
+    assert_eq!(on_the_way(&record), ["root@10.0.0.2 ssh-ed25519 unknown -"], "{record}");
+    assert!(findings(&record).contains(&"jump-host-key-unknown".into()), "{record}");
     // Nothing to log in with.
     let (record, _) = ground.one(&["--known-hosts", &known, "-J", "root@10.0.0.2", TARGET]);
     assert_eq!(outcome(&record), "jump-failed auth-no-common-method tunnel", "{record}");
+}
+
+/// Keys are fetched without judging them; whoever leads there is judged all the same.
+#[test]
+fn keys_are_fetched_through_a_jump_host_that_is_judged() {
+    let Some(_lab) = lab() else { return };
+    let ground = Ground::new();
+    let bastion = ground.sshd("10.0.0.2", "");
+    let _target = ground.sshd(TARGET, "");
+    let key = ground.path("user");
+    let known = ground.known("known", "10.0.0.2");
+    let other = ground.file("other", &format!("10.0.0.2 {}", fs::read_to_string(ground.path("user.pub")).unwrap()));
+    let empty = ground.file("empty", "");
+    let keys = |files: &str| {
+        let mut command = sshprobe(&ground.topology.prober, &[]);
+        command.args(["keys", "--per-host", "50ms", "-i", &key, "-J", "root@10.0.0.2"]);
+        command.args(["--jump-known-hosts", files, TARGET]);
+        let (_, stdout, stderr) = told(&command.output().unwrap());
+        (stdout.starts_with(&format!("{TARGET} ssh-ed25519 ")), stderr)
+    };
+    let (fetched, stderr) = keys(&known);
+    assert!(fetched && !stderr.contains("warning"), "{stderr}");
+    let (fetched, stderr) = keys(&empty);
+    let warning = "sshprobe: warning: a key is not known of a jump host on the way: root@10.0.0.2 (ssh-ed25519 SHA256:";
+    assert!(fetched && stderr.contains(warning), "{stderr}");
+    assert_eq!(accepted(&bastion), 2);
+    let (fetched, stderr) = keys(&other);
+    assert!(!fetched && stderr.contains("jump-failed (host-key-changed)"), "{stderr}");
+    assert_eq!(accepted(&bastion), 2, "a changed key is never given a signature");
 }
 
 /// What becomes of a jump host in the middle of a run is never told as its targets'.

@@ -88,3 +88,58 @@ fn path_that_we_do_not_have_is_our_own_trouble() {
         }
     }
 }
+
+const SOME_DEAD: &str =
+    "* openssh ok ok - auth ident=SSH-2.0-OpenSSH_ kexinit key=ssh-ed25519 methods=publickey,password
+7 router:drop timeout timeout-connect - connect
+8 router:drop timeout timeout-connect - connect";
+
+/// The first silence is waited for as long as it takes, and the next ones as long as the network is known to need.
+#[test]
+fn path_whose_round_trips_are_known_is_waited_for_no_longer_than_it_needs() {
+    let Some(_lab) = lab() else { return };
+    let fleet = Fleet::of(SOME_DEAD, Family::V4);
+    let targets = [7, 9, 8].map(|octet| Family::V4.address(octet).to_string());
+    let waited = |options: &[&str]| -> (f64, f64) {
+        let mut command = sshprobe(&fleet.topology.prober, &[]);
+        command.args(&targets).args(["--format=jsonl", "--order=given", "-c1"]).args(options);
+        let mut run = run(command);
+        run.records.sort_by_key(|record| record["target"]["index"].as_u64());
+        let codes: Vec<_> = run.records.iter().map(|record| record["code"].clone()).collect();
+        assert_eq!(codes, ["timeout-connect", "ok", "timeout-connect"], "{}", run.stderr);
+        let seconds = |record: &Value| record["timing_us"]["total"].as_f64().expect("a time") / 1e6;
+        (seconds(&run.records[0]), seconds(&run.records[2]))
+    };
+    let learned = waited(&[]);
+    assert!(learned.0 >= 5.0 && (3.5..5.0).contains(&learned.1), "{learned:?}");
+    let obeyed = waited(&["--connect-timeout=4s"]);
+    assert!(obeyed.0 >= 4.0 && obeyed.1 >= 4.0, "{obeyed:?}");
+}
+
+/// One in five SYNs is lost, and as many answers: some have to be asked again, and nobody who is there is missed.
+#[test]
+fn path_that_loses_packets_is_said_to_and_loses_no_host() {
+    let Some(_lab) = lab() else { return };
+    let fleet = Fleet::of(STOCK, Family::V4);
+    fleet.topology.router.nft(
+        "table inet loss { chain forward { type filter hook forward priority -5;
+         tcp flags & (syn | rst) == syn numgen random mod 100 < 10 drop; }; }",
+    );
+    let folder = tempfile::TempDir::new().expect("a folder");
+    std::os::unix::fs::chown(folder.path(), Some(65534), Some(65534)).expect("nobody's");
+    let stats = folder.path().join("sshprobe.prom");
+    let mut command = sshprobe(&fleet.topology.prober, &[]);
+    let network = Family::V4.network();
+    command.args([network, "--format=jsonl", "--depth=connect", "--retries=3"]).arg("--stats-file").arg(&stats);
+    let run = run(command);
+    assert_eq!(run.records.len(), 256, "{}", run.stderr);
+    let text = std::fs::read_to_string(&stats).expect("figures");
+    let figure = |name: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}: {text}"));
+        line.trim().parse().expect("a number")
+    };
+    let (handshakes, resent) = (figure("sshprobe_handshakes_total "), figure("sshprobe_handshakes_resent_total "));
+    assert!(handshakes >= 250.0 && (15.0..110.0).contains(&resent), "{resent} of {handshakes}");
+    let loss = figure("sshprobe_loss_ratio ");
+    assert!((0.03..0.25).contains(&loss), "{loss}");
+}

@@ -8,6 +8,8 @@ pub(crate) mod inetd;
 pub(crate) mod loopback;
 pub(crate) mod netns;
 pub(crate) mod openssh;
+pub(crate) mod penalties;
+pub(crate) mod proxies;
 #[cfg(feature = "iap")]
 pub(crate) mod relay;
 pub(crate) mod responder;

@@ -343,7 +343,8 @@ impl Authority {
         Path::new(self.dir.path()).join(name)
     }
 
-    fn acceptor(&self) -> TlsAcceptor {
+    /// Speaks TLS as that name.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let cert = CertificateDer::from_pem_file(self.path("cert.pem")).expect("a certificate");
         let key = PrivateKeyDer::from_pem_file(self.path("key.pem")).expect("a key");
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))

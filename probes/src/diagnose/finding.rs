@@ -32,6 +32,7 @@ words! {
     EmptyNameInList = "empty-name-in-list",
     HostKeyUnknown = "host-key-unknown",
     HostKeyTypeUnknown = "host-key-type-unknown",
+    JumpHostKeyUnknown = "jump-host-key-unknown",
     FurtherKeyMismatch = "further-key-mismatch",
     HostKeyAddressMismatch = "host-key-address-mismatch",
     HostCertInvalid = "host-cert-invalid",

@@ -31,6 +31,10 @@ pub(super) fn answered(login: &Login) -> Verdict {
     match &attempt.answer {
         Answer::Partial(next) => {
             let next: Vec<String> = next.iter().map(|name| shorten(name, QUOTED)).collect();
+            if next.is_empty() {
+                let sentence = format!("{tried}; the server now wants something that sshprobe cannot do");
+                return verdict(Code::AuthPartial, sentence);
+            }
             let sentence = format!("{tried}; the server now wants {}", list(&next));
             verdict(Code::AuthPartial, sentence).with_arg(next.join(","))
         }
@@ -45,7 +49,7 @@ pub(super) fn answered(login: &Login) -> Verdict {
 /// furthest else.
 fn decided(login: &Login) -> Option<&Attempt> {
     let last = login.attempts.iter().rev().find(|attempt| attempt.answer != Answer::None)?;
-    if matches!(last.answer, Answer::Partial(_) | Answer::NoAnswer(_)) {
+    if matches!(last.answer, Answer::Partial(_) | Answer::NoAnswer(_) | Answer::NewPassword) {
         return Some(last);
     }
     let furthest = |attempt: &&Attempt| match attempt.answer {
@@ -157,6 +161,9 @@ fn told(attempt: &Attempt) -> String {
         Answer::NoSignatureAlgorithm => String::from("ruled out by server-sig-algs, not sent"),
         Answer::NotSigned(why) => format!("taken at the query, not signed: {}", shorten(why, QUOTED)),
         Answer::NoAnswer(prompt) => format!("given up, as no answer was given for {}", quote(prompt, QUOTED)),
+        Answer::NewPassword => {
+            String::from("neither taken nor refused: the server wants a new password first, as this one has expired")
+        }
         Answer::None => String::from("not answered"),
     };
     let note = attempt.credential.note.as_deref();
@@ -175,7 +182,9 @@ fn credential(method: Method, named: &Named) -> String {
     match (method, &named.fingerprint) {
         (Method::PublicKey, Some(fingerprint)) => {
             let kind = named.kind.as_deref().unwrap_or("key");
-            format!("{} {name} ({})", escape(kind), escape(fingerprint))
+            // A key of an agent's need not have a comment.
+            let name = if name.is_empty() { name } else { format!(" {name}") };
+            format!("{}{name} ({})", escape(kind), escape(fingerprint))
         }
         _ => format!("{} ({name})", method.name()),
     }
@@ -198,7 +207,9 @@ fn withheld(login: &Login) -> String {
     }
     let unwanted = those(Why::NotOffered);
     if !unwanted.is_empty() && !login.attempts.is_empty() {
-        out += &format!("; not tried, as the server lists {}: {}", listed(login), list(&unwanted));
+        // Nothing listed may also be something that has no name to whoever logs in.
+        let lists = if login.methods.is_empty() { String::from("nothing more for it") } else { listed(login) };
+        out += &format!("; not tried, as the server lists {lists}: {}", list(&unwanted));
     }
     out
 }
@@ -252,6 +263,9 @@ mod tests {
             (vec![key(RefusedAtQuery), password(Refused)], Code::AuthFailed, Some("password")),
             (vec![key(Partial(vec![String::from("password")]))], Code::AuthPartial, Some("password")),
             (vec![key(Partial(Vec::new())), password(Refused)], Code::AuthFailed, Some("password")),
+            // What the next factor is, nobody knows who logs in.
+            (vec![key(Partial(Vec::new()))], Code::AuthPartial, None),
+            (vec![key(RefusedAtQuery), password(Answer::NewPassword)], Code::AuthFailed, Some("password")),
             (
                 vec![attempt(Method::KeyboardInteractive, NoAnswer(String::from("Code: ")))],
                 Code::AuthFailed,
@@ -284,6 +298,15 @@ mod tests {
         evidence.fault = Some(Fault::Disconnected);
         evidence.disconnect = Some(Disconnect { code: 2, text: b"Too many authentication failures".to_vec() });
         assert_eq!(judged(&evidence).0, Code::AuthTooMany);
+    }
+
+    #[test]
+    fn a_key_goes_by_its_type_and_fingerprint_whatever_its_comment() {
+        for (name, shown) in [("", "ssh-ed25519 (SHA256:x)"), ("me\u{1b}[2J", "ssh-ed25519 me\\x1b[2J (SHA256:x)")] {
+            let (kind, fingerprint) = (Some(String::from("ssh-ed25519")), Some(String::from("SHA256:x")));
+            let named = Named { name: String::from(name), kind, fingerprint, ..Named::default() };
+            assert_eq!(credential(Method::PublicKey, &named), shown);
+        }
     }
 
     #[test]

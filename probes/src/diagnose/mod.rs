@@ -30,7 +30,7 @@ pub use connect::ends_connect;
 pub(crate) use connect::local_verdict;
 pub use finding::{Finding, FindingId};
 pub use judge::judge;
-pub use pair::pair;
+pub use pair::{pair, worth_comparing};
 pub use place::{Place, shell_word};
 pub use table::{DIAGNOSES, Diagnosis};
 pub use trust::overrule;

@@ -62,6 +62,13 @@ pub fn pair(tunnelled: &Record, direct: &Record) -> (Direct, Option<Finding>) {
     (shown, found)
 }
 
+/// Whether a direct probe beside this outcome of the tunnel can mean anything. Where the relay, or this machine, had trouble of
+/// its own, nothing is known of the host that could be held against it.
+#[must_use]
+pub fn worth_comparing(tunnelled: &Record) -> bool {
+    through_relay(tunnelled).is_some()
+}
+
 fn told(record: &Record) -> String {
     record.arg.as_ref().map_or_else(|| record.code.to_string(), |arg| format!("{} ({arg})", record.code))
 }
@@ -184,7 +191,16 @@ mod tests {
         ] {
             let (direct_to, (shown, found)) = (direct, pair(&record(tunnelled), &record(direct)));
             assert_eq!(shown.code, direct_to);
+            assert!(meant.is_empty() || worth_comparing(&record(tunnelled)), "{tunnelled}");
             assert_eq!(found.as_ref().map_or("", |found| found.id.name()), meant, "{tunnelled} and {direct}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_hosts_is_not_compared() {
+        use Code as C;
+        for code in [C::IapHttp, C::IapTls, C::IapRelayError, C::ProxyUnreachable, C::LocalPolicy, C::Internal] {
+            assert!(!worth_comparing(&record(code)), "{code}");
         }
     }
 

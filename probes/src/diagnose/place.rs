@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use crate::target::host_port;
+
 /// The target as it stands in a command to be typed.
 ///
 /// The words it takes the place of, in [`Diagnosis::remedy`](super::Diagnosis::remedy):
@@ -73,13 +75,11 @@ impl Place<'_> {
 
     fn value(&self, word: &str) -> Option<String> {
         let Self { host, addr, port, known_as, known_in } = *self;
-        let brackets = host.contains(':');
         Some(match word {
             "HOST" => host.to_owned(),
             "ADDRESS" => addr?.to_string(),
             "PORT" => port.to_string(),
-            "HOST:PORT" if brackets => format!("[{host}]:{port}"),
-            "HOST:PORT" => format!("{host}:{port}"),
+            "HOST:PORT" => host_port(host, port),
             "KNOWN_HOSTS_FILE" => known_in?.to_owned(),
             "KNOWN_HOSTS_NAME" if known_as.is_some() => known_as?.to_owned(),
             "KNOWN_HOSTS_NAME" if port == 22 => host.to_owned(),

@@ -185,6 +185,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "sshd resolves the client's address with a dead resolver (UseDNS yes)",
             "the user database is slow: LDAP, SSSD, Active Directory, OS Login",
             "a PAM module or GSSAPI waits for something",
+            "a password that has expired, where the server said something else too; log in by hand and change it",
         ],
         &[
             "the answer comes after multiples of 5 s with a longer --timeout: a resolver",
@@ -867,6 +868,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "USERAUTH_FAILURE without partial success after a real attempt with the method that the parameter names.",
         &[
             "a wrong password or user",
+            "the password has expired; log in by hand and change it",
             "a locked or expired account",
             "Windows on Google Cloud that asks for a password: OpenSSH without Google's package, or an old gcloud that sends a user nobody set up",
             "DenyUsers or AllowUsers (they look the same)",
@@ -1203,7 +1205,8 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "an OUTPUT rule that rejects",
             "SELinux, AppArmor or seccomp",
             "a link-local address without its interface",
-            "a line of ssh_config that the sentence names, or what was left out with --exclude: then nothing was sent",
+            "a line of ssh_config that the sentence names: then nothing was sent",
+            "the name leads to what --exclude covers (`excluded`): nothing was sent, and the run does not fail by it",
         ],
         &[
             "the same target works for root or from a plain shell: a sandbox or SELinux; it fails everywhere: routes or the packet filter",

@@ -105,7 +105,7 @@ impl Method {
 pub enum Answer {
     /// The server let us in.
     Accepted,
-    /// It took this one and wants another factor: one of these methods.
+    /// It took this one and wants another factor: one of these methods, as far as those are known by name to whoever logs in.
     Partial(Vec<String>),
     /// It would take the key, said in answer to a query; nothing was signed, as was asked.
     WouldBeAccepted,
@@ -121,6 +121,35 @@ pub enum Answer {
     NotSigned(String),
     /// The server asked something for which no answer was given; the prompt, as sent. The attempt was given up.
     NoAnswer(String),
+    /// It wants a new password before it lets anybody in: this one has expired. None was sent.
+    NewPassword,
     /// The connection ended, or the time was over, before an answer came.
     None,
+}
+
+/// Whether a prompt of keyboard-interactive asks for a new password, as PAM does where the old one has expired: `New password: `,
+/// `Retype new UNIX password:`. The next one-time password of a token is none that would be changed.
+#[must_use]
+pub fn wants_new_password(prompt: &str) -> bool {
+    let prompt = prompt.to_lowercase();
+    let words = || prompt.split(|letter: char| !letter.is_alphabetic());
+    let has = |wanted: &str| words().any(|word| word == wanted);
+    has("new") && has("password") && !has("time") && !has("onetime")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_prompt_for_a_new_password_wants_one() {
+        for prompt in ["New password: ", "Retype new password: ", "Enter new UNIX password:"] {
+            assert!(wants_new_password(prompt), "{prompt}");
+        }
+        for prompt in
+            ["Password: ", "Password for newton: ", "Current password: ", "New one-time password: ", "New code: ", ""]
+        {
+            assert!(!wants_new_password(prompt), "{prompt}");
+        }
+    }
 }

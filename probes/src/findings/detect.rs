@@ -11,6 +11,7 @@ use crate::fingerprint::honeypot_signs;
 use crate::hostkey::KeyInfo;
 use crate::memo::Memo;
 use crate::negotiate::KEX_STRICT_S;
+use crate::record::{JumpHost, Trust};
 use crate::wire::kexinit::KexInit;
 use crate::wire::read::NameList;
 
@@ -64,6 +65,7 @@ pub fn findings(evidence: &Evidence, key: Option<KeyInfo<'_>>) -> Vec<Finding> {
         found.0.extend_from_slice(&offered);
     }
     sizes(&mut found, evidence, key);
+    way(&mut found, evidence);
     let signs = honeypot_signs(evidence);
     if signs.enough() {
         found.add(FindingId::LikelyHoneypot, signs.tells.join("; "));
@@ -81,6 +83,17 @@ struct Found(Vec<Finding>);
 impl Found {
     fn add(&mut self, id: FindingId, detail: impl Into<String>) {
         self.0.push(Finding::new(id, detail));
+    }
+}
+
+/// The jump hosts on the way whose keys ssh would ask about.
+fn way(found: &mut Found, evidence: &Evidence) {
+    let Some(way) = &evidence.tunnel else { return };
+    let unknown = |host: &&JumpHost| matches!(host.trust, Some(Trust::Unknown | Trust::CaMismatch));
+    let unknown: Vec<_> = way.jump_hosts.iter().filter(unknown).map(JumpHost::shown).collect();
+    if !unknown.is_empty() {
+        let detail = format!("a key is not known of a jump host on the way: {}", unknown.join(", "));
+        found.add(FindingId::JumpHostKeyUnknown, detail);
     }
 }
 

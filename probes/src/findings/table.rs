@@ -357,6 +357,27 @@ pub static FINDINGS: &[FindingText] = &[
         remedy: &["add what is proven: sshprobe keys HOST:PORT >> ~/.ssh/known_hosts"],
     },
     FindingText {
+        id: FindingId::JumpHostKeyUnknown,
+        severity: Severity::Low,
+        title: "No known_hosts line speaks of the jump host",
+        meaning: "The way to the target led through a host whose key is proven, and nothing says whether it is the right one: ssh \
+                  would ask whether to go on. The target's own key is judged by itself; whoever stands in the jump host's place \
+                  sees where the way was to lead, and leads it elsewhere if that key is not known either.",
+        causes: &[
+            "a first contact",
+            "the jump host is known under another name, address or port",
+            "the known_hosts files of another user or machine were meant",
+        ],
+        tell_apart: &[
+            "the fingerprint in the record's `tunnel.jump_hosts` is the one on the host's console (ssh-keygen -lf on the .pub files in /etc/ssh): a first contact, or the wrong files; it is not: somebody is in the middle",
+        ],
+        remedy: &[
+            "compare the fingerprint, then add the key: sshprobe keys HOST:PORT >> ~/.ssh/known_hosts, with HOST the jump host",
+            "name the files to ask: --known-hosts FILE, for sshprobe keys --jump-known-hosts FILE",
+            "do not go through such a host: --strict-host-keys",
+        ],
+    },
+    FindingText {
         id: FindingId::FurtherKeyMismatch,
         severity: Severity::High,
         title: "Another key of the host is not the one known either",

@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::diagnose::tests::any_evidence;
 use crate::diagnose::{Finding, FindingId};
-use crate::evidence::{Auth, Evidence, Negotiated, PreambleLine};
+use crate::evidence::{Auth, Evidence, Negotiated, PreambleLine, Tunnel};
 use crate::fingerprint::hints;
 use crate::fingerprint::measured::{Server, evidence, kexinit};
 use crate::hostkey::KeyInfo;
+use crate::record::{JumpHost, Trust, Via};
 
 fn found(evidence: &Evidence) -> Vec<FindingId> {
     findings(evidence, None).into_iter().map(|finding| finding.id).collect()
@@ -351,6 +352,7 @@ fn each_finding_fires_on_its_examples_and_on_nothing_that_looks_alike() {
         FindingId::Incomplete,
         FindingId::HostKeyUnknown,
         FindingId::HostKeyTypeUnknown,
+        FindingId::JumpHostKeyUnknown,
         FindingId::FurtherKeyMismatch,
         FindingId::HostKeyAddressMismatch,
         FindingId::HostCertInvalid,
@@ -369,6 +371,33 @@ fn each_finding_fires_on_its_examples_and_on_nothing_that_looks_alike() {
     for text in FINDINGS {
         assert!(cases.contains_key(&text.id) != elsewhere.contains(&text.id), "{}", text.id);
     }
+}
+
+/// Whatever ssh would ask about, and nothing that nobody was to judge.
+#[test]
+fn a_jump_host_is_told_of_whose_key_is_not_known() {
+    let on_the_way = |trusts: &[Option<Trust>]| {
+        let host = |(n, trust): (usize, &Option<Trust>)| JumpHost {
+            host: format!("ops@jump{n}"),
+            kind: trust.map(|_| String::from("ssh-ed25519")),
+            fingerprint: trust.map(|_| format!("SHA256:{n}")),
+            trust: *trust,
+            source: None,
+        };
+        let mut evidence = evidence("SSH-2.0-x");
+        let jump_hosts = trusts.iter().enumerate().map(host).collect();
+        evidence.tunnel = Some(Box::new(Tunnel { jump_hosts, ..Tunnel::new(Via::Jump) }));
+        detail(&evidence, None, FindingId::JumpHostKeyUnknown)
+    };
+    for trust in [None, Some(Trust::Match), Some(Trust::CaMatch), Some(Trust::Unchecked), Some(Trust::Changed)] {
+        assert_eq!(on_the_way(&[trust]), None, "{trust:?}");
+    }
+    assert_eq!(
+        on_the_way(&[Some(Trust::Unknown), Some(Trust::Match), Some(Trust::CaMismatch)]).as_deref(),
+        Some(
+            "a key is not known of a jump host on the way: ops@jump0 (ssh-ed25519 SHA256:0), ops@jump2 (ssh-ed25519 SHA256:2)"
+        )
+    );
 }
 
 #[test]

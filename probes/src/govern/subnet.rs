@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A /24 or a /64: addresses that usually share a switch, a firewall and an uplink.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Net {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Net {
+    /// The upper 24 bits of an IPv4 address.
     V4(u32),
+    /// The upper 64 bits of an IPv6 address.
     V6(u64),
 }
 
 impl Net {
-    fn of(addr: IpAddr) -> Self {
+    /// Where an address lives; one that stands for an IPv4 address, where that does.
+    #[must_use]
+    pub fn of(addr: IpAddr) -> Self {
         match addr.to_canonical() {
             IpAddr::V4(addr) => Self::V4(Ipv4Addr::to_bits(addr) >> 8),
             IpAddr::V6(addr) => Self::V6(u64::try_from(Ipv6Addr::to_bits(addr) >> 64).unwrap_or_default()),

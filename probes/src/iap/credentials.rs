@@ -22,6 +22,11 @@ pub const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// Google's endpoint, where a file names none.
 const GOOGLES: &str = "https://oauth2.googleapis.com/token";
 
+/// Where Google gives tokens by what files of these kinds hold, and below which path: the host of today, and the two that older
+/// files name. Under googleapis.com stand many others, which no secret of these is for.
+const ENDPOINTS: [(&str, &str); 3] =
+    [("oauth2.googleapis.com", "/"), ("accounts.google.com", "/o/oauth2/"), ("www.googleapis.com", "/oauth2/")];
+
 /// How long a service account's statement holds; Google takes no longer one.
 const STATEMENT: u64 = 3600;
 
@@ -92,7 +97,7 @@ pub enum CredentialsError {
     },
     /// A `token_uri` to which nothing secret may go.
     #[error(
-        "its token_uri is neither https:// of Google's (googleapis.com, accounts.google.com) nor on this machine: no secret goes there"
+        "its token_uri is neither https:// of Google's (oauth2.googleapis.com) nor on this machine: no secret goes there"
     )]
     Endpoint,
 }
@@ -122,7 +127,7 @@ impl Endpoint {
         let (host, port) = host_and_port(authority).ok()?;
         let tls = scheme.eq_ignore_ascii_case("https");
         let googles =
-            &*host == "accounts.google.com" || &*host == "googleapis.com" || host.ends_with(".googleapis.com");
+            ENDPOINTS.iter().any(|(known, below)| *known == &*host && path.starts_with(below)) && !path.contains("..");
         let here = host.parse::<Ipv4Addr>().is_ok_and(|addr| addr.is_loopback())
             || host.parse::<Ipv6Addr>().is_ok_and(|addr| addr.is_loopback());
         let port = match port {
@@ -384,6 +389,11 @@ mod tests {
             "http://oauth2.googleapis.com/token",
             "https://oauth2.googleapis.com.example/token",
             "https://evilgoogleapis.com/token",
+            "https://storage.googleapis.com/token",
+            "https://googleapis.com/token",
+            "https://www.googleapis.com/upload/storage/v1/b/x/o",
+            "https://www.googleapis.com/oauth2/../upload",
+            "https://accounts.google.com/other",
             "https://oauth2.googleapis.com@evil.example/token",
             "https://evil.example/token",
             "https://evil.example/.googleapis.com",

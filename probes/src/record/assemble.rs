@@ -28,6 +28,9 @@ use crate::trust::{self, CertSaid, JudgedKey, KnownHost, Removal, SshfpResult, j
 use crate::wire::kexinit::KexInit;
 use crate::wire::read::NameList;
 
+/// The parameter of what was not probed because the user has excluded it.
+const EXCLUDED: &str = "excluded";
+
 impl Record {
     /// The record of a target that was connected to, or tried to be. `known` is what the files know of it, if anybody is to
     /// judge its keys; `attempts` is 1 and the tries after a transient answer.
@@ -94,6 +97,19 @@ impl Record {
     #[must_use]
     pub fn local(target: &Target, trouble: LocalTrouble, errno: Option<Errno>, run: &Run, now: Moment) -> Self {
         Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now).explained(&[])
+    }
+
+    /// The record of a target that leads to a place which the user has excluded, so that it was not probed.
+    #[must_use]
+    pub fn excluded(target: &Target, run: &Run, now: Moment) -> Self {
+        let record = Self::local(target, LocalTrouble::Policy, None, run, now);
+        Self { arg: Some(EXCLUDED.to_owned()), ..record }
+    }
+
+    /// Whether nothing was sent because the user has excluded the place: that is what was asked for, and no failure.
+    #[must_use]
+    pub fn is_excluded(&self) -> bool {
+        self.code == Code::LocalPolicy && self.arg.as_deref() == Some(EXCLUDED)
     }
 
     fn bare(target: &Target, verdict: Verdict, run: &Run, started: Moment) -> Self {
@@ -253,7 +269,8 @@ fn tunnel(way: &evidence::Tunnel) -> Tunnel {
         upgrade: upgrade.map(micros),
         sid: sid.map(micros),
     };
-    Tunnel { kind: way.via, close_code: way.close_code, reason, reason_b64, timing_us }
+    let jump_hosts = way.jump_hosts.to_vec();
+    Tunnel { kind: way.via, close_code: way.close_code, reason, reason_b64, timing_us, jump_hosts }
 }
 
 fn net(evidence: &Evidence) -> Net {

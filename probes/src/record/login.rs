@@ -23,14 +23,16 @@ fn result(login: &Login) -> Option<AuthResult> {
     if any(|answer| matches!(answer, Answer::Partial(_))) {
         return Some(AuthResult::Partial);
     }
-    let denied = |answer: &Answer| matches!(answer, Answer::Refused | Answer::RefusedAtQuery | Answer::RefusedAfterKey);
+    let denied = |answer: &Answer| {
+        matches!(answer, Answer::Refused | Answer::RefusedAtQuery | Answer::RefusedAfterKey | Answer::NewPassword)
+    };
     any(denied).then_some(AuthResult::Denied)
 }
 
 fn attempt(made: &login::Attempt) -> Attempt {
     let (answer, detail) = match &made.answer {
         Answer::Accepted => (Some("accepted"), None),
-        Answer::Partial(next) => (Some("partial"), Some(next.join(","))),
+        Answer::Partial(next) => (Some("partial"), (!next.is_empty()).then(|| next.join(","))),
         Answer::WouldBeAccepted => (Some("would-be-accepted"), None),
         Answer::RefusedAtQuery => (Some("refused-at-query"), None),
         Answer::RefusedAfterKey => (Some("refused-after-key"), None),
@@ -38,6 +40,7 @@ fn attempt(made: &login::Attempt) -> Attempt {
         Answer::NoSignatureAlgorithm => (Some("no-signature-algorithm"), None),
         Answer::NotSigned(why) => (Some("not-signed"), Some(why.clone())),
         Answer::NoAnswer(prompt) => (Some("no-answer"), Some(prompt.clone())),
+        Answer::NewPassword => (Some("new-password-wanted"), None),
         Answer::None => (None, None),
     };
     let method = made.method.name().to_owned();

@@ -103,6 +103,36 @@ pub struct Tunnel {
     pub reason_b64: Option<String>,
     /// How long its stages took, in microseconds.
     pub timing_us: TunnelMicros,
+    /// The jump hosts that it led through or was to lead through, as far as they were tried, the nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jump_hosts: Vec<JumpHost>,
+}
+
+/// A host on the way, and the host key that it showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JumpHost {
+    /// `USER@HOST`, and the port if it is not 22; escaped.
+    pub host: String,
+    /// The key's type; absent, as all else, where the host showed none.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// As `ssh-keygen -l` prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// What known_hosts says about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust: Option<Trust>,
+    /// The line that decided, `FILE:LINE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+impl JumpHost {
+    /// Host and key in a sentence.
+    pub(crate) fn shown(&self) -> String {
+        let key = [&self.kind, &self.fingerprint].into_iter().flatten().map(escape).collect::<Vec<_>>();
+        if key.is_empty() { self.host.clone() } else { format!("{} ({})", self.host, key.join(" ")) }
+    }
 }
 
 /// How long the stages of a tunnel took, in microseconds; absent for those not passed.
@@ -377,8 +407,8 @@ pub struct Attempt {
     /// What was shown.
     #[serde(flatten)]
     pub credential: Credential,
-    /// `accepted`, `partial`, `would-be-accepted`, `refused-at-query`, `refused-after-key`, `refused`, `no-signature-algorithm`,
-    /// `not-signed`, `no-answer`; absent where none came.
+    /// `accepted`, `partial`, `would-be-accepted`, `refused-at-query`, `refused-after-key`, `refused`, `new-password-wanted`,
+    /// `no-signature-algorithm`, `not-signed`, `no-answer`; absent where none came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
     /// More about it: the prompt without an answer, why nothing was signed.

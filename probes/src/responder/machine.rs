@@ -51,6 +51,8 @@ pub(super) struct Line {
     held: Option<(usize, Moment)>,
     pub(super) close: Option<Close>,
     pub(super) randomness: Randomness,
+    /// A USERAUTH_REQUEST has come.
+    pub(super) user_named: bool,
 }
 
 impl Line {
@@ -79,7 +81,7 @@ impl Responder {
         let randomness = Randomness::new(seed);
         let mut responder = Self {
             script,
-            line: Line { out: Vec::new(), sent: 0, held: None, close: None, randomness },
+            line: Line { out: Vec::new(), sent: 0, held: None, close: None, randomness, user_named: false },
             step: 0,
             resume: None,
             dripped: 0,
@@ -161,6 +163,12 @@ impl Responder {
     #[must_use]
     pub fn closed(&self) -> Option<Close> {
         if self.line.held.is_some() { None } else { self.line.close }
+    }
+
+    /// Whether the client has named a user: an sshd charges it more for that, where there is no such user.
+    #[must_use]
+    pub fn user_was_named(&self) -> bool {
+        self.line.user_named
     }
 
     /// Does one step after another until one waits.

@@ -3,6 +3,7 @@
 //! A [`Script`] says what to do, a [`Responder`] does it on one connection, with the same kind of contract as a probe.
 
 mod machine;
+mod penalties;
 mod script;
 mod signer;
 mod transport;
@@ -11,5 +12,6 @@ mod transport;
 mod tests;
 
 pub use machine::Responder;
+pub use penalties::SourcePenalties;
 pub use script::{Action, Close, LineEnd, List, Point, Script, Signing, Step, Userauth};
 pub use signer::{CertificateTerms, HostKeyPair};

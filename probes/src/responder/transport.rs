@@ -242,6 +242,7 @@ impl Transport {
 
     fn userauth(&mut self, script: &Script, line: &mut Line, now: Moment, first: bool) {
         self.stage = Stage::Userauth { first: false };
+        line.user_named = true;
         if first {
             self.at(script, line, now, Point::Userauth);
             for banner in &script.banners {

@@ -37,6 +37,19 @@ pub fn chain(text: &str) -> Option<Vec<Jump>> {
     text.split(',').map(jump).collect()
 }
 
+/// The hosts of a chain, and whether the first of them is reached straight, whatever its own configuration says.
+///
+/// In front of others `none` is no host: of `none,a,b` ssh reaches `a` by `ssh -J none a`. Elsewhere a host is called so.
+#[must_use]
+pub fn straight(chain: &[Jump]) -> (bool, &[Jump]) {
+    match chain {
+        [Jump { user: None, host, port: None }, rest @ ..] if host.eq_ignore_ascii_case("none") && !rest.is_empty() => {
+            (true, rest)
+        }
+        all => (false, all),
+    }
+}
+
 fn jump(text: &str) -> Option<Jump> {
     match uri(text) {
         Uri::Is(jump) => Some(jump),
@@ -65,11 +78,17 @@ pub(super) enum Uri {
 pub(super) fn uri(text: &str) -> Uri {
     match text.strip_prefix("ssh://") {
         None => Uri::None,
-        Some(rest) => uri_rest(rest).map_or(Uri::Bad, Uri::Is),
+        Some(rest) => uri_rest(rest, is_domain).map_or(Uri::Bad, Uri::Is),
     }
 }
 
-fn uri_rest(text: &str) -> Option<Jump> {
+/// `[user@]host[:port]` behind `ssh://`. Other than for ssh, an IPv6 address in brackets is a host too.
+#[must_use]
+pub fn behind_scheme(text: &str) -> Option<Jump> {
+    uri_rest(text, |host| is_domain(host) || host.contains(':'))
+}
+
+fn uri_rest(text: &str, fits: impl Fn(&str) -> bool) -> Option<Jump> {
     let (user, place) = text.split_once('@').map_or((None, text), |(user, place)| (Some(user), place));
     let user = match user {
         // Behind `;` would stand connection parameters, which ssh does not know either.
@@ -80,7 +99,7 @@ fn uri_rest(text: &str) -> Option<Jump> {
         return None;
     }
     let (host, rest) = host_and_rest(place)?;
-    if !is_domain(host) {
+    if !fits(host) {
         return None;
     }
     let port = match rest {
@@ -167,6 +186,25 @@ mod tests {
             ("[h", None),
         ] {
             assert_eq!(jump(text).map(|jump| jump.to_string()).as_deref(), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn none_in_front_of_a_chain_is_no_host() {
+        for (text, straight_to, hosts) in [
+            ("a,b", false, "a,b"),
+            ("none,a", true, "a"),
+            ("NONE,a,b", true, "a,b"),
+            ("none,none,a", true, "none,a"),
+            ("a,none", false, "a,none"),
+            ("u@none,a", false, "u@none,a"),
+            ("none:22,a", false, "none:22,a"),
+            ("none", false, "none"),
+        ] {
+            let chain = chain(text).unwrap();
+            let (is_straight, rest) = straight(&chain);
+            let shown: Vec<_> = rest.iter().map(ToString::to_string).collect();
+            assert_eq!((is_straight, shown.join(",").as_str()), (straight_to, hosts), "{text}");
         }
     }
 }

@@ -63,7 +63,7 @@ pub use host::{
     AddressFamily, BadCommand, HostConfig, IdentityAgent, Problems, ProxyCommand, StrictHostKeyChecking, resolve,
 };
 pub use hosts::{ConcreteHosts, concrete_hosts};
-pub use jump::{Jump, chain as jump_chain};
+pub use jump::{Jump, behind_scheme, chain as jump_chain, straight};
 pub use query::{BadQuery, Query, is_safe_host, is_safe_user};
 pub use settings::{Located, Settings};
 pub use world::{Exec, Fault, Local, World};

@@ -123,6 +123,21 @@ impl AwaitIdent {
     }
 }
 
+/// An identification begins in these first bytes of a connection.
+#[must_use]
+pub fn begins(head: &[u8]) -> bool {
+    head.starts_with(b"SSH-") || head.windows(5).any(|five| five == b"\nSSH-")
+}
+
+/// What a server said in clear text on a connection that another implementation had, read from its first bytes when all was
+/// over: the identification, and what came before it or instead of it. How the connection ended is known from elsewhere.
+pub fn reread(head: &[u8], at: Duration, evidence: &mut Evidence) {
+    let mut state = AwaitIdent::default();
+    if state.input(at, head, None, evidence) == Step::More {
+        state.flush(evidence);
+    }
+}
+
 fn kept(line: &[u8]) -> Vec<u8> {
     line.get(..line.len().min(PreambleLine::MAX)).unwrap_or_default().to_vec()
 }
@@ -249,6 +264,25 @@ mod tests {
         assert_eq!(step, Step::Over(Fault::IdentMalformed("longer than 8192 bytes"), MAX_IDENT_BYTES + 1));
         let long = [b"SSH-2.0-".to_vec(), vec![b'x'; 400], b"\n".to_vec()].concat();
         assert_eq!(feed(&long).0, Step::Identified(long.len()));
+    }
+
+    #[test]
+    fn first_bytes_that_were_kept_are_read_like_those_that_come() {
+        for (head, begun) in [
+            (&b"Hello\r\nSSH-2.0-x y\r\n\0\0\x01"[..], true),
+            (b"Not allowed at this time\r\n", false),
+            (b"no line SSH-2.0-x", false),
+            (b"SSH-2", true),
+            (b"", false),
+        ] {
+            let (mut state, mut came, mut read) = (AwaitIdent::default(), evidence(), evidence());
+            if state.input(Duration::ZERO, head, None, &mut came) == Step::More {
+                state.end(&mut came);
+            }
+            reread(head, Duration::ZERO, &mut read);
+            assert_eq!(read, came, "{}", head.escape_ascii());
+            assert_eq!(begins(head), begun, "{}", head.escape_ascii());
+        }
     }
 
     fn drip(gaps_ms: &[u64]) -> Step {

@@ -9,9 +9,9 @@ use std::task::{self, Poll};
 use std::{env, io};
 
 use nix::sys::resource::{Resource, setrlimit};
-use sshprobe_probes::case::Settings;
+use sshprobe_probes::case::{Connect, Settings};
 use sshprobe_probes::diagnose::Code;
-use sshprobe_probes::evidence::{Tunnel, TunnelTrouble};
+use sshprobe_probes::evidence::{Errno, Evidence, Silence, Tunnel, TunnelTrouble};
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::record::Via;
@@ -23,7 +23,7 @@ use tokio::time::sleep;
 use super::*;
 use crate::demo::serve;
 use crate::transport::tcp::TcpPath;
-use crate::transport::{PathEnd, SoftError};
+use crate::transport::{Opening, PathEnd, SoftError, Stream};
 
 /// Long enough for anything that is going to happen; a test that waits for it has failed.
 const NEVER: Duration = Duration::from_secs(60);
@@ -293,6 +293,7 @@ impl Transport for Faulty {
                 Opening::Up(FaultyPath { path, cursed: self.cursed == Some(connect.addr.ip()) }, evidence)
             }
             Opening::Down(evidence) => Opening::Down(evidence),
+            Opening::Lapsed(evidence) => Opening::Lapsed(evidence),
             Opening::Short(errno) => Opening::Short(errno),
         }
     }

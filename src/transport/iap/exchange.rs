@@ -16,7 +16,7 @@ use hyper::{Method, Request, Response};
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::iap::{Endpoint, SCOPE};
 use sshprobe_probes::plan::Plan;
-use sshprobe_probes::target::{Host, stand_in};
+use sshprobe_probes::target::{Host, host_port, stand_in};
 use sshprobe_probes::time::Moment;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -82,7 +82,7 @@ impl MetadataServer {
     /// `HOST:PORT`.
     #[must_use]
     pub fn authority(&self) -> String {
-        authority(&self.host, self.port)
+        host_port(&self.host, self.port)
     }
 }
 
@@ -105,7 +105,7 @@ impl Exchange {
         let request = Request::builder()
             .method(Method::POST)
             .uri(endpoint.path())
-            .header(HOST, if port == default_port { host.to_owned() } else { authority(host, port) })
+            .header(HOST, if port == default_port { host.to_owned() } else { host_port(host, port) })
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form);
         let request = request.map_err(|error| error.to_string())?;
@@ -146,7 +146,7 @@ impl Exchange {
             converse(stream, request).await
         };
         let answer = timeout(most, asked).await.unwrap_or_else(|_| Err(String::from("no answer in time")));
-        answer.map_err(|why| format!("{}: {why}", authority(host, port)))
+        answer.map_err(|why| format!("{}: {why}", host_port(host, port)))
     }
 
     async fn by_proxy(&self, proxy: &Proxy, host: &str, port: u16) -> Result<ProxyPath, String> {
@@ -157,7 +157,7 @@ impl Exchange {
         let to_host = Connect { host: name, ..Connect::new(addr, plan, Moment::START) };
         match proxy.open(&to_host).await {
             Opening::Up(path, _) => Ok(path),
-            Opening::Down(seen) => Err(seen
+            Opening::Down(seen) | Opening::Lapsed(seen) => Err(seen
                 .tunnel
                 .and_then(|tunnel| tunnel.trouble)
                 .map_or_else(|| String::from("the proxy does not lead there"), |trouble| trouble.detail)),
@@ -184,10 +184,6 @@ impl Exchange {
         }
         Err(last)
     }
-}
-
-fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// Sends the request, and reads the answer whole.

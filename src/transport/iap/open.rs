@@ -14,7 +14,7 @@ use sshprobe_probes::iap::{
     BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL, status_at_start,
 };
 use sshprobe_probes::record::Via;
-use sshprobe_probes::target::{Host, stand_in};
+use sshprobe_probes::target::{Host, host_port, stand_in};
 use sshprobe_probes::time::Moment;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
@@ -131,7 +131,7 @@ impl Iap {
         tokens: Arc<Tokens>,
     ) -> Result<Self, NoTls> {
         let tls = if relay.tls() { Some(tls::connector()?) } else { None };
-        let authority = format!("{}:{}", relay.host(), relay.port()).into();
+        let authority = host_port(relay.host(), relay.port()).into();
         Ok(Self { clock, tcp, resolver, relay, authority, tls, instances, tokens, proxy: None, compares: false })
     }
 
@@ -244,7 +244,7 @@ impl Iap {
                     tunnel.timing.connect = seen.timing.connect;
                     return Ok(ProxyPath::without(path));
                 }
-                Opening::Down(seen) => {
+                Opening::Down(seen) | Opening::Lapsed(seen) => {
                     let errno = seen.path.errno;
                     let how = match (&seen.fault, errno) {
                         (_, Some(Errno::ECONNREFUSED)) => How::Refused,
@@ -287,7 +287,7 @@ impl Iap {
         let to_relay = Connect { host, addr, known: None, mss: None, ..connect.clone() };
         let (path, seen) = match Box::pin(proxy.open(&to_relay)).await {
             Opening::Up(path, seen) => (Some(path), seen),
-            Opening::Down(seen) => (None, seen),
+            Opening::Down(seen) | Opening::Lapsed(seen) => (None, seen),
             Opening::Short(errno) => return Err(Failed::Short(errno)),
         };
         evidence.path = seen.path;

@@ -46,16 +46,18 @@ impl Ground {
         }
         key("locked-up", "ed25519", PASSPHRASE);
         key("rsa", "rsa", "");
+        key("ec", "ecdsa", "");
         for (name, from) in [("certified", "-1h:+1h"), ("expired", "-2h:-1h")] {
             let public = path(&format!("{name}.pub"));
             shell("ssh-keygen", &["-q", "-s", &path("ca"), "-I", name, "-n", "alice", "-V", from, &public]);
         }
         let public = |name: &str| fs::read_to_string(path(&format!("{name}.pub"))).expect("a public key");
-        let authorized: String = ["good", "locked-up", "rsa"].map(public).concat();
+        let authorized: String = ["good", "locked-up", "rsa", "ec"].map(public).concat();
         fs::write(path("authorized"), &authorized).expect("written");
         for (name, content) in [
             ("password", format!("{PASSWORD}\n")),
             ("wrong-password", format!("{WRONG_PASSWORD}\nnot this\n")),
+            ("anything", format!("password = {PASSWORD}\n* = {PASSWORD}\n* = {PASSWORD}\n* = {PASSWORD}\n")),
             ("answers-half", format!("password = {PASSWORD}\n")),
         ] {
             fs::write(path(name), content).expect("written");
@@ -145,17 +147,39 @@ impl Ground {
         text.replace("{dir}", self.dir.path().to_str().expect("printable"))
     }
 
+    /// Writes a file for the program to read, or hands it one that is there.
+    pub(super) fn hand_over(&self, name: &str, content: Option<&str>) {
+        let path = self.path(name);
+        content.into_iter().for_each(|content| fs::write(&path, content).expect("written"));
+        chown(&path, Some(NOBODY), Some(NOBODY)).expect("root may");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("root may");
+    }
+
+    /// Gives the agent one key more.
+    pub(super) fn add_to_agent(&self, name: &str) {
+        let mut add = Command::new("setpriv");
+        add.args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups", "ssh-add", "-q"]);
+        let added =
+            add.arg(self.path(name)).env("SSH_AUTH_SOCK", self.path("agents/socket")).output().expect("ssh-add");
+        assert!(added.status.success(), "{added:?}");
+    }
+
     /// The program logs in as `user`; everything it wrote beside the record.
     pub(super) fn ours(&self, octet: u8, user: &str, args: &[&str]) -> (Value, Run) {
+        let run = run(self.command(octet, user, args));
+        assert_eq!(run.records.len(), 1, "{args:?}: {}", run.stderr);
+        (run.records[0].clone(), run)
+    }
+
+    /// The program about to do so.
+    pub(super) fn command(&self, octet: u8, user: &str, args: &[&str]) -> Command {
         let mut command = sshprobe(&self.topology.prober, &[]);
         command.args(["--format", "jsonl", "--depth", "login", "--per-host", "10ms", "-vv", "-l", user]);
         command.arg("--known-hosts").arg(self.path("known_hosts"));
         command.args(args.iter().map(|arg| self.filled(arg))).arg(Family::V4.address(octet).to_string());
         command.env("SSH_AUTH_SOCK", self.path("agents/socket"));
         command.env("SSH_ASKPASS", self.path("askpass")).env("SSH_ASKPASS_REQUIRE", "force");
-        let run = run(command);
-        assert_eq!(run.records.len(), 1, "{args:?}: {}", run.stderr);
-        (run.records[0].clone(), run)
+        command
     }
 
     /// ssh logs in as `user`: whether it did, and what it said.
@@ -192,10 +216,13 @@ fn users(topology: &Topology, dir: &Path, authorized: &str) {
     let hash = hash.trim();
     let machine = |file: &str| fs::read_to_string(Path::new("/etc").join(file)).expect("a file of the system");
     let (mut passwd, mut shadow, mut group) = (machine("passwd"), machine("shadow"), machine("group"));
-    for (at, (user, secret)) in [("alice", hash.to_owned()), ("locked", format!("!{hash}"))].into_iter().enumerate() {
-        let (id, home) = (4100 + u32::try_from(at).expect("two"), homes.join(user));
+    // On which day the password was changed; 0 is what `chage -d 0` makes of it: it has expired.
+    let people =
+        [("alice", hash.to_owned(), 19000), ("locked", format!("!{hash}"), 19000), ("stale", hash.to_owned(), 0)];
+    for (at, (user, secret, changed)) in people.into_iter().enumerate() {
+        let (id, home) = (4100 + u32::try_from(at).expect("three"), homes.join(user));
         passwd += &format!("{user}:x:{id}:{id}::{}:/bin/sh\n", home.display());
-        shadow += &format!("{user}:{secret}:19000:0:99999:7:::\n");
+        shadow += &format!("{user}:{secret}:{changed}:0:99999:7:::\n");
         group += &format!("{user}:x:{id}:\n");
         fs::create_dir_all(home.join(".ssh")).expect("a home");
         fs::write(home.join(".ssh/authorized_keys"), authorized).expect("written");
@@ -216,7 +243,7 @@ fn users(topology: &Topology, dir: &Path, authorized: &str) {
     let pam = format!(
         "auth required pam_unix.so nodelay\n\
          auth required pam_google_authenticator.so secret={}/${{USER}} user=root nullok\n\
-         account required pam_permit.so\nsession required pam_permit.so\n",
+         account required pam_unix.so\nsession required pam_permit.so\npassword required pam_unix.so\n",
         codes.display()
     );
     topology.fleet.etc("pam.d/sshd", &pam);

@@ -59,6 +59,7 @@ const SERVERS: &[(u8, &str)] = &[
     (8, "MaxAuthTries 1"),
     (9, "PermitRootLogin no"),
     (10, "PubkeyAuthentication no"),
+    (11, "UsePAM yes\nKbdInteractiveAuthentication no"),
 ];
 const DROPBEAR: u8 = 20;
 
@@ -231,6 +232,32 @@ fn rows() -> Vec<Row> {
             detail: "not tried, as sshd hangs up after six refusals",
             said: "Too many authentication failures",
             ..row("six keys", 1, "alice")
+        },
+        // OpenSSH lets them in, and the session is good for nothing but changing the password; a session is not asked for here.
+        Row {
+            ours: &["--password-file", "{dir}/password"],
+            ssh: &["-o", "PreferredAuthentications=password"],
+            word: PASSWORD,
+            said: "Authenticated to 10.0.0.1",
+            ..row("expired password", 1, "stale")
+        },
+        Row {
+            ours: &["--password-file", "{dir}/password"],
+            ssh: &["-o", "PreferredAuthentications=password"],
+            word: PASSWORD,
+            said: "Authenticated to 10.0.0.11",
+            ..row("expired password, PAM", 11, "stale")
+        },
+        // By PAM it asks for a new one in the midst of the conversation.
+        Row {
+            ours: &["--answers-file", "{dir}/anything"],
+            ssh: &["-o", "PreferredAuthentications=keyboard-interactive"],
+            word: PASSWORD,
+            code: CODES[4],
+            expected: ("auth-failed", Some("keyboard-interactive"), "denied"),
+            detail: "the server wants a new password first",
+            said: "Permission denied (keyboard-interactive)",
+            ..row("expired password, keyboard-interactive", 4, "stale")
         },
         Row { ours: good, ssh: ssh!["-i", "{dir}/good"], ..row("Dropbear, good key", DROPBEAR, "alice") },
         Row { ours: &["-i", "{dir}/rsa"], ssh: ssh!["-i", "{dir}/rsa"], ..row("Dropbear, RSA key", DROPBEAR, "alice") },

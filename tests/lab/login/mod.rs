@@ -1,4 +1,6 @@
 //! Logins to real servers: what the program makes of each, beside what ssh said.
 
+mod forms;
 mod ground;
 mod matrix;
+mod processes;

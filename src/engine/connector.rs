@@ -1,0 +1,291 @@
+//! Makes connections: through the gate, and judged for whether their end was anybody else's than this machine's.
+//!
+//! There is one of it in a run. Whoever has connections made, for a target or for a host on the way to one, has them made here.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sshprobe_probes::case::{Case, Connect, Next};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
+use sshprobe_probes::govern::ledger::Cost;
+use sshprobe_probes::govern::penalty::Class;
+use sshprobe_probes::govern::trouble::{LocalBackoff, Patience};
+use sshprobe_probes::probe::Probe;
+use sshprobe_probes::record::Record;
+use sshprobe_probes::target::is_stand_in;
+use sshprobe_probes::time::Moment;
+use tokio::sync::watch;
+
+use super::admission::{Errand, Upshot};
+use super::drive::drive;
+use super::gate::Gate;
+use super::log;
+#[cfg(feature = "login")]
+use super::login::log_in;
+use super::route::Route;
+use super::stats::Stats;
+#[cfg(feature = "login")]
+use crate::login::{Credentials, channel::Session};
+use crate::sys::clock::Clock;
+use crate::sys::conntrack::Conntrack;
+use crate::sys::entropy;
+use crate::transport::seam::{LATE, astray};
+use crate::transport::{Opening, PathEnd, Stream, Transport};
+
+/// So often one connection waits for its way anew.
+const LAPSES: u32 = 1;
+
+/// What every connection of a run is made with.
+#[derive(Debug)]
+pub(super) struct Connector {
+    pub(super) gate: Arc<Gate>,
+    /// What is logged in with where the way has nothing of its own.
+    #[cfg(feature = "login")]
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) clock: Clock,
+    pub(super) conntrack: Mutex<Conntrack>,
+    /// Connects that may take so long are given less where round trips are known to be short.
+    pub(super) adaptive: Option<Duration>,
+    pub(super) stats: Arc<Stats>,
+}
+
+/// The connector of the run that some options have started, once they have: what is made before a run has one, too.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UnderWay(Arc<watch::Sender<Option<Arc<Connector>>>>);
+
+impl UnderWay {
+    /// The run begins.
+    pub(super) fn begin(&self, connector: &Arc<Connector>) {
+        self.0.send_replace(Some(Arc::clone(connector)));
+    }
+
+    /// Waits until a run has begun.
+    #[cfg(feature = "login")]
+    pub(super) async fn connector(&self) -> Arc<Connector> {
+        let mut begun = self.0.subscribe();
+        loop {
+            if let Some(connector) = begun.borrow_and_update().as_ref() {
+                return Arc::clone(connector);
+            }
+            // The sender is held here, so that it cannot have gone away.
+            let _ = begun.changed().await;
+        }
+    }
+}
+
+/// What becomes of the session after a login.
+#[derive(Default)]
+pub(super) enum AfterLogin {
+    /// It has served its purpose.
+    #[default]
+    Leave,
+    /// It is to stay.
+    #[cfg(feature = "login")]
+    Stay,
+    /// It has stayed.
+    #[cfg(feature = "login")]
+    Stayed(Session),
+}
+
+/// What became of a connection.
+enum Attempt {
+    /// It is over.
+    Done(Evidence),
+    /// Its way was gone.
+    Lapsed(Evidence),
+}
+
+impl Connector {
+    /// Makes the connections a case asks for.
+    pub(super) async fn connections<T: Transport>(
+        &self,
+        route: &Route<T>,
+        case: &mut Case,
+        after: &mut AfterLogin,
+    ) -> Box<Record> {
+        let mut before: Option<Connect> = None;
+        loop {
+            let now = self.clock.now();
+            match case.next(now) {
+                Next::Connect(mut connect) => {
+                    if let Some(before) = &before {
+                        log::again(before, &connect, now);
+                    }
+                    let evidence = self.connection(route, &mut connect, after).await;
+                    log::ended(&evidence, connect.plan.depth);
+                    case.add(evidence);
+                    before = Some(connect);
+                }
+                Next::Done(record) => {
+                    log::done(&record);
+                    return record;
+                }
+            }
+        }
+    }
+
+    /// Makes one connection, however often this machine is short of something.
+    async fn connection<T: Transport>(
+        &self,
+        route: &Route<T>,
+        connect: &mut Connect,
+        after: &mut AfterLogin,
+    ) -> Evidence {
+        let mut patience = Patience::default();
+        let mut not_before = connect.not_before;
+        let mut lapses = 0;
+        loop {
+            // Without a pass: the way may need some itself before it is there.
+            if let Err(tunnel) = route.transport.ready().await {
+                let now = self.clock.now();
+                return astray(Evidence::new(connect.addr, now), tunnel, now);
+            }
+            let within = self.adaptive.filter(|most| {
+                *most == route.connect_timeout && route.transport.shakes_hands() && !is_stand_in(connect.addr.ip())
+            });
+            let class = Class::expected(connect.plan.depth);
+            let mut pass = self.gate.pass(Errand { server: connect.addr, class, within }, not_before).await;
+            connect.patience = pass.within();
+            log::admitted(connect);
+            // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
+            let shortage = match Box::pin(self.attempt(route, connect, after)).await {
+                Ok(Attempt::Lapsed(_)) if lapses < LAPSES => {
+                    pass.came_to(Upshot::NOTHING);
+                    lapses += 1;
+                    continue;
+                }
+                Ok(Attempt::Done(evidence) | Attempt::Lapsed(evidence)) => {
+                    let heard = evidence.handshake().filter(|_| within.is_some());
+                    pass.came_to(Upshot { cost: Cost::of(&evidence, connect.plan.depth), heard });
+                    return evidence;
+                }
+                Err(shortage) => shortage,
+            };
+            if shortage.0.is_some() {
+                pass.came_to(Upshot::NOTHING);
+            }
+            not_before = self.put_off(&shortage);
+            drop(pass);
+            let now = self.clock.now();
+            log::short(connect.addr, shortage.0, not_before.since(now));
+            if patience.exhausted(now) {
+                let mut evidence = Evidence::new(connect.addr, now);
+                evidence.path.errno = shortage.0;
+                evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
+                return evidence;
+            }
+        }
+    }
+
+    /// When a connection that ran into a shortage may be tried again.
+    ///
+    /// connect() says EADDRNOTAVAIL where no local port, or no local address at all, is left towards that one destination:
+    /// others lack nothing, and lose no slot by it.
+    fn put_off(&self, shortage: &Shortage) -> Moment {
+        if shortage.0 == Some(Errno::EADDRNOTAVAIL) {
+            self.stats.trouble();
+            return self.clock.now() + LocalBackoff::LONGEST_WAIT;
+        }
+        self.gate.trouble()
+    }
+
+    /// Opens a connection and converses.
+    #[cfg_attr(not(feature = "login"), expect(unused_variables, reason = "there is no login"))]
+    async fn attempt<T: Transport>(
+        &self,
+        route: &Route<T>,
+        connect: &Connect,
+        after: &mut AfterLogin,
+    ) -> Result<Attempt, Shortage> {
+        self.conntrack().look(self.clock.now());
+        let (mut stream, mut probe) = match route.transport.open(connect).await {
+            Opening::Up(stream, evidence) => {
+                #[cfg(feature = "login")]
+                if let Some(order) = &connect.login {
+                    log::connected(&evidence);
+                    self.gate.recovered();
+                    let credentials = route.credentials.as_ref().unwrap_or(&self.credentials);
+                    let stays = !matches!(after, AfterLogin::Leave);
+                    let logged_in = log_in(stream, evidence, connect, order, credentials, self.clock, stays);
+                    let (evidence, end, session) = Box::pin(logged_in).await;
+                    if let Some(session) = session {
+                        *after = AfterLogin::Stayed(session);
+                    }
+                    return ended(route, connect, evidence, end).map(Attempt::Done);
+                }
+                (stream, self.probe(connect, evidence)?)
+            }
+            Opening::Down(evidence) => return self.down(route, connect, evidence).map(Attempt::Done),
+            Opening::Lapsed(evidence) => return Ok(Attempt::Lapsed(evidence)),
+            Opening::Short(errno) => return Err(Shortage(Some(errno))),
+        };
+        self.gate.recovered();
+        let leave = drive(&mut stream, &mut probe, self.clock).await;
+        let left = self.clock.now();
+        let end = stream.leave(leave).await;
+        ended(route, connect, probe.into_evidence(left), end).map(Attempt::Done)
+    }
+
+    /// A probe for a connection that is up.
+    fn probe(&self, connect: &Connect, evidence: Evidence) -> Result<Probe, Shortage> {
+        log::connected(&evidence);
+        // Randomness is a resource of this machine like any other.
+        let seed = entropy::seed().map_err(|_| Shortage(None))?;
+        Ok(Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now()))
+    }
+
+    /// A connection that did not come up: the target's answer, or this machine's own silence.
+    fn down<T>(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
+        if let Some(silence) = silence(&evidence, route, connect) {
+            if overslept(&evidence, silence) {
+                return Err(Shortage(None));
+            }
+            let mut conntrack = self.conntrack();
+            conntrack.look(self.clock.now());
+            if conntrack.full_since(silence.since) {
+                return Err(Shortage(None));
+            }
+        }
+        self.gate.recovered();
+        Ok(evidence)
+    }
+
+    fn conntrack(&self) -> MutexGuard<'_, Conntrack> {
+        self.conntrack.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is over, with what the way to the target knows of its end.
+fn ended<T>(route: &Route<T>, connect: &Connect, mut evidence: Evidence, end: PathEnd) -> Result<Evidence, Shortage> {
+    if evidence.fault.is_some() && evidence.path.icmp.is_none() {
+        evidence.path.icmp = end.icmp;
+    }
+    evidence.tunnel = end.tunnel.or(evidence.tunnel);
+    if silence(&evidence, route, connect).is_some_and(|silence| overslept(&evidence, silence)) {
+        return Err(Shortage(None));
+    }
+    Ok(evidence)
+}
+
+/// The silence that a connection ended by, if it did: of the target, or of whatever is on the way to it.
+fn silence<T>(evidence: &Evidence, route: &Route<T>, connect: &Connect) -> Option<Silence> {
+    let since = evidence.started;
+    let within = connect.patience.unwrap_or(route.connect_timeout);
+    match evidence.fault {
+        Some(Fault::Timeout | Fault::Lost) => Some(Silence { since, due: since + connect.plan.timeout }),
+        Some(Fault::ConnectTimeout) => Some(Silence { since, due: since + within.min(connect.plan.timeout) }),
+        Some(Fault::Tunnel) => evidence.tunnel.as_ref()?.silence,
+        _ => None,
+    }
+}
+
+/// Whether the end of a silence was noticed much too late. The answer may have lain in the socket all the while, so that it is
+/// nobody else's.
+fn overslept(evidence: &Evidence, silence: Silence) -> bool {
+    evidence.ended.since(silence.due) > LATE
+}
+
+/// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
+/// has want of CPU.
+#[derive(Debug)]
+struct Shortage(Option<Errno>);
