@@ -284,6 +284,8 @@ pub struct Path {
     pub errno: Option<Errno>,
     /// The ICMP error that caused it, from the socket's error queue.
     pub icmp: Option<Icmp>,
+    /// Our SYN was answered, and the handshake not finished: whoever listens never heard of it.
+    pub half_open: bool,
 }
 
 /// An ICMP (v4) or ICMPv6 error in answer to one of our segments.

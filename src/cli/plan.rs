@@ -155,7 +155,10 @@ fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usiz
         line("Names", &if takes_names { String::from("handed over to the way as they are") } else { names(config) });
     }
     line("Depth", depth(config.depth));
-    line("Connections", &(connections(options) + &to_jump_hosts(census)));
+    let half_open = config.depth == Depth::Connect && syn_tries(config).is_some();
+    let half_open =
+        half_open.then(|| String::from("none to plain addresses: the answer to a SYN is all that is asked for"));
+    line("Connections", &(half_open.unwrap_or_else(|| connections(options)) + &to_jump_hosts(census)));
     line("User", &user(config, census));
     line("Offer", &offer(options));
     line("Pace", &pace(config, concurrency));
@@ -517,11 +520,13 @@ mod tests {
     #[test]
     fn a_plan_tells_of_a_syn_sweep_without_the_right_to_one() {
         let text = plan(&["--syn", "10.0.0.0/22", "--rate", "2000"]);
-        let told = "SYN sweep    bare SYNs to plain addresses first, up to 3 SYNs to each, 1.3s apart; only those that listen are connected to; needs root or CAP_NET_RAW";
+        let told = "SYN sweep    bare SYNs to plain addresses first, up to 3 SYNs to each within 5s; only those that listen are connected to; needs root or CAP_NET_RAW";
         assert_says(&text, &[told]);
         assert!(text.contains("at most 2,000 new connections and as many packets a second"), "{text}");
         assert!(text.contains("about 7.9s if none answers"), "{text}");
         assert!(!plan(&["10.0.0.1"]).contains("SYN"));
+        let shallow = plan(&["--syn", "--depth", "connect", "10.0.0.1"]);
+        assert_says(&shallow, &["Connections  none to plain addresses: the answer to a SYN is all that is asked for"]);
     }
 
     #[cfg(feature = "iap")]

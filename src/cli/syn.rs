@@ -76,13 +76,11 @@ impl SynSweep {
 
     /// For `--plan`.
     pub(super) fn told(&self, config: &Config) -> String {
-        // As the engine spreads them.
-        let gap = config.connect_timeout / self.retries.saturating_add(2);
-        let spread = if self.retries == 0 { String::new() } else { format!(", {} apart", show(gap)) };
         format!(
-            "bare SYNs to plain addresses first, up to {} to each{spread}; only those that listen are connected to; \
+            "bare SYNs to plain addresses first, up to {} to each within {}; only those that listen are connected to; \
              needs root or CAP_NET_RAW",
             counted(u64::from(self.retries) + 1, "SYN"),
+            show(config.connect_timeout),
         )
     }
 }

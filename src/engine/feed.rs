@@ -15,6 +15,9 @@ const AHEAD: usize = 64;
 pub(super) enum Fed<T> {
     /// The next target.
     Target(Assigned<T>),
+    /// One that has gone through a SYN sweep, or past it, and was counted there.
+    #[cfg(feature = "syn")]
+    Counted(Assigned<T>),
     /// A target that was sent SYNs, and what came of it.
     #[cfg(feature = "syn")]
     Swept(sshprobe_probes::target::Target, Box<sshprobe_probes::evidence::Evidence>),

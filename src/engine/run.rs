@@ -247,16 +247,19 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     async fn feed(self: &Arc<Self>, mut fed: mpsc::Receiver<Fed<T>>) {
         while let Some(Some(fed)) = self.stop.run_until_cancelled(fed.recv()).await {
             let Assigned { target, by } = match fed {
-                Fed::Target(target) => target,
+                Fed::Target(target) => {
+                    self.stats.feed();
+                    target
+                }
+                #[cfg(feature = "syn")]
+                Fed::Counted(target) => target,
                 #[cfg(feature = "syn")]
                 Fed::Swept(target, evidence) => {
-                    self.stats.feed();
                     self.swept(target, *evidence).await;
                     continue;
                 }
                 Fed::Broken => return self.internal.store(true, Ordering::Relaxed),
             };
-            self.stats.feed();
             let route = match by {
                 By::Usual => Arc::clone(&self.usual),
                 By::Own(route) => route,

@@ -20,7 +20,7 @@ use crate::sys::clock::Clock;
 /// That a run begins with a SYN sweep.
 #[derive(Debug, Clone)]
 pub struct Syn {
-    /// What it sends and listens with.
+    /// What it sends and listens with. For one run at a time: of two, each would take answers to the other.
     pub sockets: Arc<Sockets>,
     /// SYNs to an address after the first.
     pub retries: u32,
@@ -30,13 +30,17 @@ pub struct Syn {
 const AHEAD: usize = 1024;
 
 impl Syn {
-    /// When SYNs are sent again: evenly, and the last one is waited for twice as long, so that an address is given up when a
-    /// connect would be.
+    /// When SYNs are sent again: after a while, then after twice that each time, as long as the last one is waited for. With the
+    /// defaults, after 1 and 3 s, as a connect does; and an address is given up when a connect would be.
     #[must_use]
     pub fn schedule(&self, connect_timeout: Duration) -> Schedule {
-        let gap = connect_timeout / self.retries.saturating_add(2);
-        let patience = connect_timeout.saturating_sub(gap.saturating_mul(self.retries));
-        Schedule { retries: self.retries, gap, patience }
+        let first_gap = connect_timeout / self.retries.saturating_mul(2).saturating_add(1);
+        let gap = first_gap * 2;
+        let until_last = match self.retries {
+            0 => Duration::ZERO,
+            retries => first_gap + gap.saturating_mul(retries - 1),
+        };
+        Schedule { retries: self.retries, first_gap, gap, patience: connect_timeout.saturating_sub(until_last) }
     }
 
     /// Starts the sweep, and the thread that reads the targets for it.
@@ -53,10 +57,12 @@ impl Syn {
         let (out, fed) = mpsc::channel(AHEAD);
         let inbox = Arc::new(Inbox::new()?);
         let broken = out.downgrade();
+        let counted = Arc::clone(&stats);
         sweep::start(self.sockets, pace, clock, stats, Arc::clone(&inbox), out)?;
         thread::Builder::new().name(String::from("targets")).spawn(move || {
             let walk = AssertUnwindSafe(|| {
                 for target in targets {
+                    counted.feed();
                     if !inbox.put(launch(target.into())) {
                         return;
                     }
@@ -101,7 +107,7 @@ impl<T> From<Found<Assigned<T>>> for Fed<T> {
     fn from(found: Found<Assigned<T>>) -> Self {
         match found {
             Found::Open(assigned, evidence) | Found::Ended(assigned, evidence) => Fed::Swept(assigned.target, evidence),
-            Found::Unswept(assigned) => Fed::Target(assigned),
+            Found::Unswept(assigned) => Fed::Counted(assigned),
             Found::Broken => Fed::Broken,
         }
     }
@@ -152,10 +158,13 @@ mod tests {
         let schedule =
             |retries, millis| Syn { sockets: Arc::clone(&sockets), retries }.schedule(Duration::from_millis(millis));
         for (retries, millis) in [(0, 5000), (1, 5000), (2, 5000), (10, 7000), (2, 1)] {
-            let Schedule { retries: tries, gap, patience } = schedule(retries, millis);
-            assert_eq!(gap * tries + patience, Duration::from_millis(millis));
-            assert!(patience >= gap);
+            let Schedule { retries: tries, first_gap, gap, patience } = schedule(retries, millis);
+            let tries = if tries == 0 { Duration::ZERO } else { first_gap + gap * (tries - 1) };
+            assert_eq!(tries + patience, Duration::from_millis(millis));
+            assert!(retries == 0 || patience >= gap);
         }
-        assert_eq!(schedule(2, 5000).gap, Duration::from_millis(1250));
+        let [first_gap, gap, patience] = [1, 2, 2].map(Duration::from_secs);
+        assert_eq!(schedule(2, 5000), Schedule { retries: 2, first_gap, gap, patience });
+        assert_eq!(schedule(0, 5000).patience, Duration::from_secs(5));
     }
 }

@@ -127,6 +127,8 @@ struct Sweeper<'a, W, F, V> {
     token: Result<(), Moment>,
     /// Taken from the inbox, and not launched yet.
     incoming: VecDeque<Launch<W>>,
+    /// To be launched a second time.
+    suspect: Vec<(SocketAddr, W)>,
     /// More may come into the inbox.
     more: bool,
     /// To be sent, of IPv4 and of IPv6.
@@ -148,6 +150,8 @@ struct Passenger<W> {
     source_port: u16,
     /// One of them has left this machine.
     sent: bool,
+    /// Its answer may have been lost here once already.
+    suspect: bool,
 }
 
 #[derive(Default)]
@@ -194,6 +198,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
             rate: Rate::new(pace.rate, clock.now()),
             token: Ok(()),
             incoming: VecDeque::with_capacity(CHUNK),
+            suspect: Vec::new(),
             more: true,
             outbox: [Outbox::default(), Outbox::default()],
             pause: Pause::default(),
@@ -231,7 +236,8 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
     }
 
     fn is_done(&self) -> bool {
-        !self.more && self.incoming.is_empty() && self.flights.is_empty() && self.ready.is_empty()
+        let none_to_come = !self.more && self.incoming.is_empty() && self.suspect.is_empty();
+        none_to_come && self.flights.is_empty() && self.ready.is_empty()
     }
 
     /// Takes what has come in; whether that is all of it.
@@ -291,17 +297,25 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         }
         let mut next = Some(first);
         while let Some(done) = next {
-            let found = self.judge_silence(done, now);
-            self.land(found);
+            if let Some(found) = self.judge_silence(done, now) {
+                self.land(found);
+            }
             next = self.flights.silent(now);
         }
     }
 
-    fn judge_silence(&self, done: Done<Passenger<W>>, now: Moment) -> Found<W> {
+    /// What a silence means; `None` if it has to be heard once more.
+    fn judge_silence(&mut self, done: Done<Passenger<W>>, now: Moment) -> Option<Found<W>> {
         let Done { target, what: passenger, first, last } = done;
         // Its answer may have been among what this machine dropped.
-        if self.lost_at.is_some_and(|lost| lost >= last) || self.conntrack.full_since(first) {
-            return Found::Unswept(passenger.what);
+        let lost = self.lost_at.is_some_and(|lost| lost >= last);
+        if lost && !passenger.suspect {
+            self.watch.landed();
+            self.suspect.push((target, passenger.what));
+            return None;
+        }
+        if lost || self.conntrack.full_since(first) {
+            return Some(Found::Unswept(passenger.what));
         }
         let mut evidence = Box::new(silence(target, first, now));
         evidence.path.local = Some(passenger.local());
@@ -309,7 +323,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
             evidence.path.errno = Some(Errno::EPERM);
             evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
         }
-        Found::Ended(passenger.what, evidence)
+        Some(Found::Ended(passenger.what, evidence))
     }
 
     fn land(&mut self, found: Found<W>) {
@@ -363,13 +377,20 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
     /// Launches the next address that can be; `false` if there is none now.
     fn launch(&mut self, now: Moment) -> bool {
         while self.flights.has_room() && self.ready.len() < PILE {
+            if let Some((to, what)) = self.suspect.pop() {
+                match self.depart(now, to, what, true) {
+                    Ok(()) => return true,
+                    Err(what) => self.ready.push_back(Found::Unswept(what)),
+                }
+                continue;
+            }
             if self.incoming.is_empty() && self.more {
                 self.more = self.inbox.take(CHUNK, &mut self.incoming);
             }
             match self.incoming.pop_front() {
                 None => return false,
                 Some(Launch::Aside(what)) => self.ready.push_back(Found::Unswept(what)),
-                Some(Launch::Sweep(to, what)) => match self.depart(now, to, what) {
+                Some(Launch::Sweep(to, what)) => match self.depart(now, to, what, false) {
                     Ok(()) => return true,
                     Err(what) => self.ready.push_back(Found::Unswept(what)),
                 },
@@ -378,11 +399,11 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         false
     }
 
-    fn depart(&mut self, now: Moment, to: SocketAddr, what: W) -> Result<(), W> {
+    fn depart(&mut self, now: Moment, to: SocketAddr, what: W, suspect: bool) -> Result<(), W> {
         let source = self.sockets.towards(to.ip()).and_then(|sockets| sockets.source_towards(to).ok());
         let Some(source) = source else { return Err(what) };
         let cookie = self.sockets.cookies.of(to.ip(), to.port());
-        let passenger = Passenger { what, source, source_port: cookie.source_port, sent: false };
+        let passenger = Passenger { what, source, source_port: cookie.source_port, sent: false, suspect };
         self.flights.launch(now, to, cookie.id, passenger).map_err(|passenger| passenger.what)?;
         self.watch.launched();
         self.write(source, to, now);
@@ -478,7 +499,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         let now = self.clock.now();
         let room = self.flights.has_room() && self.ready.len() < PILE;
         let waiting = self.outbox.iter().any(|outbox| !outbox.syns.is_empty());
-        let new = room && (self.more || !self.incoming.is_empty());
+        let new = room && (self.more || !self.incoming.is_empty() || !self.suspect.is_empty());
         let pause = self.pause.until(now);
         // While nothing may be sent, what is due is not.
         let due = pause

@@ -56,7 +56,7 @@ impl Record {
         record.learn(&best);
         let hash = known.map(|known| known.policy().fingerprint_hash).unwrap_or_default();
         record.host_keys = keys.iter().map(|key| host_key(key, hash)).collect();
-        let made = connections.iter().filter(|each| each.connected()).count();
+        let made = connections.iter().filter(|each| each.connected() && !each.path.half_open).count();
         record.connections = u32::try_from(made).unwrap_or(u32::MAX);
         record.attempts = attempts;
         record.timing_us.resolve = resolve.map(micros);

@@ -12,14 +12,25 @@ use std::time::Duration;
 use crate::time::Moment;
 
 /// When a SYN is sent again, and when its destination is given up.
+///
+/// Routers send few ICMP errors a second, some of them one: tries that lie further and further apart meet a quiet moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
     /// SYNs after the first.
     pub retries: u32,
-    /// Between two SYNs to one destination.
+    /// Between the first two SYNs to one destination.
+    pub first_gap: Duration,
+    /// Between every two after that.
     pub gap: Duration,
     /// How long the last one is waited for.
     pub patience: Duration,
+}
+
+impl Schedule {
+    /// How long before this retry, counted from 0, the last SYN was sent.
+    const fn before(&self, retry: usize) -> Duration {
+        if retry == 0 { self.first_gap } else { self.gap }
+    }
 }
 
 /// Destinations under way, each with what the caller needs to know of it.
@@ -120,6 +131,7 @@ impl<T> Flights<T> {
                 None => self.gone + self.queue.len() as u64,
                 Some(before) => self.due.get(before).copied().unwrap_or(0),
             };
+            let gap = self.schedule.before(at);
             let due = self.due.get_mut(at)?;
             *due = (*due).max(self.gone);
             while *due < end {
@@ -129,7 +141,7 @@ impl<T> Flights<T> {
                     *due += 1;
                     continue;
                 }
-                if now < flight.last + self.schedule.gap {
+                if now < flight.last + gap {
                     break;
                 }
                 flight.last = now;
@@ -183,7 +195,8 @@ impl<T> Flights<T> {
             let index = usize::try_from(place.checked_sub(self.gone)?).ok()?;
             self.queue.get(index).map(|flight| flight.last)
         };
-        let retries = self.due.iter().filter_map(|due| Some(last_of((*due).max(self.gone))? + self.schedule.gap));
+        let due = self.due.iter().enumerate();
+        let retries = due.filter_map(|(at, due)| Some(last_of((*due).max(self.gone))? + self.schedule.before(at)));
         // Whoever still has a try to come wakes us for that.
         let tried = self.due.last().is_none_or(|due| *due > self.gone);
         let given_up = self.queue.front().filter(|_| tried).map(|flight| flight.last + self.schedule.patience);
@@ -218,12 +231,13 @@ mod tests {
 
     use super::*;
 
+    const FIRST_GAP: u64 = 400_000;
     const GAP: u64 = 1_000_000;
     const PATIENCE: u64 = 2_000_000;
 
     fn flights(retries: u32, most: usize) -> Flights<u64> {
-        let (gap, patience) = (Duration::from_micros(GAP), Duration::from_micros(PATIENCE));
-        Flights::new(Schedule { retries, gap, patience }, most)
+        let [first_gap, gap, patience] = [FIRST_GAP, GAP, PATIENCE].map(Duration::from_micros);
+        Flights::new(Schedule { retries, first_gap, gap, patience }, most)
     }
 
     fn target(number: u64) -> SocketAddr {
@@ -245,10 +259,12 @@ mod tests {
         flights.launch(at(5), target(1), id(1), 1).unwrap();
         assert_eq!(flights.launch(at(5), target(1), id(1), 9), Err(9), "it is under way");
         let again = |retry| Some(Again { target: target(1), id: id(1), retry });
-        assert_eq!(flights.wake(), Some(at(5 + GAP)));
-        assert_eq!(flights.again(at(4 + GAP)), None);
+        assert_eq!(flights.wake(), Some(at(5 + FIRST_GAP)));
+        assert_eq!(flights.again(at(4 + FIRST_GAP)), None);
         assert_eq!(flights.again(at(5 + GAP)), again(1));
         assert_eq!(flights.again(at(5 + GAP)), None);
+        assert_eq!(flights.wake(), Some(at(5 + 2 * GAP)));
+        assert_eq!(flights.again(at(4 + 2 * GAP)), None);
         // The second came late, and so the third does.
         assert_eq!(flights.again(at(5 + 2 * GAP)), again(2));
         assert_eq!(flights.again(at(u64::MAX)), None);
@@ -355,7 +371,9 @@ mod tests {
             prop_assert_eq!(done.len() as u64, count);
             for (number, (_, answered)) in &done {
                 let tries = &sent[number];
-                prop_assert!(tries.windows(2).all(|pair| pair[1] >= pair[0] + GAP), "{tries:?}");
+                let apart: Vec<_> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+                prop_assert!(apart.first().is_none_or(|first| *first >= FIRST_GAP), "{tries:?}");
+                prop_assert!(apart.iter().skip(1).all(|other| *other >= GAP), "{tries:?}");
                 prop_assert!(*answered || tries.len() == retries as usize + 1, "{tries:?}");
                 let fate = fates[*number as usize].0;
                 prop_assert!(*answered == (fate <= retries), "answered {answered}, fate {fate}");

@@ -223,7 +223,7 @@ impl Answer {
         evidence.path.local = Some(self.local);
         evidence.timing.connect = Some(heard.since(sent));
         match self.what {
-            What::Open { .. } => {}
+            What::Open { .. } => evidence.path.half_open = true,
             What::Reset => {
                 evidence.fault = Some(Fault::Connect);
                 evidence.path.errno = Some(Errno::ECONNREFUSED);

@@ -220,6 +220,7 @@ fn silence_resets_and_open_ports_are_judged_as_on_the_connect_path() {
     assert_eq!(classify(&reset, Depth::Auth).code, Code::Refused);
     let open = cookies().answer(&answer_to(&syn, SYN_ACK, &[])).unwrap().evidence(sent, heard);
     assert_eq!(classify(&open, Depth::Connect).code, Code::Ok);
+    assert!(open.path.half_open && !reset.path.half_open);
     assert_eq!(open.timing.connect.map(|took| took.as_millis()), Some(50));
     let silent = silence(SocketAddr::new(addr(V4.1), 22), sent, heard);
     assert_eq!(classify(&silent, Depth::Auth).code, Code::TimeoutConnect);
