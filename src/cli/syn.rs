@@ -24,7 +24,7 @@ pub struct SynArgs {
 pub struct SynSweep {
     /// SYNs to an address after the first.
     pub retries: u32,
-    /// What it is done with, once that was opened ([`SynSweep::open`]).
+    /// What it is done with, once that was opened.
     pub sockets: Option<Arc<Sockets>>,
 }
 
