@@ -271,7 +271,8 @@ fn no_zombie_and_no_descriptor_is_left_of_programs() {
         };
         seen.push(held);
     }
-    assert!(seen.iter().skip(1).all(|held| *held <= seen[0]), "descriptors after each round: {seen:?}");
+    // One may be on its way out, as the last record is written before all is closed: a leak would be at least one a round.
+    assert!(seen.iter().skip(1).all(|held| *held <= seen[0] + 1), "descriptors after each round: {seen:?}");
     drop(targets);
     sshprobe.wait().expect("our own child");
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sshprobe_probes::case::Settings;
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::ssh_config::{HostConfig, IdentityAgent, Jump as Hop, Located, straight};
-use sshprobe_probes::target::Target;
+use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::config::Config;
@@ -190,7 +190,11 @@ impl Routes {
         if depth > Jumps::MOST {
             return Err(format!("more than {} hosts on the way: they need each other", Jumps::MOST));
         }
-        let host = self.place(&Located { value: hop.host.clone(), at: None })?;
+        let host = match self.place(&Located { value: hop.host.clone(), at: None })? {
+            // As it is written: ssh_config tells names apart by their case.
+            Host::Name(_) => Host::Name(hop.host.as_str().into()),
+            host => host,
+        };
         let mut target = Target {
             input: hop.host.as_str().into(),
             index: 0,
@@ -222,7 +226,8 @@ impl Routes {
                 }
             }
         }
-        if self.options.exclusions.cover(target.place(), target.port) {
+        let exclusions = &self.options.exclusions;
+        if exclusions.cover(target.place(), target.port) || exclusions.cover(&target.host, target.port) {
             return Err(format!("the jump host {hop} is excluded"));
         }
         let before = before.map(|road| connect.map_or(road.clone(), |connect| road.within(connect)));

@@ -394,6 +394,7 @@ async fn tick(
             speaking: stats.speaking(),
             troubles: stats.troubles(),
             loss: stats.loss(),
+            slowed: stats.slowed(),
             memory: memory::resident(),
         });
     }

@@ -112,7 +112,7 @@ impl<W> Admission<W> {
             self.ready.push_back(first.waiting);
         }
         self.token = None;
-        while self.in_flight < self.backoff.allowed().min(self.congestion.allowed()) {
+        while self.in_flight < self.backoff.allowed().min(self.congestion.allowed(now)) {
             let waiting = self.ready.pop_front()?;
             let (addr, errand) = (waiting.errand.addr(), waiting.errand);
             let bearable = self.hosts.may_start(addr, now);
@@ -175,6 +175,11 @@ impl<W> Admission<W> {
                 self.crowded.remove(&key);
             }
         }
+    }
+
+    /// How many connections may be in flight for the network's sake, where that is less than asked for.
+    pub(super) fn slowed(&self, now: Moment) -> Option<usize> {
+        self.congestion.reduced(now)
     }
 
     /// A connection could not be opened for want of something of ours: when to try it again.
@@ -346,10 +351,10 @@ mod tests {
 
     #[test]
     fn a_network_that_begins_to_lose_what_is_sent_gets_less_at_a_time() {
-        let mut admission = admission(0, 0, 0, 30);
+        let mut admission = admission(0, 0, 0, 300);
         let upshot = |millis| Upshot { cost: Cost::Nothing, heard: Some(Duration::from_millis(millis)) };
         let turn = |admission: &mut Admission<u32>, now, took| {
-            for who in 0..64 {
+            for who in 0..128 {
                 admission.want(who, errand(addr(0, 1)), at(now));
                 let _ = all(admission, at(now));
                 admission.leave(errand(addr(0, 1)), upshot(took), at(now));
@@ -357,10 +362,11 @@ mod tests {
         };
         turn(&mut admission, 0, 2);
         turn(&mut admission, 10_000, 1003);
-        for who in 0..60 {
-            admission.want(who, errand(addr(0, u8::try_from(who).unwrap())), at(20_000));
+        for who in 0..200 {
+            admission.want(who, errand(addr(0, u8::try_from(who).unwrap())), at(10_001));
         }
-        assert!(all(&mut admission, at(20_000)).len() < 30);
+        assert_eq!(admission.slowed(at(10_001)), Some(32));
+        assert_eq!(all(&mut admission, at(10_001)).len(), 32);
     }
 
     #[test]

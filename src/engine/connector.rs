@@ -161,16 +161,16 @@ impl Connector {
                 }
                 Err(shortage) => shortage,
             };
-            if shortage.0.is_some() {
+            if !shortage.sent {
                 pass.came_to(Upshot::NOTHING);
             }
             not_before = self.put_off(&shortage);
             drop(pass);
             let now = self.clock.now();
-            log::short(connect.addr, shortage.0, not_before.since(now));
+            log::short(connect.addr, shortage.errno, not_before.since(now));
             if patience.exhausted(now) {
                 let mut evidence = Evidence::new(connect.addr, now);
-                evidence.path.errno = shortage.0;
+                evidence.path.errno = shortage.errno;
                 evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
                 return evidence;
             }
@@ -182,7 +182,7 @@ impl Connector {
     /// connect() says EADDRNOTAVAIL where no local port, or no local address at all, is left towards that one destination:
     /// others lack nothing, and lose no slot by it.
     fn put_off(&self, shortage: &Shortage) -> Moment {
-        if shortage.0 == Some(Errno::EADDRNOTAVAIL) {
+        if shortage.errno == Some(Errno::EADDRNOTAVAIL) {
             self.stats.trouble();
             return self.clock.now() + LocalBackoff::LONGEST_WAIT;
         }
@@ -217,7 +217,7 @@ impl Connector {
             }
             Opening::Down(evidence) => return self.down(route, connect, evidence).map(Attempt::Done),
             Opening::Lapsed(evidence) => return Ok(Attempt::Lapsed(evidence)),
-            Opening::Short(errno) => return Err(Shortage(Some(errno))),
+            Opening::Short(errno) => return Err(Shortage::of(errno)),
         };
         self.gate.recovered();
         let leave = drive(&mut stream, &mut probe, self.clock).await;
@@ -230,7 +230,7 @@ impl Connector {
     fn probe(&self, connect: &Connect, evidence: Evidence) -> Result<Probe, Shortage> {
         log::connected(&evidence);
         // Randomness is a resource of this machine like any other.
-        let seed = entropy::seed().map_err(|_| Shortage(None))?;
+        let seed = entropy::seed().map_err(|_| Shortage::BEHIND)?;
         Ok(Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now()))
     }
 
@@ -238,12 +238,12 @@ impl Connector {
     fn down<T>(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
         if let Some(silence) = silence(&evidence, route, connect) {
             if overslept(&evidence, silence) {
-                return Err(Shortage(None));
+                return Err(Shortage::BEHIND);
             }
             let mut conntrack = self.conntrack();
             conntrack.look(self.clock.now());
             if conntrack.full_since(silence.since) {
-                return Err(Shortage(None));
+                return Err(Shortage::UNSENT);
             }
         }
         self.gate.recovered();
@@ -262,7 +262,7 @@ fn ended<T>(route: &Route<T>, connect: &Connect, mut evidence: Evidence, end: Pa
     }
     evidence.tunnel = end.tunnel.or(evidence.tunnel);
     if silence(&evidence, route, connect).is_some_and(|silence| overslept(&evidence, silence)) {
-        return Err(Shortage(None));
+        return Err(Shortage::BEHIND);
     }
     Ok(evidence)
 }
@@ -285,7 +285,22 @@ fn overslept(evidence: &Evidence, silence: Silence) -> bool {
     evidence.ended.since(silence.due) > LATE
 }
 
-/// This machine lacked something; which error number said so, if one did. A full connection-tracking table has none, nor
-/// has want of CPU.
+/// This machine lacked something.
 #[derive(Debug)]
-struct Shortage(Option<Errno>);
+struct Shortage {
+    /// What said so, if an error number did. A full connection-tracking table has none, nor has want of CPU.
+    errno: Option<Errno>,
+    /// The target may have heard of us all the same.
+    sent: bool,
+}
+
+impl Shortage {
+    /// Too little CPU, or no randomness for a connection that was up.
+    const BEHIND: Self = Self { errno: None, sent: true };
+    /// Nothing got past our own netfilter.
+    const UNSENT: Self = Self { errno: None, sent: false };
+
+    fn of(errno: Errno) -> Self {
+        Self { errno: Some(errno), sent: false }
+    }
+}

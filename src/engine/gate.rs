@@ -134,10 +134,13 @@ impl Drop for Pass {
     fn drop(&mut self) {
         if let Some(gate) = self.gate.take() {
             gate.stats.exit();
-            let resent = gate.lock().admission.leave(self.errand, self.upshot, gate.clock.now());
+            let now = gate.clock.now();
+            let mut state = gate.lock();
+            let resent = state.admission.leave(self.errand, self.upshot, now);
             if self.upshot.heard.is_some() {
-                gate.stats.answer(resent);
+                gate.stats.answer(resent, state.admission.slowed(now));
             }
+            drop(state);
             gate.open();
         }
     }

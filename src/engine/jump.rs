@@ -12,7 +12,7 @@ use sshprobe_probes::diagnose::{Code, Status};
 use sshprobe_probes::escape::escape;
 use sshprobe_probes::evidence::TunnelTrouble;
 use sshprobe_probes::record::{self, Record};
-use sshprobe_probes::target::{Host, Target, stand_in};
+use sshprobe_probes::target::{Host, Target, host_and_odd_port, stand_in};
 use sshprobe_probes::time::Moment;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -26,13 +26,15 @@ use super::run::{RESOLVE_TIMEOUT, socket_addr};
 use crate::login::channel::Session;
 use crate::sys::clock::Clock;
 use crate::sys::entropy;
+use crate::target::Exclusions;
 use crate::transport::Transport;
 use crate::transport::jump::JumpHost;
 
 /// Sessions made with one host in a run. One that ends so often is of no use, and whoever looks at its log should not see more.
 const MOST: usize = 8;
 
-/// How long a jump host that failed for a reason that may pass is left alone.
+/// How long a jump host that failed for a reason that may pass is left alone at first; twice as long each further time, up to 16
+/// times.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// A jump host of a run.
@@ -43,6 +45,7 @@ pub struct JumpSession<T, R> {
     resolver: Arc<R>,
     clock: Clock,
     run: UnderWay,
+    exclusions: Arc<Exclusions>,
     state: Mutex<State>,
     current: sync::Mutex<Current>,
 }
@@ -59,7 +62,10 @@ struct Current {
 struct State {
     /// It could not be had, for a reason that holds for the whole run, or until this moment.
     trouble: Option<(TunnelTrouble, Option<Moment>)>,
+    /// Sessions that came up.
     made: usize,
+    /// Tries in a row that came to none.
+    failed: u32,
 }
 
 impl<T, R> fmt::Debug for JumpSession<T, R> {
@@ -74,12 +80,7 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
     #[must_use]
     pub fn new(target: Target, route: Route<T>, resolver: Arc<R>, options: &Options) -> Self {
         let user = target.user.as_deref().unwrap_or(&route.settings.plan.user);
-        let (host, port) = (&target.host, target.port);
-        let place = match (host.to_string(), port) {
-            (host, 22) => host,
-            (host, port) if host.contains(':') => format!("[{host}]:{port}"),
-            (host, port) => format!("{host}:{port}"),
-        };
+        let place = host_and_odd_port(&target.host.to_string(), target.port);
         let name = escape(format!("{user}@{place}"));
         Self {
             name,
@@ -88,6 +89,7 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
             resolver,
             clock: options.clock,
             run: options.under_way.clone(),
+            exclusions: Arc::clone(&options.exclusions),
             state: Mutex::default(),
             current: sync::Mutex::default(),
         }
@@ -98,18 +100,21 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
     }
 
     /// Probes the host and logs in to it, by connections that are admitted and judged like those to any target.
-    async fn make(&self) -> Result<Session, (TunnelTrouble, Option<Moment>)> {
+    async fn make(&self) -> Result<Session, (TunnelTrouble, Option<Duration>)> {
         let connector = self.run.connector().await;
         let mut after = AfterLogin::Stay;
         let work = async {
-            let mut case = self.case().await;
-            connector.connections(&self.route, &mut case, &mut after).await
+            let mut case = self.case().await?;
+            Some(connector.connections(&self.route, &mut case, &mut after).await)
         };
-        let record = log::naming(&self.target, pin!(work)).await;
+        let Some(record) = log::naming(&self.target, pin!(work)).await else {
+            let detail = format!("not probed: the jump host {} is excluded", self.name);
+            return Err((TunnelTrouble::lasting(Code::LocalPolicy, None, detail), None));
+        };
         self.current().way = self.way_of(&record);
         match after {
             AfterLogin::Stayed(session) if record.code == Code::Ok => Ok(session),
-            _ => Err((self.trouble(&record), self.until(&record))),
+            _ => Err((self.trouble(&record), Self::until(&record))),
         }
     }
 
@@ -127,13 +132,13 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
         before.cloned().chain([this]).collect()
     }
 
-    /// When it is worth another try, if its answer may have been one of the moment.
-    fn until(&self, record: &Record) -> Option<Moment> {
+    /// After how long it is worth another try, if its answer may have been one of the moment.
+    fn until(record: &Record) -> Option<Duration> {
         let passes = matches!(
             record.code.status(),
             Status::Timeout | Status::Throttled | Status::LocalError | Status::Closed | Status::DnsFailure
         );
-        passes.then(|| self.clock.now() + AGAIN)
+        passes.then_some(AGAIN)
     }
 
     fn trouble(&self, record: &Record) -> TunnelTrouble {
@@ -150,7 +155,8 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
         }
     }
 
-    async fn case(&self) -> Case {
+    /// `None` if all that its name leads to is excluded: that is so by whatever name.
+    async fn case(&self) -> Option<Case> {
         let (target, settings) = (self.target.clone(), Arc::clone(&self.route.settings));
         let port = target.port;
         let (addrs, took) = match target.place() {
@@ -160,16 +166,21 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
                 let began = self.clock.now();
                 let asked = timeout(RESOLVE_TIMEOUT, self.resolver.resolve(name)).await;
                 let found = asked.unwrap_or(Err(ResolveFault::Timeout));
-                let addrs = found.map(|addrs| addrs.into_iter().map(|addr| socket_addr(addr, 0, port)).collect());
-                (addrs, Some(self.clock.now().since(began)))
+                let addrs = found.map(|addrs| addrs.into_iter().map(|addr| socket_addr(addr, 0, port)));
+                let excluded = |addr: &SocketAddr| self.exclusions.covers_address(addr.ip(), 0, port);
+                let open = addrs.map(|addrs| addrs.partition::<Vec<_>, _>(|addr| !excluded(addr)));
+                if open.as_ref().is_ok_and(|(open, covered)| open.is_empty() && !covered.is_empty()) {
+                    return None;
+                }
+                (open.map(|(open, _)| open), Some(self.clock.now().since(began)))
             }
             Host::Iap(_) => (Ok(Vec::<SocketAddr>::new()), None),
         };
         let now = self.clock.now();
-        match addrs {
+        Some(match addrs {
             Ok(addrs) => Case::new(target, addrs, took, settings, now, entropy::number().unwrap_or_default()),
             Err(fault) => Case::unresolved(target, fault, took.unwrap_or_default(), settings, now),
-        }
+        })
     }
 }
 
@@ -212,7 +223,6 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
                 return Err(trouble.clone());
             }
             let made = if state.made < MOST {
-                state.made += 1;
                 self.make().await
             } else {
                 let detail =
@@ -222,11 +232,14 @@ impl<T: Transport, R: Resolve> JumpHost for JumpSession<T, R> {
             };
             match made {
                 Ok(session) => {
-                    state.trouble = None;
+                    (state.trouble, state.failed) = (None, 0);
+                    state.made += 1;
                     self.current().session = Some(Arc::new(session));
                     Ok(())
                 }
-                Err((trouble, until)) => {
+                Err((trouble, passes)) => {
+                    let until = passes.map(|again| self.clock.now() + again * (1 << state.failed.min(4)));
+                    state.failed = state.failed.saturating_add(1);
                     state.trouble = Some((trouble.clone(), until));
                     Err(trouble)
                 }

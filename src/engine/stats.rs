@@ -16,6 +16,8 @@ pub struct Stats {
     answers: AtomicU64,
     resent: AtomicU64,
     speaking: AtomicU64,
+    /// 0 where the network is no reason to be slow.
+    slowed: AtomicU64,
 }
 
 impl Stats {
@@ -79,7 +81,14 @@ impl Stats {
         self.speaking.load(Ordering::Relaxed)
     }
 
-    pub(super) fn answer(&self, resent: bool) {
+    /// How many connections may be in flight, where it is fewer than asked for because the network loses more than it did.
+    #[must_use]
+    pub fn slowed(&self) -> Option<u64> {
+        Some(self.slowed.load(Ordering::Relaxed)).filter(|allowed| *allowed > 0)
+    }
+
+    pub(super) fn answer(&self, resent: bool, slowed: Option<usize>) {
+        self.slowed.store(slowed.map_or(0, |allowed| allowed as u64), Ordering::Relaxed);
         self.answers.fetch_add(1, Ordering::Relaxed);
         if resent {
             self.resent.fetch_add(1, Ordering::Relaxed);

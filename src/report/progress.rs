@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub troubles: u64,
     /// The share of packets lost each way, where enough of them tell.
     pub loss: Option<f64>,
+    /// How many connections may be in flight, where it is fewer than asked for because the network loses more than it did.
+    pub slowed: Option<u64>,
     /// Bytes of memory in use, where the system tells.
     pub memory: Option<u64>,
 }
@@ -149,6 +151,9 @@ fn describe(at: Snapshot, pace: &Pace) -> String {
     if let Some(loss) = at.loss.filter(|loss| *loss >= 0.005) {
         line += &format!(", {:.0}% lost", loss * 100.0);
     }
+    if let Some(allowed) = at.slowed {
+        line += &format!(", slowed to {} in flight", count(allowed));
+    }
     if at.troubles > 0 {
         line += &format!(", {} put off", count(at.troubles));
     }
@@ -238,7 +243,12 @@ mod tests {
             describe(at, &pace),
             "1,000/4,096 done, 12 SSH, 256 in flight, 1000/s, 2% lost, 3 put off, 41 MiB, ETA 4s"
         );
-        let at = Snapshot { troubles: 0, loss: Some(0.004), memory: None, ..at };
+        let at = Snapshot { loss: Some(0.2), slowed: Some(100), memory: None, troubles: 0, ..at };
+        assert_eq!(
+            describe(at, &pace),
+            "1,000/4,096 done, 12 SSH, 256 in flight, 1000/s, 20% lost, slowed to 100 in flight, ETA 4s"
+        );
+        let at = Snapshot { loss: Some(0.004), slowed: None, ..at };
         assert_eq!(describe(at, &pace), "1,000/4,096 done, 12 SSH, 256 in flight, 1000/s, ETA 4s");
     }
 }

@@ -430,3 +430,36 @@ async fn a_hundred_channels_that_come_to_nothing_harm_no_other_and_leave_nothing
     assert_eq!(bastion.connections.load(Ordering::Relaxed), 2, "one session for all");
     assert_eq!(running.stats.in_flight(), 0);
 }
+
+/// Every name leads here, and to an address where nobody is to be asked.
+struct Everywhere;
+
+impl Resolve for Everywhere {
+    async fn resolve(&self, _: &str) -> Result<Vec<IpAddr>, ResolveFault> {
+        Ok(vec![host(1)])
+    }
+}
+
+#[tokio::test]
+async fn a_jump_host_whose_name_leads_to_what_is_excluded_is_not_connected_to() {
+    let (bastion, port) = (Bastion::default(), healthy().await);
+    let mut exclusions = crate::target::Exclusions::default();
+    exclusions.add(&crate::target::Expression::parse("127.7.0.1").unwrap());
+    let options = Options { exclusions: Arc::new(exclusions), ..options(2) };
+    let named = Target { host: Host::Name("gate.example".into()), ..target(0, host(1), bastion.start().await) };
+    let settings = Settings {
+        plan: Arc::new(Plan { depth: Depth::Login, ..Plan::default() }),
+        ..Settings::clone(&options.settings)
+    };
+    let route = Route {
+        transport: options.tcp().unwrap(),
+        settings: Arc::new(settings),
+        connect_timeout: options.connect_timeout,
+        credentials: Some(credentials()),
+    };
+    let session = JumpSession::new(named, route, Arc::new(Everywhere), &options);
+    let route = behind(&options, Jump::new(options.clock, Arc::new(session), options.connect_timeout));
+    let mut running = start(options, vec![own(target(0, host(9), port), &route)]);
+    assert_eq!(codes(&running.finish().await), BTreeMap::from([(String::from("local-policy"), 1)]));
+    assert_eq!(bastion.connections.load(Ordering::Relaxed), 0);
+}
