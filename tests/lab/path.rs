@@ -129,7 +129,7 @@ fn path_that_loses_packets_is_said_to_and_loses_no_host() {
     let stats = folder.path().join("sshprobe.prom");
     let mut command = sshprobe(&fleet.topology.prober, &[]);
     let network = Family::V4.network();
-    command.args([&network, "--format=jsonl", "--depth=connect", "--retries=3"]).arg("--stats-file").arg(&stats);
+    command.args([network, "--format=jsonl", "--depth=connect", "--retries=3"]).arg("--stats-file").arg(&stats);
     let run = run(command);
     assert_eq!(run.records.len(), 256, "{}", run.stderr);
     let text = std::fs::read_to_string(&stats).expect("figures");
