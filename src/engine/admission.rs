@@ -354,7 +354,7 @@ mod tests {
         let mut admission = admission(0, 0, 0, 300);
         let upshot = |millis| Upshot { cost: Cost::Nothing, heard: Some(Duration::from_millis(millis)) };
         let turn = |admission: &mut Admission<u32>, now, took| {
-            for who in 0..128 {
+            for who in 0..256 {
                 admission.want(who, errand(addr(0, 1)), at(now));
                 let _ = all(admission, at(now));
                 admission.leave(errand(addr(0, 1)), upshot(took), at(now));

@@ -24,6 +24,8 @@ pub struct Congestion {
     usual: Option<f64>,
     /// The share that was too much, where it has yet to be seen whether the cut has helped.
     cut_for: Option<f64>,
+    /// The last window was too much.
+    suspected: bool,
     /// When the allowance last changed.
     changed: Moment,
 }
@@ -52,7 +54,8 @@ impl Congestion {
     #[must_use]
     pub fn new(ceiling: usize) -> Self {
         let ceiling = ceiling.max(1);
-        Self { ceiling, allowed: ceiling, answers: 0, resent: 0, usual: None, cut_for: None, changed: Moment::START }
+        let (usual, cut_for, changed) = (None, None, Moment::START);
+        Self { ceiling, allowed: ceiling, answers: 0, resent: 0, usual, cut_for, suspected: false, changed }
     }
 
     /// How many connections may be in flight at `now`. Those above it are not cut off; no new one is opened until enough have
@@ -83,11 +86,11 @@ impl Congestion {
         let usual = *self.usual.get_or_insert(share);
         let settled = self.cut_for.is_none() || now.since(self.changed) >= Self::SETTLING;
         if share > usual * Self::TIMES && share > usual + Self::TOO_MUCH {
-            if !settled {
-                // These answers are to what was sent before the cut, too: the window it was judged by may have begun before the trouble.
-                self.cut_for = self.cut_for.map(|before| before.max(share));
+            // The first such window may have begun before the trouble, and one alone may be chance.
+            if !settled || !std::mem::replace(&mut self.suspected, true) {
                 return false;
             }
+            self.suspected = false;
             if self.cut_for.is_some_and(|before| share > before * Self::HELPED) {
                 (self.usual, self.cut_for) = (Some(share), None);
                 return false;
@@ -98,6 +101,7 @@ impl Congestion {
             (self.cut_for, self.changed) = (Some(share), now);
             return true;
         }
+        self.suspected = false;
         if settled {
             self.cut_for = None;
         }
@@ -174,7 +178,7 @@ mod tests {
             play(&mut congestion, second..second + 1, loses);
             most = most.max(congestion.allowed(at(second * 1000 + 1000)));
         }
-        assert!(most < 700, "{most}");
+        assert!(most < 800, "{most}: less than the 1000 that it could be");
     }
 
     #[test]
@@ -191,7 +195,7 @@ mod tests {
     fn it_comes_back_where_nobody_answers_any_more_too_and_is_never_next_to_nothing() {
         let mut congestion = Congestion::new(1000);
         play(&mut congestion, 0..3, |_| 0);
-        for _ in 0..2 * Congestion::WINDOW {
+        for _ in 0..3 * Congestion::WINDOW {
             congestion.answered(true, 3, at(3000));
         }
         assert_eq!(congestion.reduced(at(3000)), Some(50));
