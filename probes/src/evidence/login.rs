@@ -123,8 +123,19 @@ pub enum Answer {
     NoAnswer(String),
     /// It wants a new password before it lets anybody in: this one has expired. None was sent.
     NewPassword,
+    /// It sent something after a password, and neither success nor failure by the time the connection ended or the time was over.
+    /// The likely reason is that it wants a new password (PASSWD_CHANGEREQ, RFC 4252 section 8), which whoever logs in cannot read.
+    Undecided,
     /// The connection ended, or the time was over, before an answer came.
     None,
+}
+
+impl Answer {
+    /// It says whether the credential is taken, or what else there is to do.
+    #[must_use]
+    pub const fn decides(&self) -> bool {
+        !matches!(self, Answer::Undecided | Answer::None)
+    }
 }
 
 /// Whether a prompt of keyboard-interactive asks for a new password, as PAM does where the old one has expired: `New password: `,
