@@ -9,6 +9,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use russh::keys::Algorithm;
 use russh::server::{Auth, Config, Handler, VerifiedPublicKey, run_stream};
 use serde_json::Value;
@@ -168,6 +170,11 @@ fn login_asks_for_a_passphrase_on_the_terminal_and_does_not_show_it() {
 
 /// What a terminal shows of a shell's line that is met by Ctrl-C where it asks for a passphrase.
 fn interrupted(home: &Path, line: &str) -> String {
+    at_prompt(home, line, |keys| keys.write_all(b"half of it\x03").expect("typed"))
+}
+
+/// What a terminal shows of a shell's line, if this is done where it asks for a passphrase.
+fn at_prompt(home: &Path, line: &str, done: impl FnOnce(&mut dyn Write)) -> String {
     let mut child = Command::new("script")
         .current_dir(home)
         .args(["-qec", line, "/dev/null"])
@@ -182,7 +189,7 @@ fn interrupted(home: &Path, line: &str) -> String {
         assert_eq!(from.read(&mut byte).expect("read"), 1, "{}", String::from_utf8_lossy(&shown));
         shown.push(byte[0]);
     }
-    to.write_all(b"half of it\x03").expect("typed");
+    done(&mut to);
     from.read_to_end(&mut shown).expect("read");
     child.wait().expect("ends");
     String::from_utf8_lossy(&shown).into_owned()
@@ -226,6 +233,41 @@ fn login_is_ended_by_ctrl_c_at_the_prompt_for_a_key_that_ssh_config_names_and_as
     // The run is under way by then, with a target that needs no key.
     let shown = interrupted(home.path(), &format!("trap : INT; (echo 127.0.0.1:1; echo end; sleep 1) | {ours}"));
     assert!(shown.contains("ended by 130") && shown.matches("Enter passphrase").count() == 1, "{shown}");
+}
+
+#[test]
+fn login_that_a_signal_ends_at_the_prompt_for_a_passphrase_leaves_the_terminal_as_before() {
+    if !have(&["ssh-keygen", "script", "stty"]) {
+        return;
+    }
+    let home = home();
+    keygen(home.path(), &["-q", "-t", "ed25519", "-N", "secret-phrase", "-f", "sealed"]);
+    let config = format!(
+        "Host hop\n HostName 127.0.0.1\n Port 1\n IdentityFile {}/sealed\nHost end\n ProxyJump hop\n",
+        home.path().display()
+    );
+    fs::write(home.path().join("config"), config).expect("written");
+    let before_a_run = "-l a --known-hosts none --depth login -i sealed 127.0.0.1:1";
+    let in_a_run = "-F config --known-hosts none end";
+    for (args, signal, code) in [
+        (before_a_run, Signal::SIGTERM, 143),
+        (before_a_run, Signal::SIGHUP, 129),
+        (before_a_run, Signal::SIGQUIT, 131),
+        (in_a_run, Signal::SIGTERM, 130),
+    ] {
+        let ours = env!("CARGO_BIN_EXE_sshprobe");
+        let line = format!(
+            "ulimit -c 0; stty -a > before; sh -c 'echo $$ > pid; exec {ours} {args}'; echo \"ended by $?\"; stty -a > after"
+        );
+        let shown = at_prompt(home.path(), &line, |keys| {
+            keys.write_all(b"half").expect("typed");
+            let pid = fs::read_to_string(home.path().join("pid")).expect("written");
+            kill(Pid::from_raw(pid.trim().parse().expect("a number")), signal).expect("it runs");
+        });
+        assert!(shown.contains(&format!("ended by {code}")), "{args} {signal}: {shown}");
+        let stty = |name: &str| fs::read_to_string(home.path().join(name)).expect("written");
+        assert_eq!(stty("before"), stty("after"), "{args} {signal}");
+    }
 }
 
 #[test]
