@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::Target;
 use tokio::runtime::{Builder, Runtime};
@@ -21,9 +22,12 @@ use crate::cli::stats_file::{self, StatsFile};
 use crate::cli::{complaint, demo, explain, keys, papers, plan, resume, verbose};
 use crate::engine::{Assigned, Engine, Outcome, Stats};
 use crate::error::Error;
+#[cfg(feature = "login")]
+use crate::login::leave_prompt;
 use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot, View};
 use crate::resolve::Resolver;
-use crate::sys::{entropy, hangup, memory};
+use crate::sys::ignored::ignored;
+use crate::sys::{entropy, memory};
 use crate::target::Targets;
 use crate::transport::Road;
 
@@ -346,7 +350,7 @@ impl Stop {
         let _context = runtime.enter();
         let watch = |kind| signal(kind).map_err(|source| Error::System { what: "cannot watch for signals", source });
         let (mut interrupt, mut terminate) = (watch(SignalKind::interrupt())?, watch(SignalKind::terminate())?);
-        let mut hang_up = if hangup::ignored() { None } else { Some(watch(SignalKind::hangup())?) };
+        let mut hang_up = if ignored(Signal::SIGHUP) { None } else { Some(watch(SignalKind::hangup())?) };
         runtime.spawn(async move {
             loop {
                 let hung_up = async {
@@ -360,6 +364,9 @@ impl Stop {
                     _ = terminate.recv() => {}
                     _ = hung_up => {}
                 }
+                // Before anything ends the program: its thread does not get to it.
+                #[cfg(feature = "login")]
+                leave_prompt();
                 if interrupted.swap(true, Ordering::Relaxed) {
                     std::process::exit(i32::from(Exit::Interrupted.code()));
                 }

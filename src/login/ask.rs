@@ -4,13 +4,12 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::{Signal, raise};
-use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
+
+use super::terminal::{self, Mute, Typed};
 
 /// The longest passphrase that is read, in bytes; ssh's own limit.
 const LONGEST: usize = 1023;
@@ -19,15 +18,12 @@ const QUIT: u8 = 28;
 const END_OF_FILE: u8 = 4;
 const KILL_LINE: u8 = 21;
 
-/// The user has ended the program at a prompt. Where a run is under way it takes its leave first, and more keys may come up.
-static ENDED: AtomicBool = AtomicBool::new(false);
-
 /// Asks. `None` if nobody answers: the user gave up, or the program failed.
 ///
 /// # Errors
 /// There is no way to ask; the text says what would be one.
 pub(super) fn passphrase(prompt: &str) -> Result<Option<Zeroizing<String>>, String> {
-    if ENDED.load(Ordering::Relaxed) {
+    if terminal::left() {
         return Ok(None);
     }
     let required = env::var("SSH_ASKPASS_REQUIRE").unwrap_or_default();
@@ -39,8 +35,8 @@ pub(super) fn passphrase(prompt: &str) -> Result<Option<Zeroizing<String>>, Stri
         "prefer" => display,
         _ => false,
     };
-    if !by_program && let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") {
-        return on_terminal(terminal, prompt).map_err(|error| format!("cannot ask on the terminal: {error}"));
+    if !by_program && let Ok(tty) = OpenOptions::new().read(true).write(true).open("/dev/tty") {
+        return on_terminal(tty, prompt).map_err(|error| format!("cannot ask on the terminal: {error}"));
     }
     match program {
         Some(program) if by_program || (display && required != "never") => by(&program, prompt),
@@ -73,20 +69,24 @@ fn text(line: &[u8]) -> Option<Zeroizing<String>> {
 
 /// Reads a line without showing it. The keys that make signals are read like any other meanwhile, so that the terminal is never
 /// left mute; their signals are sent on when it is as before. So Ctrl-C ends the program, as it does ssh.
-fn on_terminal(mut terminal: File, prompt: &str) -> io::Result<Option<Zeroizing<String>>> {
-    let mute = Mute::new(terminal.try_clone()?)?;
-    terminal.write_all(prompt.as_bytes())?;
+fn on_terminal(mut tty: File, prompt: &str) -> io::Result<Option<Zeroizing<String>>> {
+    let mut mute = Mute::new(tty.try_clone()?)?;
+    tty.write_all(prompt.as_bytes())?;
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
-    let mut byte = Zeroizing::new([0]);
     let mut signal = None;
     let answered = loop {
-        if terminal.read(&mut *byte)? == 0 {
-            break false;
-        }
-        match byte[0] {
+        let byte = match mute.typed()? {
+            Typed::Byte(byte) => byte,
+            Typed::Signal => {
+                terminal::leave();
+                break false;
+            }
+            Typed::Nothing => break false,
+        };
+        match byte {
             b'\n' | b'\r' => break true,
             INTERRUPT | QUIT => {
-                signal = Some(if byte[0] == QUIT { Signal::SIGQUIT } else { Signal::SIGINT });
+                signal = Some(if byte == QUIT { Signal::SIGQUIT } else { Signal::SIGINT });
                 break false;
             }
             END_OF_FILE if line.is_empty() => break false,
@@ -96,34 +96,12 @@ fn on_terminal(mut terminal: File, prompt: &str) -> io::Result<Option<Zeroizing<
             _ => {}
         }
     };
-    terminal.write_all(b"\n")?;
+    // A terminal that is gone takes nothing any more.
+    let _ = tty.write_all(b"\n");
     drop(mute);
     if let Some(signal) = signal {
-        ENDED.store(true, Ordering::Relaxed);
+        terminal::leave();
         raise(signal)?;
     }
     Ok(if answered { text(&line) } else { None })
-}
-
-/// A terminal that shows nothing of what is typed, until this is dropped.
-struct Mute {
-    terminal: File,
-    before: Termios,
-}
-
-impl Mute {
-    fn new(terminal: File) -> io::Result<Self> {
-        let before = tcgetattr(terminal.as_fd())?;
-        let mut mute = before.clone();
-        mute.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ICANON | LocalFlags::ISIG);
-        // What was typed before the prompt is not meant for it.
-        tcsetattr(terminal.as_fd(), SetArg::TCSAFLUSH, &mute)?;
-        Ok(Self { terminal, before })
-    }
-}
-
-impl Drop for Mute {
-    fn drop(&mut self) {
-        let _ = tcsetattr(self.terminal.as_fd(), SetArg::TCSAFLUSH, &self.before);
-    }
 }

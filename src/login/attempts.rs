@@ -5,7 +5,6 @@
 
 use std::str::FromStr;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use russh::MethodKind;
 use russh::MethodSet;
@@ -13,9 +12,9 @@ use russh::client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Reply
 use russh::keys::HashAlg;
 use sshprobe_probes::evidence::Login;
 use sshprobe_probes::evidence::login::{Answer, Attempt, Method, Named, Why, Withheld, wants_new_password};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::client::{Client, End, Heard, lock};
+use super::client::{Client, End, Heard, Sent, lock};
 use super::credentials::{Credentials, Identity, Public, Secret};
 use super::session::Terms;
 use super::sign::{Hand, NoSignature};
@@ -26,9 +25,6 @@ const REFUSALS: usize = 5;
 const ROUNDS: usize = 16;
 /// How much of a prompt is kept, in characters.
 const PROMPT: usize = 200;
-
-/// After so long without a further byte, what a server has sent is a whole message.
-const SETTLES: Duration = Duration::from_secs(1);
 
 /// What is left to be tried.
 enum Credential<'a> {
@@ -161,14 +157,9 @@ impl Trial<'_, '_> {
                 Ok(AuthResult::Failure { .. }) | Err(_) => return Answer::None.into(),
             }
         }
-        let (received, heard, user) = (self.line.received, self.line.heard, self.line.terms.user);
-        let kept_back = kept_back(received, heard);
-        let answer = tokio::select! {
-            biased;
-            answer = self.line.handle.authenticate_password(user, secret.reveal()) => answer,
-            () = kept_back => return Answer::NewPassword.into(),
-        };
-        match answer {
+        let sent = Sent { received: (self.line.received)(), banners: lock(self.line.heard).banners };
+        lock(self.line.heard).password = Some(sent);
+        match self.line.handle.authenticate_password(self.line.terms.user, secret.reveal()).await {
             Ok(result) => self.result(result, Answer::Refused).await,
             Err(_) => Answer::None.into(),
         }
@@ -250,27 +241,17 @@ impl Trial<'_, '_> {
     }
 }
 
-/// Resolves when an answer to a password has come that russh keeps to itself.
+/// Says of a password that got neither success nor failure by the end that something else came after it, if it did.
 ///
-/// A server may answer by neither success nor failure: PASSWD_CHANGEREQ (RFC 4252 section 8) says that the password has expired.
-/// russh drops that message and has no hook for it. But bytes that came after the password was sent, and of which russh has told
-/// nothing a good while later, are in that place nothing else; unless a banner was among them, after which nobody can tell.
-fn kept_back(received: &(dyn Fn() -> u64 + Sync), heard: &Mutex<Heard>) -> impl Future<Output = ()> {
-    // Counted from before the password is sent.
-    let (before, banners) = (received(), lock(heard).banners);
-    async move {
-        let mut last = before;
-        loop {
-            sleep(SETTLES).await;
-            let now = received();
-            if lock(heard).banners != banners {
-                return std::future::pending().await;
-            }
-            if now != before && now == last {
-                return;
-            }
-            last = now;
-        }
+/// PASSWD_CHANGEREQ (RFC 4252 section 8), which says that the password has expired, is such an answer; russh drops it and has no
+/// hook for it. But it drops DEBUG and IGNORE too, which a server may send at any time (RFC 4253 section 11) and then go on
+/// thinking, and of neither is there more to be seen than that bytes came. So nothing is decided by them as long as the real answer
+/// may still come, and what is said afterwards is a guess. After a banner not even that: it is what the bytes were.
+pub(super) fn undecided(login: &mut Login, heard: &Heard, received: u64) {
+    let Some(sent) = &heard.password else { return };
+    let Some(last) = login.attempts.last_mut().filter(|attempt| attempt.answer == Answer::None) else { return };
+    if received > sent.received && heard.banners == sent.banners {
+        last.answer = Answer::Undecided;
     }
 }
 

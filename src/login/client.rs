@@ -32,6 +32,13 @@ impl End {
     }
 }
 
+/// What had come when a password was sent.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) received: u64,
+    pub(super) banners: usize,
+}
+
 /// What russh told while it ran.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -39,6 +46,8 @@ pub(super) struct Heard {
     pub(super) banner_truncated: bool,
     /// How many banners have come.
     pub(super) banners: usize,
+    /// A password was sent.
+    pub(super) password: Option<Sent>,
     pub(super) disconnect: Option<Disconnect>,
     pub(super) error: Option<russh::Error>,
     pub(super) other_key: Option<Vec<u8>>,

@@ -23,8 +23,11 @@ mod file;
 pub mod load;
 pub(crate) mod session;
 mod sign;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
 pub use credentials::Credentials;
 pub use load::Given;
+#[cfg(feature = "cli")]
+pub(crate) use terminal::leave as leave_prompt;

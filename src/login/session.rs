@@ -114,6 +114,10 @@ where
     } else {
         None
     };
+    // A DISCONNECT is an answer, and what came was that.
+    if matches!(fault, Some(Fault::Timeout | Fault::Eof | Fault::Reset)) {
+        attempts::undecided(&mut login, &lock(&heard), key.received());
+    }
     let told = told(login, Stage::Login, fault, &heard, key.seen());
     farewell(&handle, &mut end).await;
     tether.release();

@@ -9,8 +9,8 @@ pub mod conntrack;
 pub mod descriptors;
 pub mod entropy;
 pub mod error_queue;
-#[cfg(feature = "cli")]
-pub mod hangup;
+#[cfg(any(feature = "cli", feature = "login"))]
+pub mod ignored;
 pub mod memory;
 #[cfg(target_os = "linux")]
 pub mod orphan;

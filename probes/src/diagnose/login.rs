@@ -48,7 +48,7 @@ pub(super) fn answered(login: &Login) -> Verdict {
 /// The try that says most about why there is no login: a factor that was taken unless a later one was refused, what came
 /// furthest else.
 fn decided(login: &Login) -> Option<&Attempt> {
-    let last = login.attempts.iter().rev().find(|attempt| attempt.answer != Answer::None)?;
+    let last = login.attempts.iter().rev().find(|attempt| attempt.answer.decides())?;
     if matches!(last.answer, Answer::Partial(_) | Answer::NoAnswer(_) | Answer::NewPassword) {
         return Some(last);
     }
@@ -90,11 +90,18 @@ fn nothing_tried(login: &Login) -> Verdict {
 /// The connection ended, or fell silent, before an answer came.
 pub(super) fn ended(evidence: &Evidence, end: End) -> Verdict {
     let Some(login) = &evidence.login else { return midway(evidence, end) };
-    let waiting = login.attempts.last().filter(|attempt| attempt.answer == Answer::None);
+    let waiting = login.attempts.last().filter(|attempt| !attempt.answer.decides());
     let waited = waiting.map_or_else(|| String::from("the service request"), named);
+    let undecided = waiting.is_some_and(|attempt| attempt.answer == Answer::Undecided);
+    // A guess, as whoever logs in sees of what came no more than that it came.
+    let hint = if undecided {
+        "; the server did send something, neither success nor failure: likely it wants a new password, as this one has expired"
+    } else {
+        ""
+    };
     let before = tried(login);
     let before = if before.is_empty() { before } else { format!("; before that: {before}") };
-    let verdict = |code, sentence: String| Verdict::new(code, evidence.stage, sentence + &before).medium();
+    let verdict = |code, sentence: String| Verdict::new(code, evidence.stage, sentence + hint + &before).medium();
     match end {
         End::Eof | End::Reset => verdict(Code::AuthClosed, format!("the server {} in answer to {waited}", end.verb())),
         End::Timeout => verdict(Code::AuthTimeout, format!("no answer to {waited} in {}", seconds(up(evidence)))),
@@ -104,7 +111,7 @@ pub(super) fn ended(evidence: &Evidence, end: End) -> Verdict {
 
 /// The server disconnected with a reason, which `verdict` has judged: what had been tried by then belongs to it.
 pub(super) fn disconnected(login: &Login, verdict: Verdict) -> Verdict {
-    let waiting = login.attempts.last().filter(|attempt| attempt.answer == Answer::None).map(named);
+    let waiting = login.attempts.last().filter(|attempt| !attempt.answer.decides()).map(named);
     let mut detail = verdict.detail.clone();
     waiting.into_iter().for_each(|name| detail += &format!(", in answer to {name}"));
     let before = tried(login);
@@ -142,7 +149,7 @@ pub(super) fn not_made(learned: Verdict) -> Verdict {
 }
 
 fn tried(login: &Login) -> String {
-    let answered: Vec<&Attempt> = login.attempts.iter().filter(|attempt| attempt.answer != Answer::None).collect();
+    let answered: Vec<&Attempt> = login.attempts.iter().filter(|attempt| attempt.answer.decides()).collect();
     let mut parts: Vec<String> = answered.iter().take(TOLD).map(|attempt| told(attempt)).collect();
     if answered.len() > TOLD {
         parts.push(format!("and {} more", answered.len() - TOLD));
@@ -164,7 +171,7 @@ fn told(attempt: &Attempt) -> String {
         Answer::NewPassword => {
             String::from("neither taken nor refused: the server wants a new password first, as this one has expired")
         }
-        Answer::None => String::from("not answered"),
+        Answer::Undecided | Answer::None => String::from("not answered"),
     };
     let note = attempt.credential.note.as_deref();
     // What is odd about a credential is of interest where it was not taken.
@@ -226,6 +233,7 @@ fn list(parts: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnose::Confidence;
     use crate::diagnose::classify;
     use crate::evidence::login::Withheld;
     use crate::evidence::{Disconnect, Fault};
@@ -298,6 +306,18 @@ mod tests {
         evidence.fault = Some(Fault::Disconnected);
         evidence.disconnect = Some(Disconnect { code: 2, text: b"Too many authentication failures".to_vec() });
         assert_eq!(judged(&evidence).0, Code::AuthTooMany);
+    }
+
+    #[test]
+    fn something_that_is_no_answer_to_a_password_is_a_hint_and_decides_nothing() {
+        for (fault, code) in [(Fault::Eof, Code::AuthClosed), (Fault::Timeout, Code::AuthTimeout)] {
+            let mut evidence = login(vec![attempt(Method::Password, Answer::Undecided)]);
+            evidence.fault = Some(fault);
+            let verdict = classify(&evidence, Depth::Login);
+            assert_eq!((verdict.code, verdict.confidence), (code, Confidence::Medium));
+            assert!(verdict.detail.contains("password (FILE)"), "{}", verdict.detail);
+            assert!(verdict.detail.contains("likely it wants a new password"), "{}", verdict.detail);
+        }
     }
 
     #[test]

@@ -185,7 +185,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "sshd resolves the client's address with a dead resolver (UseDNS yes)",
             "the user database is slow: LDAP, SSSD, Active Directory, OS Login",
             "a PAM module or GSSAPI waits for something",
-            "a password that has expired, where the server said something else too; log in by hand and change it",
+            "a password that has expired, where the server asks for a new one by PASSWD_CHANGEREQ; log in by hand and change it",
         ],
         &[
             "the answer comes after multiples of 5 s with a longer --timeout: a resolver",

@@ -123,18 +123,36 @@ pub enum Answer {
     NoAnswer(String),
     /// It wants a new password before it lets anybody in: this one has expired. None was sent.
     NewPassword,
+    /// It sent something after a password, and neither success nor failure by the time the connection ended or the time was over.
+    /// The likely reason is that it wants a new password (PASSWD_CHANGEREQ, RFC 4252 section 8), which whoever logs in cannot read.
+    Undecided,
     /// The connection ended, or the time was over, before an answer came.
     None,
 }
 
+impl Answer {
+    /// It says whether the credential is taken, or what else there is to do.
+    #[must_use]
+    pub const fn decides(&self) -> bool {
+        !matches!(self, Answer::Undecided | Answer::None)
+    }
+}
+
+/// What may stand between `new` and `password` in a prompt for one: whose password it is.
+const WHOSE: [&str; 12] =
+    ["account", "ad", "current", "domain", "kerberos", "ldap", "login", "nt", "samba", "unix", "windows", "your"];
+
 /// Whether a prompt of keyboard-interactive asks for a new password, as PAM does where the old one has expired: `New password: `,
-/// `Retype new UNIX password:`. The next one-time password of a token is none that would be changed.
+/// `Retype new UNIX password:`. The next one-time password of a token is none that would be changed, and a user, a host or a
+/// realm may be called `new`: `Password for bob@NEW.EXAMPLE.COM:`.
 #[must_use]
 pub fn wants_new_password(prompt: &str) -> bool {
     let prompt = prompt.to_lowercase();
-    let words = || prompt.split(|letter: char| !letter.is_alphabetic());
-    let has = |wanted: &str| words().any(|word| word == wanted);
-    has("new") && has("password") && !has("time") && !has("onetime")
+    let words: Vec<&str> =
+        prompt.split(|letter: char| !letter.is_alphabetic()).filter(|word| !word.is_empty()).collect();
+    let mut after_new = words.iter().enumerate().filter(|(_, word)| **word == "new").map(|(at, _)| at + 1);
+    let asked = |after: usize| words.iter().skip(after).find(|word| !WHOSE.contains(word)) == Some(&"password");
+    after_new.any(asked)
 }
 
 #[cfg(test)]
@@ -143,12 +161,28 @@ mod tests {
 
     #[test]
     fn only_a_prompt_for_a_new_password_wants_one() {
-        for prompt in ["New password: ", "Retype new password: ", "Enter new UNIX password:"] {
+        for prompt in [
+            "New password: ",
+            "New UNIX password:",
+            "Enter new password",
+            "Enter new UNIX password:",
+            "Retype new password: ",
+            "Your password has expired. Enter your new (Kerberos) password:",
+        ] {
             assert!(wants_new_password(prompt), "{prompt}");
         }
-        for prompt in
-            ["Password: ", "Password for newton: ", "Current password: ", "New one-time password: ", "New code: ", ""]
-        {
+        for prompt in [
+            "Password: ",
+            "Password for newton: ",
+            "Current password: ",
+            "New one-time password: ",
+            "New code: ",
+            "",
+            "(current) UNIX password: ",
+            "Password for bob@NEW.EXAMPLE.COM:",
+            "Password for new-york-db:",
+            "Password for user new:",
+        ] {
             assert!(!wants_new_password(prompt), "{prompt}");
         }
     }

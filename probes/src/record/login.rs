@@ -41,6 +41,7 @@ fn attempt(made: &login::Attempt) -> Attempt {
         Answer::NotSigned(why) => (Some("not-signed"), Some(why.clone())),
         Answer::NoAnswer(prompt) => (Some("no-answer"), Some(prompt.clone())),
         Answer::NewPassword => (Some("new-password-wanted"), None),
+        Answer::Undecided => (Some("undecided"), None),
         Answer::None => (None, None),
     };
     let method = made.method.name().to_owned();

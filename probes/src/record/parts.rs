@@ -408,7 +408,8 @@ pub struct Attempt {
     #[serde(flatten)]
     pub credential: Credential,
     /// `accepted`, `partial`, `would-be-accepted`, `refused-at-query`, `refused-after-key`, `refused`, `new-password-wanted`,
-    /// `no-signature-algorithm`, `not-signed`, `no-answer`; absent where none came.
+    /// `no-signature-algorithm`, `not-signed`, `no-answer`, `undecided` (something came that is neither success nor failure);
+    /// absent where none came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
     /// More about it: the prompt without an answer, why nothing was signed.
