@@ -172,7 +172,13 @@ impl Routes {
         };
         if named.certificates.is_empty() {
             for path in &named.identities {
-                add(Given { identities: vec![path.clone()], ..Given::default() });
+                add(Given {
+                    identities: vec![path.clone()],
+                    // A public key is as good as its private one where the agent has that.
+                    agent_socket: named.agent.clone(),
+                    agent_only_named: true,
+                    ..Given::default()
+                });
             }
         } else {
             let (identities, certificates) = (named.identities.clone(), named.certificates.clone());

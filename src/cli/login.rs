@@ -93,6 +93,7 @@ impl Login {
             certificates,
             agent,
             agent_socket: None,
+            agent_only_named: false,
             password: password_file,
             answers: answers_file,
             query_only: query_keys,

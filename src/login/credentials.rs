@@ -53,10 +53,16 @@ impl Credentials {
         Self { keys: self.keys.clone(), ..Self::default() }
     }
 
-    /// With these keys in front.
+    /// With these keys in front. A key that is in both is tried once.
     #[must_use]
     pub fn behind(&self, first: Self) -> Self {
-        Self { keys: first.keys.into_iter().chain(self.keys.iter().cloned()).collect(), ..self.clone() }
+        let mut keys = first.keys;
+        for key in &self.keys {
+            if !keys.iter().any(|other| other.is_the_key_of(key)) {
+                keys.push(key.clone());
+            }
+        }
+        Self { keys, ..self.clone() }
     }
 
     /// There is nothing to try.
@@ -75,6 +81,21 @@ pub struct Identity {
     pub(super) public: Public,
     /// What signs.
     pub(super) holder: Holder,
+}
+
+impl Identity {
+    /// Whether it is this key, or a certificate for it.
+    pub(super) fn is_of(&self, key: &PublicKey) -> bool {
+        match &self.public {
+            Public::Key(own) => own.key_data() == key.key_data(),
+            Public::Certificate(certificate) => certificate.public_key() == key.key_data(),
+        }
+    }
+
+    /// Whether a server is shown the same, whoever has the private half. Certificates for one key differ.
+    fn is_the_key_of(&self, other: &Self) -> bool {
+        matches!((&self.public, &other.public), (Public::Key(one), Public::Key(other)) if one.key_data() == other.key_data())
+    }
 }
 
 /// What is shown of an identity.

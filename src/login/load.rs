@@ -24,7 +24,8 @@ use super::file::{open, reason, text};
 /// What the user named.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
-    /// Private keys; a certificate beside one (`FILE-cert.pub`) is used with it, as ssh does.
+    /// Private keys; a certificate beside one (`FILE-cert.pub`) is used with it, as ssh does. A public key stands for the private
+    /// one that an agent has.
     pub identities: Vec<PathBuf>,
     /// Certificates for them.
     pub certificates: Vec<PathBuf>,
@@ -32,6 +33,8 @@ pub struct Given {
     pub agent: bool,
     /// The keys of the agent behind this socket.
     pub agent_socket: Option<PathBuf>,
+    /// Of the agents, only the keys are used whose public half is named.
+    pub agent_only_named: bool,
     /// A file whose first line is the password.
     pub password: Option<PathBuf>,
     /// A file of answers.
@@ -56,12 +59,19 @@ impl Given {
     /// # Errors
     /// The first thing that cannot be used, as one line with the option; never what is in a file.
     pub fn load(&self, warnings: &mut Vec<String>) -> Result<Credentials, String> {
-        let mut held = Vec::new();
+        let (mut held, mut elsewhere) = (Vec::new(), Vec::new());
         for path in &self.identities {
             let fault = |why| format!("-i: {}: {why}", shown(path));
-            if let Some(key) = private(path, warnings).map_err(fault)? {
-                held.push((path, Arc::new(key)));
+            match key(path, warnings).map_err(fault)? {
+                Some(Read::Private(key)) => held.push((path, Arc::new(*key))),
+                Some(Read::Public(key)) => elsewhere.push((path, key)),
+                None => {}
             }
+        }
+        // Whoever names a key is told where it could be.
+        if let Some((path, _)) = elsewhere.first().filter(|_| !self.agent && self.agent_socket.is_none()) {
+            let why = "it is a public key; the private one is needed, or --agent if the agent has it";
+            return Err(format!("-i: {}: {why}", shown(path)));
         }
         let mut keys = Vec::new();
         for path in &self.certificates {
@@ -73,13 +83,27 @@ impl Given {
             };
             keys.push(certified(path.display().to_string(), certificate, Holder::Here(Arc::clone(key))));
         }
+        let mut lent = Vec::new();
         if self.agent {
             let socket = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
             let socket = socket.ok_or("--agent: SSH_AUTH_SOCK is not set: no agent runs here")?;
-            keys.extend(agent(&socket).map_err(|why| format!("--agent: {why}"))?);
+            lent.extend(agent(&socket).map_err(|why| format!("--agent: {why}"))?);
         }
-        if let Some(socket) = &self.agent_socket {
-            keys.extend(agent(socket)?);
+        if let Some(socket) = self.agent_socket.as_ref().filter(|_| !self.agent_only_named || !elsewhere.is_empty()) {
+            lent.extend(agent(socket)?);
+        }
+        for (path, public) in elsewhere {
+            let of_it = |identity: &&Identity| identity.is_of(&public);
+            if !lent.iter().any(|identity| of_it(&identity)) {
+                return Err(format!(
+                    "-i: {}: it is a public key, and the agent has no private one for it",
+                    shown(path)
+                ));
+            }
+            keys.extend(lent.iter().filter(of_it).cloned());
+        }
+        if self.agent_only_named {
+            lent.clear();
         }
         for (path, key) in held {
             let beside = PathBuf::from(format!("{}-cert.pub", path.display()));
@@ -96,6 +120,9 @@ impl Given {
             let public = key.public_key().clone();
             keys.push(plain(path.display().to_string(), public, Holder::Here(key)));
         }
+        // What was named comes before what an agent happens to have: only so many are tried.
+        let lent = Credentials { keys: lent, ..Credentials::default() };
+        let keys = lent.behind(Credentials { keys, ..Credentials::default() }).keys;
         let password = self.password.as_ref().map(|path| {
             let loaded = password(path, warnings);
             loaded.map_err(|why| format!("--password-file: {}: {why}", shown(path)))
@@ -160,10 +187,15 @@ fn odd(certificate: &Certificate) -> Option<String> {
 }
 
 /// A private key. `None` if others can read it: ssh does not use such a key, and says so.
-fn private(path: &Path, warnings: &mut Vec<String>) -> Result<Option<PrivateKey>, String> {
+fn key(path: &Path, warnings: &mut Vec<String>) -> Result<Option<Read>, String> {
     let file = open(path)?;
     let about = file.metadata().map_err(|error| reason(&error))?;
     let mode = about.permissions().mode() & 0o777;
+    let text = text(file)?;
+    // Nobody has to be kept from reading those.
+    if let Ok(key) = PublicKey::from_openssh(text.trim()) {
+        return Ok(Some(Read::Public(key)));
+    }
     if about.is_file() && about.uid() == getuid().as_raw() && mode & 0o077 != 0 {
         warnings.push(format!(
             "{}: not used, as others may read it (mode {mode:04o}); ssh ignores such a key too: chmod 600 {}",
@@ -172,7 +204,6 @@ fn private(path: &Path, warnings: &mut Vec<String>) -> Result<Option<PrivateKey>
         ));
         return Ok(None);
     }
-    let text = text(file)?;
     // russh reads of those only what ssh-keygen -m PEM writes for RSA keys.
     if let Some(line) = text.lines().find(|line| line.starts_with("DEK-Info:"))
         && !(line.contains("AES-128-CBC") && text.contains("-----BEGIN RSA PRIVATE KEY-----"))
@@ -184,11 +215,11 @@ fn private(path: &Path, warnings: &mut Vec<String>) -> Result<Option<PrivateKey>
         || (is_of_putty(&text) && !text.lines().any(|line| line.trim_end() == "Encryption: none"));
     let first = if encrypted { Err(KeyError::KeyIsEncrypted) } else { decode_secret_key(&text, None) };
     match first {
-        Ok(key) => Ok(Some(key)),
+        Ok(key) => Ok(Some(Read::Private(Box::new(key)))),
         Err(KeyError::KeyIsEncrypted) => {
             let asked = ask::passphrase(&format!("Enter passphrase for key '{}': ", shown(path)))?;
             let phrase = asked.ok_or("it is encrypted, and no passphrase was given")?;
-            decode_secret_key(&text, Some(&phrase)).map(Some).map_err(|_| {
+            decode_secret_key(&text, Some(&phrase)).map(|key| Some(Read::Private(Box::new(key)))).map_err(|_| {
                 match text.contains("BEGIN OPENSSH PRIVATE KEY") {
                     true => String::from("the passphrase is wrong"),
                     // There are too many ways to encrypt the others for all of them to be known here.
@@ -201,6 +232,12 @@ fn private(path: &Path, warnings: &mut Vec<String>) -> Result<Option<PrivateKey>
         }
         Err(error) => Err(not_a_key(path, &text, &error)),
     }
+}
+
+/// What a file of -i holds.
+enum Read {
+    Private(Box<PrivateKey>),
+    Public(PublicKey),
 }
 
 fn is_of_putty(text: &str) -> bool {

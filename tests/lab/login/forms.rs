@@ -1,6 +1,7 @@
 //! The forms that private keys are kept in: each logs in, or gets a line that names the file and what mends it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -146,4 +147,37 @@ fn login_by_an_agent_names_its_keys_by_type_and_fingerprint_and_their_comments_e
     let shown = format!("{}{}{}", run.stderr, refused.stderr, record["detail"]);
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{202e}'), "{shown}");
     assert!(!shown.contains("  ("), "{shown}");
+}
+
+/// The agent has more keys than may be tried; what was named comes first, by its private half or by its public one.
+#[test]
+fn login_tries_what_was_named_before_what_the_agent_happens_to_have() {
+    let Some(_lab) = lab() else { return };
+    let mut ground = Ground::new();
+    ground.sshd(1, "MaxAuthTries 2");
+    let path = |name: &str| ground.path(name).to_str().expect("printable").to_owned();
+    let mut agent = std::process::Command::new("setpriv");
+    agent.args(["--reuid=65534", "--regid=65534", "--clear-groups", "ssh-add", "-q", "-D"]);
+    assert!(agent.env("SSH_AUTH_SOCK", ground.path("agents/socket")).status().expect("ssh-add").success());
+    for other in 0..6 {
+        let name = format!("other{other}");
+        shell("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &path(&name)]);
+        ground.hand_over(&name, None);
+        ground.add_to_agent(&name);
+    }
+    ground.add_to_agent("good");
+    let (record, _) = ground.ours(1, "alice", &["--agent"]);
+    assert_eq!(record["code"], "auth-too-many", "{record}");
+    let public = path("named.pub");
+    fs::copy(path("good.pub"), &public).expect("copied");
+    fs::set_permissions(&public, fs::Permissions::from_mode(0o644)).expect("our own file");
+    for named in [path("good"), public] {
+        let (record, run) = ground.ours(1, "alice", &["--agent", "-i", &named]);
+        assert_eq!(record["code"], "ok", "{record} {}", run.stderr);
+        assert_eq!(record["auth"]["attempts"].as_array().map(Vec::len), Some(1), "{record}");
+    }
+    let config = format!("Host *\n  IdentityFile {}\n  IdentityAgent {}\n", path("named.pub"), path("agents/socket"));
+    ground.hand_over("config", Some(&config));
+    let (record, run) = ground.ours(1, "alice", &["-F", &path("config")]);
+    assert_eq!(record["code"], "ok", "{record} {}", run.stderr);
 }
