@@ -235,15 +235,23 @@ fn every_host_of_ssh_config_or_of_an_inventory_is_a_target() {
         "hosts.ini",
         &format!(
             "[web]\nweb[1:2] ansible_host=127.0.0.1 ansible_port={port} ansible_user=ansible\n\
-             [other]\nhere ansible_connection=local\na\n"
+             [other]\nhere ansible_connection=local\na\n\
+             behind ansible_host=127.0.0.1 ansible_port={port} ansible_ssh_common_args='-o ProxyJump=gate'\n\
+             plain ansible_host=127.0.0.1 ansible_port={port} ansible_ssh_common_args='-o ServerAliveInterval=5'\n"
         ),
     );
     let (records, stderr) = sweep(&["-F", &config, "--inventory", &ini]);
     let places: Vec<_> = records.iter().map(place).collect();
-    assert_eq!(places, ["web1", "web2", "a"].map(|name| format!("{name} 127.0.0.1 127.0.0.1:{port} tcp")), "{stderr}");
+    assert_eq!(
+        places,
+        ["web1", "web2", "a", "plain"].map(|name| format!("{name} 127.0.0.1 127.0.0.1:{port} tcp")),
+        "{stderr}"
+    );
     let users: Vec<_> = records.iter().map(|record| record["auth"]["user"].as_str().unwrap()).collect();
     // What the inventory leaves open ssh_config says.
-    assert_eq!(users, ["ansible", "ansible", "deploy"]);
+    assert_eq!(users, ["ansible", "ansible", "deploy", "deploy"]);
+    let detour = "behind is left out: ansible_ssh_common_args leads through another host or program";
+    assert!(stderr.contains(&format!("{ini}:6: {detour}")), "{stderr}");
     assert!(stderr.contains(&format!("{ini}:4: here is left out: its ansible_connection is local")), "{stderr}");
     let yaml = ground.file(
         "hosts.yml",
@@ -253,7 +261,7 @@ fn every_host_of_ssh_config_or_of_an_inventory_is_a_target() {
     assert_eq!(place(&record), format!("x 127.0.0.1 127.0.0.1:{port} tcp"), "{stderr}");
     // What the command line says outweighs the inventory.
     let (records, _) = sweep(&["-F", "none", "-l", "ann", "--inventory", &ini, "--exclude", "a"]);
-    assert!(records.iter().all(|record| record["auth"]["user"] == "ann") && records.len() == 2, "{records:?}");
+    assert!(records.iter().all(|record| record["auth"]["user"] == "ann") && records.len() == 3, "{records:?}");
 }
 
 #[test]

@@ -145,6 +145,13 @@ impl NamedHosts {
                 warnings.push(format!("{at}: {name} is left out: its ansible_connection is {by}"));
                 continue;
             }
+            if let Some(variable) = host.detour {
+                let (at, name) = (&host.at, escape(&host.name));
+                warnings.push(format!(
+                    "{at}: {name} is left out: {variable} leads through another host or program; say so in ssh_config instead (-F FILE)"
+                ));
+                continue;
+            }
             if list(&host.name, &host.at, sources, warnings) {
                 self.inventory.entry(host.name.as_str().into()).or_insert(host);
             }

@@ -77,7 +77,9 @@ impl Expression {
     ///
     /// One line that says what is wrong and how to write it.
     pub fn parse(text: &str) -> Result<Self, ExprError> {
-        parse(text).map_err(|fault| ExprError { text: text.into(), fault })
+        // A password is in no error, not even where it should not stand.
+        let shown = |fault: &Fault| if *fault == Fault::Password { "" } else { text };
+        parse(text).map_err(|fault| ExprError { text: shown(&fault).into(), fault })
     }
 
     /// Refuses what `-4` or `-6` leaves nothing of.
@@ -154,6 +156,10 @@ fn by_uri(text: &str) -> Result<Expression, Fault> {
     // What a user was encoded for may be what no terminal should get.
     if let Some(c) = place.user.iter().flat_map(|user| user.chars()).find(|c| c.is_control()) {
         return Err(Fault::ControlCharacter(c));
+    }
+    // Elsewhere a colon is part of the name, as ssh has it: bastions take `login@target:SSH:me@bastion`.
+    if place.user.as_ref().is_some_and(|user| user.contains(':')) {
+        return Err(Fault::Password);
     }
     let (user, ports) = (place.user.map(Into::into), place.port.map(PortSet::single));
     let expression = Expression { user, hosts: hosts(&place.host, None)?, ports };
@@ -420,6 +426,10 @@ mod tests {
         (":22", "`:22`: the host is missing: write host, host:port or user@host"),
         ("user@", "`user@`: the host is missing: write host, host:port or user@host"),
         ("user@:22", "`user@:22`: the host is missing: write host, host:port or user@host"),
+        (
+            "ssh://bob:s3cret@host",
+            "a colon stands in the user's name: a password is given by --password-file FILE, and is not shown here",
+        ),
         ("@host", "`@host`: no user stands before the @: write user@host, or host alone"),
         ("10.0.0.9-3", "`10.0.0.9-3`: the range ends before it starts: write 10.0.0.3-9"),
         ("10.0.0.9-10.0.0.3:22", "`10.0.0.9-10.0.0.3:22`: the range ends before it starts: write 10.0.0.3-10.0.0.9"),

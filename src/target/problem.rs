@@ -49,6 +49,9 @@ pub enum Fault {
     /// `@host`.
     #[error("no user stands before the @: write user@host, or host alone")]
     UserMissing,
+    /// `ssh://user:password@host`: it would be sent as the user's name, and stand in the server's log.
+    #[error("a colon stands in the user's name: a password is given by --password-file FILE, and is not shown here")]
+    Password,
     /// `user@`, `:22`.
     #[error("the host is missing: write host, host:port or user@host")]
     HostMissing,

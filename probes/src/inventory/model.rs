@@ -32,6 +32,8 @@ pub struct InventoryHost {
     pub identity_file: Option<Located<String>>,
     /// `ansible_connection`: where it is there and not `ssh` or `smart`, Ansible may reach the host by other means.
     pub connection: Option<Located<String>>,
+    /// The variable that has Ansible reach it through a jump host or a ProxyCommand, by options for ssh.
+    pub detour: Option<&'static str>,
     /// The groups it is in, sorted, without `all`.
     pub groups: Vec<String>,
 }

@@ -15,7 +15,7 @@ pub(super) const ALL: &str = "all";
 pub(super) const UNGROUPED: &str = "ungrouped";
 
 /// Variables that say how a host is reached; of two that say the same, Ansible takes the later one here.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 11] = [
     "ansible_host",
     "ansible_ssh_host",
     "ansible_port",
@@ -24,7 +24,21 @@ const VARIABLES: [&str; 8] = [
     "ansible_ssh_user",
     "ansible_ssh_private_key_file",
     "ansible_connection",
+    ARGUMENTS[0],
+    ARGUMENTS[1],
+    ARGUMENTS[2],
 ];
+
+/// What Ansible gives ssh on its command line.
+const ARGUMENTS: [&str; 3] = ["ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"];
+
+/// Whether arguments of ssh's lead by a way that is not in ssh_config: `-J HOST`, `-o ProxyJump=HOST`, `-o ProxyCommand=...`.
+fn lead_elsewhere(arguments: &str) -> bool {
+    let lower = arguments.to_ascii_lowercase();
+    lower.contains("proxyjump")
+        || lower.contains("proxycommand")
+        || arguments.split_whitespace().any(|word| word.trim_matches(['\'', '"']).starts_with("-J"))
+}
 
 type Variables = HashMap<&'static str, Located<String>>;
 
@@ -293,6 +307,8 @@ fn finished(
     let user = whole(of(["ansible_user", "ansible_ssh_user"]), "user");
     let identity_file = whole(variables.get("ansible_ssh_private_key_file"), "key");
     let connection = whole(variables.get("ansible_connection"), "connection");
+    let detour =
+        ARGUMENTS.into_iter().find(|name| variables.get(name).is_some_and(|value| lead_elsewhere(&value.value)));
     let port = match port {
         None => None,
         Some(text) => match text.value.trim().parse::<u16>().ok().filter(|port| *port != 0) {
@@ -317,6 +333,7 @@ fn finished(
         user,
         identity_file,
         connection,
+        detour,
         groups,
     }))
 }

@@ -185,6 +185,8 @@ impl ProxyFault {
     pub fn verdict(&self) -> (Code, Option<String>) {
         match self {
             ProxyFault::SocksReply(reply) => (Code::ProxyRefused, Some(reply.to_string())),
+            // As tinyproxy says that the credentials are wrong.
+            ProxyFault::HttpStatus(401) => (Code::ProxyAuth, Some("401".to_owned())),
             ProxyFault::HttpStatus(status) => (Code::ProxyRefused, Some(status.to_string())),
             ProxyFault::NoMethod => (Code::ProxyAuth, Some("no-method".to_owned())),
             ProxyFault::Credentials(_) => (Code::ProxyAuth, Some("credentials".to_owned())),

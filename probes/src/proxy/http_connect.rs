@@ -232,6 +232,7 @@ mod tests {
             }
         }
         assert_eq!(ProxyFault::AuthenticationRequired.verdict(), (Code::ProxyAuth, Some("407".to_owned())));
+        assert_eq!(ProxyFault::HttpStatus(401).verdict(), (Code::ProxyAuth, Some("401".to_owned())));
         assert_eq!(ProxyFault::HttpStatus(503).verdict(), (Code::ProxyRefused, Some("503".to_owned())));
     }
 
