@@ -38,6 +38,8 @@ pub(super) fn answered(login: &Login) -> Verdict {
             let sentence = format!("{tried}; the server now wants {}", list(&next));
             verdict(Code::AuthPartial, sentence).with_arg(next.join(","))
         }
+        // The right one may be among those that were left.
+        Answer::RefusedAtQuery if untried(login) => verdict(Code::AuthTooMany, tried).medium(),
         Answer::RefusedAtQuery => verdict(Code::AuthKeyRefused, tried).medium(),
         Answer::RefusedAfterKey => verdict(Code::AuthRefusedAfterKey, tried).medium(),
         Answer::NoSignatureAlgorithm => verdict(Code::AuthSigAlg, tried),
@@ -195,6 +197,11 @@ fn credential(method: Method, named: &Named) -> String {
         }
         _ => format!("{} ({name})", method.name()),
     }
+}
+
+/// More was given than may be tried.
+fn untried(login: &Login) -> bool {
+    login.withheld.iter().any(|each| each.why == Why::TriesSpent)
 }
 
 /// What was given and is of no use here, and why.

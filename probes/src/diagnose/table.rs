@@ -947,7 +947,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::AuthTooMany,
         "Too many authentication attempts",
-        "`Too many authentication failures`, DISCONNECT 14, or a close after several attempts.",
+        "`Too many authentication failures`, DISCONNECT 14, or a close after several attempts; or all were refused and some had to be left untried, as sshd hangs up after six.",
         &["an agent offers many keys before the right one", "MaxAuthTries is low"],
         &[
             "one key given with IdentitiesOnly gets an answer of its own: it was the agent; it does not: the account has had failures before",
