@@ -53,6 +53,8 @@ struct Named {
     identities: Vec<PathBuf>,
     certificates: Vec<PathBuf>,
     agent: Option<PathBuf>,
+    /// IdentitiesOnly: of the agent's keys only those that a file names.
+    only_named: bool,
 }
 
 impl Jumps {
@@ -146,6 +148,7 @@ impl Routes {
             identities: if host.identity_files_named { there(&host.identity_files) } else { Vec::new() },
             certificates: there(&host.certificate_files),
             agent,
+            only_named: host.identities_only.value,
         };
         if let Some(known) = self.jumps.named.get(&named) {
             return known.clone();
@@ -184,7 +187,7 @@ impl Routes {
             let (identities, certificates) = (named.identities.clone(), named.certificates.clone());
             add(Given { identities, certificates, ..Given::default() });
         }
-        if let Some(socket) = &named.agent {
+        if let Some(socket) = named.agent.as_ref().filter(|_| !named.only_named) {
             add(Given { agent_socket: Some(socket.clone()), ..Given::default() });
         }
         all

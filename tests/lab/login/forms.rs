@@ -183,4 +183,12 @@ fn login_tries_what_was_named_before_what_the_agent_happens_to_have() {
     ground.hand_over("config", Some(&config));
     let (record, run) = ground.ours(1, "alice", &["-F", &path("config")]);
     assert_eq!(record["code"], "ok", "{record} {}", run.stderr);
+    // Of the agent's keys none but those that a file names, and that one is not the user's.
+    fs::copy(path("other0.pub"), path("named.pub")).expect("copied");
+    for (only, code, attempts) in [("yes", "auth-key-refused", 1), ("no", "auth-too-many", 2)] {
+        ground.hand_over("config", Some(&format!("{config}  IdentitiesOnly {only}\n")));
+        let (record, run) = ground.ours(1, "alice", &["-F", &path("config")]);
+        assert_eq!(record["code"], code, "{only}: {record} {}", run.stderr);
+        assert_eq!(record["auth"]["attempts"].as_array().map(Vec::len), Some(attempts), "{only}: {record}");
+    }
 }
