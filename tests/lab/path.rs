@@ -100,20 +100,23 @@ fn path_whose_round_trips_are_known_is_waited_for_no_longer_than_it_needs() {
     let Some(_lab) = lab() else { return };
     let fleet = Fleet::of(SOME_DEAD, Family::V4);
     let targets = [7, 9, 8].map(|octet| Family::V4.address(octet).to_string());
-    let waited = |options: &[&str]| -> (f64, f64) {
+    // What the first silence took, what the second one was due to take by the round trip between them, and what it took.
+    let waited = |options: &[&str]| -> (f64, f64, f64) {
         let mut command = sshprobe(&fleet.topology.prober, &[]);
         command.args(&targets).args(["--format=jsonl", "--order=given", "-c1"]).args(options);
         let mut run = run(command);
         run.records.sort_by_key(|record| record["target"]["index"].as_u64());
         let codes: Vec<_> = run.records.iter().map(|record| record["code"].clone()).collect();
         assert_eq!(codes, ["timeout-connect", "ok", "timeout-connect"], "{}", run.stderr);
-        let seconds = |record: &Value| record["timing_us"]["total"].as_f64().expect("a time") / 1e6;
-        (seconds(&run.records[0]), seconds(&run.records[2]))
+        let seconds = |at: usize, of: &str| run.records[at]["timing_us"][of].as_f64().expect("a time") / 1e6;
+        (seconds(0, "total"), (3.0 + 6.0 * seconds(1, "connect")).clamp(3.5, 5.0), seconds(2, "total"))
     };
     let learned = waited(&[]);
-    assert!(learned.0 >= 5.0 && (3.5..5.0).contains(&learned.1), "{learned:?}");
+    let (first, due, second) = learned;
+    // On a busy machine a round trip may seem to be a long one.
+    assert!(first >= 5.0 && second >= due - 0.01 && (second < 5.0 || due > 4.5), "{learned:?}");
     let obeyed = waited(&["--connect-timeout=4s"]);
-    assert!(obeyed.0 >= 4.0 && obeyed.1 >= 4.0, "{obeyed:?}");
+    assert!(obeyed.0 >= 4.0 && obeyed.2 >= 4.0, "{obeyed:?}");
 }
 
 /// One in five SYNs is lost, and as many answers: some have to be asked again, and nobody who is there is missed.
