@@ -577,7 +577,6 @@ impl Config {
     }
 }
 
-/// Where host keys are looked up.
 /// What `option` names.
 ///
 /// # Errors
@@ -594,6 +593,7 @@ pub(super) fn known_hosts_files(option: &str, paths: &[PathBuf]) -> Result<Known
     }
 }
 
+/// Where host keys are looked up.
 fn trust_files(args: &TrustArgs, depth: Depth) -> Result<TrustFiles, Error> {
     let known_hosts = known_hosts_files("--known-hosts", &args.known_hosts)?;
     if depth < Depth::Kex {

@@ -394,6 +394,9 @@ async fn tick(
             // A disk may keep it waiting, and the run must not wait for that.
             tokio::task::spawn_blocking(move || file.update(true));
         }
+        if !progress.is_shown() {
+            continue;
+        }
         progress.update(Snapshot {
             done: at_start + stats.done(),
             total,

@@ -22,7 +22,7 @@ use super::log;
 use super::names::Resolve;
 use super::options::Options;
 use super::route::Route;
-use super::run::{RESOLVE_TIMEOUT, socket_addr};
+use super::run::{RESOLVE_TIMEOUT, not_excluded, socket_addr};
 use crate::login::channel::Session;
 use crate::sys::clock::Clock;
 use crate::sys::entropy;
@@ -166,13 +166,11 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
                 let began = self.clock.now();
                 let asked = timeout(RESOLVE_TIMEOUT, self.resolver.resolve(name)).await;
                 let found = asked.unwrap_or(Err(ResolveFault::Timeout));
-                let addrs = found.map(|addrs| addrs.into_iter().map(|addr| socket_addr(addr, 0, port)));
-                let excluded = |addr: &SocketAddr| self.exclusions.covers_address(addr.ip(), 0, port);
-                let open = addrs.map(|addrs| addrs.partition::<Vec<_>, _>(|addr| !excluded(addr)));
-                if open.as_ref().is_ok_and(|(open, covered)| open.is_empty() && !covered.is_empty()) {
-                    return None;
-                }
-                (open.map(|(open, _)| open), Some(self.clock.now().since(began)))
+                let addrs = match found {
+                    Ok(addrs) => Ok(not_excluded(&self.exclusions, addrs, port)?),
+                    Err(fault) => Err(fault),
+                };
+                (addrs, Some(self.clock.now().since(began)))
             }
             Host::Iap(_) => (Ok(Vec::<SocketAddr>::new()), None),
         };

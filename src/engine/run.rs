@@ -379,14 +379,9 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 return Ok(vec![Case::unresolved(target.clone(), fault, took, settings, self.clock.now())]);
             }
         };
-        let none = addrs.is_empty();
-        let mut addrs: Vec<_> = addrs.into_iter().map(|addr| socket_addr(addr, 0, target.port)).collect();
-        // What stands in for an address that nobody here knows is in no network.
-        addrs.retain(|addr| is_stand_in(addr.ip()) || !self.exclusions.covers_address(addr.ip(), 0, addr.port()));
-        if addrs.is_empty() && !none {
-            // Excluded is excluded, by whatever name.
+        let Some(addrs) = not_excluded(&self.exclusions, addrs, target.port) else {
             return Err(self.excluded(target, "every address of the name is excluded"));
-        }
+        };
         if self.all_addresses && addrs.len() > 1 {
             return Ok(addrs.into_iter().map(|addr| self.case(target, route, vec![addr], took)).collect());
         }
@@ -494,6 +489,15 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             self.stats.finish(speaking);
         }
     }
+}
+
+/// The addresses of a name that are not excluded, by whatever name; `None` if there are some, and all of them are.
+pub(super) fn not_excluded(exclusions: &Exclusions, addrs: Vec<IpAddr>, port: u16) -> Option<Vec<SocketAddr>> {
+    let none = addrs.is_empty();
+    // What stands in for an address that nobody here knows is in no network.
+    let open = |addr: &IpAddr| is_stand_in(*addr) || !exclusions.covers_address(*addr, 0, port);
+    let open: Vec<_> = addrs.into_iter().filter(open).map(|addr| socket_addr(addr, 0, port)).collect();
+    (none || !open.is_empty()).then_some(open)
 }
 
 pub(super) fn socket_addr(addr: IpAddr, scope: u32, port: u16) -> SocketAddr {

@@ -106,7 +106,7 @@ fn plain(target: &Target) -> Option<IpAddr> {
 impl<T> From<Found<Assigned<T>>> for Fed<T> {
     fn from(found: Found<Assigned<T>>) -> Self {
         match found {
-            Found::Open(assigned, evidence) | Found::Ended(assigned, evidence) => Fed::Swept(assigned.target, evidence),
+            Found::Told(assigned, evidence) => Fed::Swept(assigned.target, evidence),
             Found::Unswept(assigned) => Fed::Counted(assigned),
             Found::Broken => Fed::Broken,
         }

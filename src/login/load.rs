@@ -70,8 +70,7 @@ impl Given {
         }
         // Whoever names a key is told where it could be.
         if let Some((path, _)) = elsewhere.first().filter(|_| !self.agent && self.agent_socket.is_none()) {
-            let why = "it is a public key; the private one is needed, or --agent if the agent has it";
-            return Err(format!("-i: {}: {why}", shown(path)));
+            return Err(format!("-i: {}: {PUBLIC}", shown(path)));
         }
         let mut keys = Vec::new();
         for path in &self.certificates {
@@ -234,6 +233,9 @@ fn key(path: &Path, warnings: &mut Vec<String>) -> Result<Option<Read>, String> 
     }
 }
 
+/// Of what only an agent could have the other half.
+const PUBLIC: &str = "it is a public key; the private one is needed, or --agent if the agent has it";
+
 /// What a file of -i holds.
 enum Read {
     Private(Box<PrivateKey>),
@@ -256,7 +258,7 @@ fn anew(path: &Path, text: &str) -> String {
 fn not_a_key(path: &Path, text: &str, error: &KeyError) -> String {
     let first = text.split_whitespace().next().unwrap_or_default();
     if first.starts_with("ssh-") || first.starts_with("ecdsa-") || first.starts_with("sk-") {
-        return String::from("it is a public key; the private one is needed, or --agent if the agent has it");
+        return String::from(PUBLIC);
     }
     match error {
         _ if !text.contains("PRIVATE KEY-----") && !is_of_putty(text) => String::from("it is not a private key"),

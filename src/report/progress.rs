@@ -72,6 +72,11 @@ impl Progress {
         Self { face, pace: Mutex::new(Pace::default()), started: Instant::now() }
     }
 
+    /// Whether anything is shown: else nobody has to find out how far the run is.
+    pub fn is_shown(&self) -> bool {
+        !matches!(self.face, Face::None)
+    }
+
     /// Shows how far the run is. Meant to be called a few times a second.
     pub fn update(&self, at: Snapshot) {
         let now = self.started.elapsed();

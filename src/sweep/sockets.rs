@@ -61,6 +61,11 @@ impl Sockets {
         }
     }
 
+    /// Packets lost by all of them so far.
+    pub(super) fn lost(&self) -> u64 {
+        self.families().map(RawSockets::lost).sum()
+    }
+
     pub(super) fn families(&self) -> impl Iterator<Item = &RawSockets> {
         self.v4.iter().chain(&self.v6)
     }

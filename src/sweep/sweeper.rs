@@ -12,9 +12,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::trouble::Patience;
+use sshprobe_probes::sweep::cookie::Cookie;
 use sshprobe_probes::sweep::flight::{Done, Flights, Schedule};
 use sshprobe_probes::sweep::packet::Syns;
-use sshprobe_probes::sweep::reply::{Answer, Carried, What, silence};
+use sshprobe_probes::sweep::reply::{Answer, Carried, silence};
 use sshprobe_probes::time::Moment;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -38,10 +39,8 @@ pub enum Launch<W> {
 /// What became of it.
 #[derive(Debug)]
 pub enum Found<W> {
-    /// Somebody listens.
-    Open(W, Box<Evidence>),
-    /// Nobody does, or nobody can be reached: the evidence's fault says how.
-    Ended(W, Box<Evidence>),
+    /// Somebody listens; or nobody does, or nobody can be reached: then the evidence's fault says how.
+    Told(W, Box<Evidence>),
     /// No SYN of ours says anything about it. An ordinary connection will.
     Unswept(W),
     /// A bug of ours ended the sweep.
@@ -205,7 +204,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
             ready: VecDeque::new(),
             received: Incoming::default(),
             conntrack: Conntrack::of_this_machine(),
-            lost: sockets.families().map(crate::sys::raw::RawSockets::lost).sum(),
+            lost: sockets.lost(),
             lost_at: None,
         }
     }
@@ -278,10 +277,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         let Some(done) = self.flights.answered(id) else { return };
         let mut evidence = Box::new(answer.evidence(done.first, now));
         evidence.path.local = Some(done.what.local());
-        self.land(match answer.what {
-            What::Open { .. } => Found::Open(done.what.what, evidence),
-            What::Reset | What::Icmp(_) => Found::Ended(done.what.what, evidence),
-        });
+        self.land(Found::Told(done.what.what, evidence));
     }
 
     /// Ends the wait for those who have been silent long enough.
@@ -289,7 +285,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         let now = self.clock.now();
         let Some(first) = self.flights.silent(now) else { return };
         self.conntrack.look(now);
-        let lost = self.sockets.families().map(crate::sys::raw::RawSockets::lost).sum();
+        let lost = self.sockets.lost();
         if lost > self.lost {
             tracing::info!("{} packets were lost, as they came faster than they were taken", lost - self.lost);
             self.watch.trouble();
@@ -323,7 +319,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
             evidence.path.errno = Some(Errno::EPERM);
             evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
         }
-        Some(Found::Ended(passenger.what, evidence))
+        Some(Found::Told(passenger.what, evidence))
     }
 
     fn land(&mut self, found: Found<W>) {
@@ -369,7 +365,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         let Some(again) = self.flights.again(now) else { return false };
         if let Some(passenger) = self.flights.owing(again.id) {
             let source = passenger.source;
-            self.write(source, again.target, now);
+            self.write(source, again.target, self.sockets.cookies.of(again.target.ip(), again.target.port()), now);
         }
         true
     }
@@ -406,12 +402,11 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         let passenger = Passenger { what, source, source_port: cookie.source_port, sent: false, suspect };
         self.flights.launch(now, to, cookie.id, passenger).map_err(|passenger| passenger.what)?;
         self.watch.launched();
-        self.write(source, to, now);
+        self.write(source, to, cookie, now);
         Ok(())
     }
 
-    fn write(&mut self, source: IpAddr, to: SocketAddr, now: Moment) {
-        let cookie = self.sockets.cookies.of(to.ip(), to.port());
+    fn write(&mut self, source: IpAddr, to: SocketAddr, cookie: Cookie, now: Moment) {
         // Some 71 minutes go into it, and wrap around.
         let sent = now.as_micros() as u32;
         let write = |out: &mut [u8]| Syns::new(source, MTU).write(to.ip(), to.port(), cookie, sent, out);
@@ -483,7 +478,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
                 let mut evidence = Box::new(silence(done.target, done.first, now));
                 evidence.path.errno = Some(errno);
                 evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
-                Found::Ended(done.what.what, evidence)
+                Found::Told(done.what.what, evidence)
             }
         });
     }
