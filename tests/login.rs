@@ -195,6 +195,13 @@ fn at_prompt(home: &Path, line: &str, done: impl FnOnce(&mut dyn Write)) -> Stri
     String::from_utf8_lossy(&shown).into_owned()
 }
 
+/// An ssh_config whose host `end` is reached through one that these keys are named for.
+fn behind_a_hop(home: &Path, keys: &[&str]) {
+    let keys: String = keys.iter().map(|key| format!(" IdentityFile {}\n", home.join(key).display())).collect();
+    let config = format!("Host hop\n HostName 127.0.0.1\n Port 1\n{keys}Host end\n ProxyJump hop\n");
+    fs::write(home.join("config"), config).expect("written");
+}
+
 #[test]
 fn login_is_ended_by_ctrl_c_at_the_prompt_for_a_passphrase_as_ssh_is_and_the_terminal_is_as_before() {
     if !have(&["ssh-keygen", "script", "stty"]) {
@@ -224,11 +231,7 @@ fn login_is_ended_by_ctrl_c_at_the_prompt_for_a_key_that_ssh_config_names_and_as
     for name in ["one", "two"] {
         keygen(home.path(), &["-q", "-t", "ed25519", "-N", "secret-phrase", "-f", name]);
     }
-    let config = format!(
-        "Host hop\n HostName 127.0.0.1\n Port 1\n IdentityFile {0}/one\n IdentityFile {0}/two\nHost end\n ProxyJump hop\n",
-        home.path().display()
-    );
-    fs::write(home.path().join("config"), config).expect("written");
+    behind_a_hop(home.path(), &["one", "two"]);
     let ours = format!("{} -F config --known-hosts none -f -; echo \"ended by $?\"", env!("CARGO_BIN_EXE_sshprobe"));
     // The run is under way by then, with a target that needs no key.
     let shown = interrupted(home.path(), &format!("trap : INT; (echo 127.0.0.1:1; echo end; sleep 1) | {ours}"));
@@ -242,11 +245,7 @@ fn login_that_a_signal_ends_at_the_prompt_for_a_passphrase_leaves_the_terminal_a
     }
     let home = home();
     keygen(home.path(), &["-q", "-t", "ed25519", "-N", "secret-phrase", "-f", "sealed"]);
-    let config = format!(
-        "Host hop\n HostName 127.0.0.1\n Port 1\n IdentityFile {}/sealed\nHost end\n ProxyJump hop\n",
-        home.path().display()
-    );
-    fs::write(home.path().join("config"), config).expect("written");
+    behind_a_hop(home.path(), &["sealed"]);
     let before_a_run = "-l a --known-hosts none --depth login -i sealed 127.0.0.1:1";
     let in_a_run = "-F config --known-hosts none end";
     for (args, signal, code) in [
