@@ -1,21 +1,19 @@
 //! Two namespaces: the prober's, and the fleet's, which owns a whole network by AnyIP.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sshprobe::demo::serve;
-use sshprobe_probes::responder::{Action, List, Point, Script};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Builder;
 
 use crate::netns::{Netns, shell, sweep_leftovers};
+use crate::responder::respond;
 
 /// The mode in which this program serves the fleet.
 pub(crate) const RESPONDER: &str = "--responder";
@@ -126,26 +124,7 @@ pub(crate) fn responder() {
     runtime.block_on(async {
         let (healthy, mute) = (listen(PORT), listen(MUTE_PORT));
         println!("listening");
-        let script = Script::healthy(&[7; 32])
-            .list(
-                List::Kex,
-                "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,\
-                 diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,\
-                 diffie-hellman-group14-sha256,kex-strict-s-v00@openssh.com",
-            )
-            .ciphers(
-                "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,\
-                 aes256-gcm@openssh.com",
-            )
-            .macs(
-                "umac-64-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256-etm@openssh.com,\
-                 hmac-sha2-512-etm@openssh.com,hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,\
-                 hmac-sha2-256,hmac-sha2-512,hmac-sha1",
-            );
-        tokio::spawn(serve(mute, Arc::new(script.clone().on(Point::Userauth, Action::Mute))));
-        tokio::spawn(serve(healthy, Arc::new(script)));
-        tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.ok();
-        std::process::exit(0);
+        respond("", healthy, mute).await;
     });
 }
 

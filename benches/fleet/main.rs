@@ -21,6 +21,10 @@ mod measure;
 #[allow(dead_code)]
 #[path = "../../tests/support/netns.rs"]
 mod netns;
+// Whether its favourite comes first is for each bench to say.
+#[allow(dead_code)]
+#[path = "../shared/responder.rs"]
+mod responder;
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1);

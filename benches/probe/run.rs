@@ -1,6 +1,6 @@
 //! The measurement itself.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sshprobe::demo::serve;
 use sshprobe::engine::{self, Options, Stats};
 use sshprobe::resolve::{Resolver, ResolverOptions};
 use sshprobe::target::Sources;
 use sshprobe_probes::plan::Plan;
-use sshprobe_probes::responder::{Action, HostKeyPair, List, Point, Script};
+use sshprobe_probes::responder::HostKeyPair;
 use sshprobe_probes::trust::{KnownHosts, Policy};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::floor::{Floor, cpu};
+use crate::responder::{SNTRUP, respond};
 
 /// Probes of one measurement: a /20 of loopback.
 const PROBES: u32 = 4096;
@@ -39,29 +39,7 @@ pub(crate) fn responder() {
         let mute = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.expect("a port");
         let ports = [&healthy, &mute].map(|listener| listener.local_addr().expect("its address").port());
         println!("{} {}", ports[0], ports[1]);
-        // The lists of OpenSSH 9.2: what a fleet holds, not all that a responder could speak.
-        let script = Script::healthy(&[7; 32])
-            .list(
-                List::Kex,
-                "sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,\
-                 ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,\
-                 diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256,\
-                 kex-strict-s-v00@openssh.com",
-            )
-            .ciphers(
-                "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,\
-                 aes256-gcm@openssh.com",
-            )
-            .macs(
-                "umac-64-etm@openssh.com,umac-128-etm@openssh.com,hmac-sha2-256-etm@openssh.com,\
-                 hmac-sha2-512-etm@openssh.com,hmac-sha1-etm@openssh.com,umac-64@openssh.com,umac-128@openssh.com,\
-                 hmac-sha2-256,hmac-sha2-512,hmac-sha1",
-            );
-        tokio::spawn(serve(mute, Arc::new(script.clone().on(Point::Userauth, Action::Mute))));
-        tokio::spawn(serve(healthy, Arc::new(script)));
-        // The bench holds the other end of standard input: it ends when the bench does.
-        tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new())).await.ok();
-        std::process::exit(0);
+        respond(SNTRUP, healthy, mute).await;
     });
 }
 
