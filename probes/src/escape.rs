@@ -1,6 +1,6 @@
 //! Making bytes from the network safe to show: nothing a server sends may move a cursor, hide or reorder text.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 /// `bytes` as printable text.
 ///
@@ -12,7 +12,7 @@ pub fn escape(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| push(&mut out, c));
+        chunk.valid().chars().for_each(|c| _ = push(&mut out, c));
         for byte in chunk.invalid() {
             let _ = write!(out, "\\x{byte:02x}");
         }
@@ -23,54 +23,61 @@ pub fn escape(bytes: impl AsRef<[u8]>) -> String {
 /// The same within quotation marks, cut after `limit` characters of the input, with `...` to show the cut.
 #[must_use]
 pub fn quote(bytes: impl AsRef<[u8]>, limit: usize) -> String {
-    format!("\"{}\"", shorten(bytes, limit))
+    let bytes = bytes.as_ref();
+    let mut out = String::with_capacity(bytes.len().min(limit).saturating_add(QUOTES));
+    let _ = write!(out, "\"{}\"", Shortened(bytes, limit));
+    out
 }
+
+/// Two quotation marks and the dots of a cut.
+const QUOTES: usize = 5;
 
 /// [`escape`], cut after `limit` characters of the input, with `...` to show the cut.
 #[must_use]
 pub fn shorten(bytes: impl AsRef<[u8]>, limit: usize) -> String {
-    let bytes = bytes.as_ref();
-    // A character takes at most four bytes, so this prefix holds all that can be shown without decoding the rest.
-    let (head, rest) = bytes.split_at_checked(limit.saturating_mul(4)).unwrap_or((bytes, &[]));
-    let mut out = String::new();
-    let mut left = limit;
-    let mut cut = !rest.is_empty();
-    'text: for chunk in head.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if left == 0 {
-                cut = true;
-                break 'text;
-            }
-            left = left.saturating_sub(1);
-            push(&mut out, c);
-        }
-        for byte in chunk.invalid() {
-            if left == 0 {
-                cut = true;
-                break 'text;
-            }
-            left = left.saturating_sub(1);
-            let _ = write!(out, "\\x{byte:02x}");
-        }
-    }
-    if cut {
-        out.push_str("...");
-    }
-    out
+    Shortened(bytes.as_ref(), limit).to_string()
 }
 
-fn push(out: &mut String, c: char) {
+/// What [`shorten`] makes of bytes, to be written into something longer.
+pub(crate) struct Shortened<'a>(pub(crate) &'a [u8], pub(crate) usize);
+
+impl fmt::Display for Shortened<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bytes, limit) = *self;
+        // A character takes at most four bytes, so this prefix holds all that can be shown without decoding the rest.
+        let (head, rest) = bytes.split_at_checked(limit.saturating_mul(4)).unwrap_or((bytes, &[]));
+        let mut left = limit;
+        let mut cut = !rest.is_empty();
+        'text: for chunk in head.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                if left == 0 {
+                    cut = true;
+                    break 'text;
+                }
+                left = left.saturating_sub(1);
+                push(out, c)?;
+            }
+            for byte in chunk.invalid() {
+                if left == 0 {
+                    cut = true;
+                    break 'text;
+                }
+                left = left.saturating_sub(1);
+                write!(out, "\\x{byte:02x}")?;
+            }
+        }
+        if cut { out.write_str("...") } else { Ok(()) }
+    }
+}
+
+fn push(out: &mut impl fmt::Write, c: char) -> fmt::Result {
     match c {
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        c if c.is_ascii_control() => {
-            let _ = write!(out, "\\x{:02x}", u32::from(c));
-        }
-        c if is_unsafe(c) => {
-            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
-        }
-        c => out.push(c),
+        '\n' => out.write_str("\\n"),
+        '\r' => out.write_str("\\r"),
+        '\t' => out.write_str("\\t"),
+        c if c.is_ascii_control() => write!(out, "\\x{:02x}", u32::from(c)),
+        c if is_unsafe(c) => write!(out, "\\u{{{:x}}}", u32::from(c)),
+        c => out.write_char(c),
     }
 }
 

@@ -356,7 +356,13 @@ impl Identification {
     /// What stands between the first and the second dash, for example `2.0`.
     #[must_use]
     pub fn proto(&self) -> &[u8] {
-        self.after_ssh().split(|byte| *byte == b'-').next().unwrap_or_default()
+        Self::proto_of(&self.raw)
+    }
+
+    /// The same of a line that may be an identification.
+    pub(crate) fn proto_of(line: &[u8]) -> &[u8] {
+        let after_ssh = line.strip_prefix(b"SSH-").unwrap_or_default();
+        after_ssh.split(|byte| *byte == b'-').next().unwrap_or_default()
     }
 
     /// What follows the second dash up to the first blank; it may itself hold dashes (`Cisco-1.25`) or be empty.

@@ -16,6 +16,7 @@
 use std::sync::Arc;
 
 use crate::evidence::{Disconnect, Errno, Evidence, Fault, Icmp, LocalTrouble, Stage};
+use crate::kex::ecdh::Lent;
 use crate::plan::{Depth, Plan};
 use crate::random::{Randomness, Seed};
 use crate::stage::auth::AwaitAnswer;
@@ -167,6 +168,14 @@ impl Probe {
             draining: None,
             soft: false,
         }
+    }
+
+    /// The same with an ephemeral key that other connections use, too: one less to make.
+    #[must_use]
+    pub fn lending(mut self, key: Lent) -> Self {
+        let randomness = self.conversation.randomness;
+        self.conversation.randomness = randomness.lending(key);
+        self
     }
 
     /// Feeds bytes read from the connection, in whatever pieces they came.

@@ -1,7 +1,10 @@
 //! Randomness as an argument: this crate never asks the operating system for any.
 
-use aws_lc_rs::digest;
 use std::fmt;
+
+use aws_lc_rs::digest;
+
+use crate::kex::ecdh::Lent;
 
 /// 256 bits from which one connection draws everything random about it: cookie, padding and ephemeral keys.
 ///
@@ -16,17 +19,30 @@ impl fmt::Debug for Seed {
     }
 }
 
-/// The bytes a [`Seed`] expands to: SHA-256 in counter mode.
+/// The bytes a [`Seed`] expands to: SHA-256 in counter mode. An ephemeral key that is not this connection's alone may come with
+/// them.
 pub struct Randomness {
     seed: Seed,
     counter: u64,
+    lent: Option<Lent>,
 }
 
 impl Randomness {
     /// A stream of bytes determined by `seed` alone.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        Self { seed, counter: 0 }
+        Self { seed, counter: 0, lent: None }
+    }
+
+    /// The same, with an ephemeral key for an exchange that can use it.
+    #[must_use]
+    pub fn lending(self, lent: Lent) -> Self {
+        Self { lent: Some(lent), ..self }
+    }
+
+    /// The ephemeral key that came with it.
+    pub(crate) fn lent(&self) -> Option<&Lent> {
+        self.lent.as_ref()
     }
 
     /// Fills `out` with the next bytes of the stream. Every call starts a new block, so no byte serves twice.

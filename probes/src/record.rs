@@ -90,9 +90,9 @@ pub struct Record {
     /// What a direct probe of the same host came to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direct: Option<Box<Direct>>,
-    /// The server's identification.
+    /// The server's identification; shared, as a fleet repeats it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ident: Option<Ident>,
+    pub ident: Option<Arc<Ident>>,
     /// The lines that came, where no identification did; the last may be unfinished.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preamble: Vec<String>,
@@ -125,7 +125,7 @@ pub struct Record {
     pub ext_info_raw_b64: Vec<(String, String)>,
     /// The extension `server-sig-algs` (RFC 8308 section 3.1) as a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub server_sig_algs: Option<Vec<String>>,
+    pub server_sig_algs: Option<Arc<[String]>>,
     /// What userauth showed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth>,

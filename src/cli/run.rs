@@ -1,6 +1,7 @@
 //! One run: sources, engine and sink put together, and the exit code they come to.
 
 use std::convert::Infallible;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -205,14 +206,16 @@ pub(super) fn carry_out(
                 observe(record, &progress);
             };
             let sink = Sink::new(views).going_on_from(before.summary);
-            sink.run(records, runtime.handle(), &progress, observe, || stop.cancel.cancel())
+            sink.run(records, &progress, observe, || stop.cancel.cancel())
         });
         let sink = sink.map_err(|source| Error::System { what: "a thread for the records", source })?;
         let outcome = runtime.block_on(async {
             let shown = tick(&progress, &stats, total, at_start, stats_file.clone());
-            let run = engine.run(targets, resolver, sender, stop.cancel.clone(), Arc::clone(&stats));
+            // On one of the runtime's own threads: from here, each task it starts and each target it gets would be news to
+            // another thread.
+            let run = tokio::spawn(engine.run(targets, resolver, sender, stop.cancel.clone(), Arc::clone(&stats)));
             let outcome = tokio::select! {
-                outcome = run => outcome,
+                outcome = run => outcome.unwrap_or_else(|ended| resume_unwind(ended.into_panic())),
                 never = shown => match never {},
             };
             #[cfg(feature = "login")]

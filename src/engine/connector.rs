@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::admission::{Errand, Upshot};
 use super::drive::drive;
 use super::gate::Gate;
+use super::lender::Lender;
 use super::log;
 #[cfg(feature = "login")]
 use super::login::log_in;
@@ -47,6 +48,7 @@ pub(super) struct Connector {
     /// Connects that may take so long are given less where round trips are known to be short.
     pub(super) adaptive: Option<Duration>,
     pub(super) stats: Arc<Stats>,
+    pub(super) lender: Lender,
 }
 
 /// The connector of the run that some options have started, once they have: what is made before a run has one, too.
@@ -221,9 +223,9 @@ impl Connector {
         };
         self.gate.recovered();
         let leave = drive(&mut stream, &mut probe, self.clock).await;
-        let left = self.clock.now();
-        let end = stream.leave(leave).await;
-        ended(route, connect, probe.into_evidence(left), end).map(Attempt::Done)
+        let evidence = probe.into_evidence(self.clock.now());
+        let end = stream.leave(leave, evidence.fault.is_some()).await;
+        ended(route, connect, evidence, end).map(Attempt::Done)
     }
 
     /// A probe for a connection that is up.
@@ -231,7 +233,12 @@ impl Connector {
         log::connected(&evidence);
         // Randomness is a resource of this machine like any other.
         let seed = entropy::seed().map_err(|_| Shortage::BEHIND)?;
-        Ok(Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now()))
+        let probe = Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now());
+        // Nothing secret goes over a probe's connection: logins have keys of their own.
+        Ok(match self.lender.lend() {
+            Some(key) => probe.lending(key),
+            None => probe,
+        })
     }
 
     /// A connection that did not come up: the target's answer, or this machine's own silence.

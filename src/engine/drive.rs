@@ -78,7 +78,11 @@ fn converse<S: Stream>(
 /// Writes what the probe has to say, as far as it fits.
 fn write<S: Stream>(cx: &mut Context<'_>, stream: &mut S, probe: &mut Probe, clock: Clock) {
     while !probe.output().is_empty() {
-        match Pin::new(&mut *stream).poll_write(cx, probe.output()) {
+        let written = match probe.finished() {
+            Some(Leave::Close) => stream.poll_last_words(cx, probe.output()),
+            _ => Pin::new(&mut *stream).poll_write(cx, probe.output()),
+        };
+        match written {
             Poll::Ready(Ok(count)) if count > 0 => probe.written(count),
             Poll::Ready(Ok(_)) => probe.write_failed(clock.now(), Errno::EPIPE),
             Poll::Ready(Err(error)) => match stream.outlived(&error) {

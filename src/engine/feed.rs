@@ -3,12 +3,16 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::route::Assigned;
 
 /// Targets read ahead. Few: they are made faster than probed, and whoever interrupts stdin wants no backlog.
 const AHEAD: usize = 64;
+
+/// Room that the thread waits for before it goes on: being woken costs more than making a target does.
+const TURN: usize = AHEAD / 2;
 
 /// What the thread hands over.
 #[derive(Debug)]
@@ -25,7 +29,7 @@ pub(super) enum Fed<T> {
     Broken,
 }
 
-/// Starts the thread. It ends with its source, or at the first target after the receiver was dropped.
+/// Starts the thread, from within a runtime. It ends with its source, or at the first target after the receiver was dropped.
 ///
 /// # Errors
 /// When the machine has no thread left.
@@ -33,11 +37,17 @@ pub(super) fn start<T: Send + Sync + 'static>(
     targets: impl Iterator<Item: Into<Assigned<T>>> + Send + 'static,
 ) -> std::io::Result<mpsc::Receiver<Fed<T>>> {
     let (ahead, fed) = mpsc::channel(AHEAD);
+    let runtime = Handle::current();
     thread::Builder::new().name(String::from("targets")).spawn(move || {
+        let mut targets = targets;
         let walk = AssertUnwindSafe(|| {
-            for target in targets {
-                if ahead.blocking_send(Fed::Target(target.into())).is_err() {
-                    return;
+            while let Ok(room) = runtime.block_on(ahead.reserve_many(TURN)) {
+                for place in room {
+                    match targets.next() {
+                        // Each goes on its way at once: on standard input the next one may be long in coming.
+                        Some(target) if !ahead.is_closed() => place.send(Fed::Target(target.into())),
+                        _ => return,
+                    }
                 }
             }
         });

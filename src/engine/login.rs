@@ -42,7 +42,7 @@ pub(super) async fn log_in<S: Stream>(
         None => {}
     }
     let end = match key.take() {
-        Some(stream) => stream.leave(Leave::Close).await,
+        Some(stream) => stream.leave(Leave::Close, true).await,
         None => PathEnd::default(),
     };
     (evidence, end, None)

@@ -10,6 +10,7 @@ mod feed;
 mod gate;
 #[cfg(feature = "login")]
 mod jump;
+mod lender;
 mod log;
 #[cfg(feature = "login")]
 mod login;

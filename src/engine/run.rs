@@ -32,6 +32,7 @@ use super::admission::Admission;
 use super::connector::{AfterLogin, Connector};
 use super::feed::{self, Fed};
 use super::gate::Gate;
+use super::lender::Lender;
 use super::log;
 use super::names::Resolve;
 use super::options::{Options, Shares, Unfit};
@@ -161,6 +162,7 @@ impl<T: Transport> Engine<T> {
             conntrack: Mutex::new(conntrack),
             adaptive: options.adaptive.then_some(options.connect_timeout),
             stats: Arc::clone(&stats),
+            lender: Lender::default(),
         });
         options.under_way.begin(&connector);
         let works = Arc::new(Works {

@@ -173,9 +173,9 @@ pub static COLUMNS: [Column; 52] = [
     column("os", "OS", Shown::OnDemand, 9, 16, |r| ident(r, |ident| text(ident.os.as_ref()))),
     column("device", "DEVICE", Shown::OnDemand, 8, 20, |r| ident(r, |ident| text(ident.device.as_ref()))),
     column("package", "PACKAGE", Shown::OnDemand, 9, 16, |r| ident(r, |ident| text(ident.package.as_ref()))),
-    column("kex", "KEX", Shown::OnDemand, 18, 36, |r| agreed(r, |agreed| escape(&agreed.kex))),
-    column("host_key_alg", "HOST KEY ALG", Shown::OnDemand, 12, 20, |r| agreed(r, |agreed| escape(&agreed.host_key))),
-    column("cipher", "CIPHER", Shown::OnDemand, 16, 32, |r| agreed(r, |agreed| escape(&agreed.cipher))),
+    column("kex", "KEX", Shown::OnDemand, 18, 36, |r| agreed(r, |agreed| escape(&*agreed.kex))),
+    column("host_key_alg", "HOST KEY ALG", Shown::OnDemand, 12, 20, |r| agreed(r, |agreed| escape(&*agreed.host_key))),
+    column("cipher", "CIPHER", Shown::OnDemand, 16, 32, |r| agreed(r, |agreed| escape(&*agreed.cipher))),
     column("mac", "MAC", Shown::OnDemand, 13, 32, |r| agreed(r, |agreed| text(agreed.mac.as_ref()))),
     column("hassh", "HASSH", Shown::OnDemand, 32, 32, |r| {
         r.kexinit.as_ref().map_or_else(String::new, |kexinit| escape(&kexinit.hassh_server))
@@ -203,8 +203,8 @@ fn optional(value: Option<&impl ToString>) -> String {
     value.map_or_else(String::new, |value| escape(value.to_string()))
 }
 
-fn text(value: Option<&String>) -> String {
-    value.map_or_else(String::new, escape)
+fn text(value: Option<&impl AsRef<str>>) -> String {
+    value.map_or_else(String::new, |value| escape(value.as_ref()))
 }
 
 /// A serialised word as it stands in the record.
@@ -221,7 +221,7 @@ fn millis(micros: Option<u64>) -> String {
 }
 
 fn ident(record: &Record, of: impl Fn(&Ident) -> String) -> String {
-    record.ident.as_ref().map_or_else(String::new, of)
+    record.ident.as_deref().map_or_else(String::new, of)
 }
 
 fn agreed(record: &Record, of: impl Fn(&Negotiated) -> String) -> String {

@@ -59,6 +59,8 @@ fn field(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::report::columns::{COLUMNS, Columns};
     use crate::report::samples::{healthy, hostile};
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn every_record_is_one_row_whatever_servers_send() {
         let mut evil = healthy("a");
-        if let Some(ident) = &mut evil.ident {
+        if let Some(ident) = evil.ident.as_mut().map(Arc::make_mut) {
             ident.software = String::from("=cmd|' /C calc'!A0,\"x\"\r\n=1+1");
         }
         let records: Vec<Record> = [healthy("b"), evil].into_iter().chain(hostile()).collect();

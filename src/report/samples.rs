@@ -24,7 +24,7 @@ pub(crate) fn record(host: &str, code: Code, stage: Stage, detail: &str) -> Reco
 pub(crate) fn healthy(host: &str) -> Record {
     let mut record = record(host, Code::Ok, Stage::Auth, "the methods were listed");
     record.connections = 1;
-    record.ident = Some(Ident {
+    record.ident = Some(Arc::new(Ident {
         raw: String::from("SSH-2.0-OpenSSH_9.2p1 Debian-2"),
         raw_b64: None,
         proto: String::from("2.0"),
@@ -38,7 +38,7 @@ pub(crate) fn healthy(host: &str) -> Record {
         package: Some(String::from("2")),
         preamble: Vec::new(),
         preamble_b64: Vec::new(),
-    });
+    }));
     record.host_keys.push(HostKey {
         kind: String::from("ssh-ed25519"),
         bits: Some(256),
@@ -76,7 +76,7 @@ pub(crate) fn hostile() -> Vec<Record> {
     evil.arg = Some(bytes.into());
     evil.host_keys[0].kind = bytes.into();
     evil.host_keys[0].fingerprint = bytes.into();
-    if let Some(ident) = &mut evil.ident {
+    if let Some(ident) = evil.ident.as_mut().map(Arc::make_mut) {
         for text in [&mut ident.raw, &mut ident.software] {
             *text = bytes.into();
         }

@@ -169,6 +169,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use sshprobe_probes::diagnose::{Code, Finding, FindingId};
     use sshprobe_probes::evidence::Stage;
 
@@ -277,7 +279,7 @@ timeout         10.0.0.6:22         timeout-connect: no answer to the SYN in 5 s
     #[test]
     fn a_place_of_ascii_gets_ascii() {
         let mut record = healthy("10.0.0.5");
-        record.ident.as_mut().expect("there").software = String::from("\u{6c1b}\u{6c1b}").repeat(9);
+        Arc::make_mut(record.ident.as_mut().expect("there")).software = String::from("\u{6c1b}\u{6c1b}").repeat(9);
         for width in [None, Some(80), Some(200)] {
             let text = render(Look { width, ascii: true, ..Look::default() }, std::slice::from_ref(&record));
             assert!(text.is_ascii() && text.contains("\\u{6c1b}"), "{text}");

@@ -219,7 +219,7 @@ impl Stream for CommandPath {
         None
     }
 
-    async fn leave(self, _: Leave) -> PathEnd {
+    async fn leave(self, _: Leave, _: bool) -> PathEnd {
         let Self { input, output, heard, mut words, mut tunnel, mut running, _place } = self;
         // One that has ended, or closed its output, by itself says why; one that was left has nothing to say.
         let early = running.child.try_wait().ok().flatten();

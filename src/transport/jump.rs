@@ -264,7 +264,7 @@ impl Stream for JumpPath {
         None
     }
 
-    async fn leave(self, _: Leave) -> PathEnd {
+    async fn leave(self, _: Leave, _: bool) -> PathEnd {
         let Self { stream, session, host, mut tunnel, clock, heard, ended, over } = self;
         // A target that has fallen silent may have done nothing of the kind.
         let silent = !ended && clock.now().since(heard) >= ALIVE;

@@ -300,8 +300,8 @@ impl Stream for ProxyPath {
         self.path.pending()
     }
 
-    async fn leave(self, how: Leave) -> PathEnd {
-        self.path.leave(how).await
+    async fn leave(self, how: Leave, asked_why: bool) -> PathEnd {
+        self.path.leave(how, asked_why).await
     }
 }
 

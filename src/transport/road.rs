@@ -163,15 +163,19 @@ impl Stream for RoadPath {
         each!(self, RoadPath, path => path.pending())
     }
 
-    async fn leave(self, how: Leave) -> PathEnd {
+    fn poll_last_words(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, RoadPath, path => path.poll_last_words(cx, bytes))
+    }
+
+    async fn leave(self, how: Leave, asked_why: bool) -> PathEnd {
         match self {
-            RoadPath::Tcp(path) => path.leave(how).await,
-            RoadPath::Command(path) => Box::pin(path.leave(how)).await,
-            RoadPath::Proxy(path) => path.leave(how).await,
+            RoadPath::Tcp(path) => path.leave(how, asked_why).await,
+            RoadPath::Command(path) => Box::pin(path.leave(how, asked_why)).await,
+            RoadPath::Proxy(path) => path.leave(how, asked_why).await,
             #[cfg(feature = "login")]
-            RoadPath::Jump(path) => path.leave(how).await,
+            RoadPath::Jump(path) => path.leave(how, asked_why).await,
             #[cfg(feature = "iap")]
-            RoadPath::Iap(path) => Box::pin(path.leave(how)).await,
+            RoadPath::Iap(path) => Box::pin(path.leave(how, asked_why)).await,
         }
     }
 }

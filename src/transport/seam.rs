@@ -4,6 +4,8 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use sshprobe_probes::case::Connect;
@@ -100,9 +102,14 @@ pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// An error that the network reported while nothing was read or written. Taken once.
     fn pending(&mut self) -> Option<SoftError>;
 
-    /// Closes the connection as told, and resolves to what the way to the target knows about its end. Resolves soon, and
-    /// need not be waited for where nobody asks why.
-    fn leave(self, how: Leave) -> impl Future<Output = PathEnd> + Send;
+    /// Writes the last that there is to say, before the connection is closed: it may wait for that. Like `poll_write` else.
+    fn poll_last_words(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(self).poll_write(cx, bytes)
+    }
+
+    /// Closes the connection as told, and resolves to what the way to the target knows about its end, as far as it was
+    /// `asked_why`. Resolves soon, and need not be waited for where nobody asks.
+    fn leave(self, how: Leave, asked_why: bool) -> impl Future<Output = PathEnd> + Send;
 }
 
 /// The network complained about a connection that goes on.

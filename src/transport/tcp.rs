@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault};
 use sshprobe_probes::probe::Leave;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout_at};
 
@@ -95,7 +96,6 @@ impl Tcp {
         let v6 = connect.addr.is_ipv6();
         let socket = Socket::new(domain(v6), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         error_queue::enable(&socket, v6)?;
-        socket.set_tcp_nodelay(true)?;
         if let Some(interface) = &self.interface {
             socket.bind_device(Some(interface.as_bytes()))?;
         }
@@ -161,11 +161,11 @@ impl Transport for Tcp {
                 Begun::Torn(errno) => Ok(Err(io::Error::from_raw_os_error(errno.0))),
             }
         };
-        let (noted, torn) = match up.await {
-            Ok(Ok(noted)) => (noted, None),
+        let torn = match up.await {
+            Ok(Ok(())) => None,
             // Linux says ECONNREFUSED to a SYN's reset; any other came over a connection that had been accepted. What the
             // server said before it hung up may still be there to be read.
-            Ok(Err(error)) if reset(&error) => (None, Some(errno(&error))),
+            Ok(Err(error)) if reset(&error) => Some(errno(&error)),
             Ok(Err(error)) => return self.failed(evidence, &error, Some(&SockRef::from(&stream))),
             Err(_) => {
                 let now = self.clock.now();
@@ -183,7 +183,9 @@ impl Transport for Tcp {
         evidence.timing.connect = Some(now.since(evidence.started));
         evidence.ended = now;
         evidence.path.local = local(&SockRef::from(&stream));
-        Opening::Up(TcpPath { stream, noted, torn }, evidence)
+        // Not before it is of use: most addresses of a sweep never answer. One that was reset meanwhile refuses it.
+        let _ = stream.set_nodelay(true);
+        Opening::Up(TcpPath { stream, torn }, evidence)
     }
 }
 
@@ -215,18 +217,19 @@ enum Begun {
     Torn(Errno),
 }
 
-/// Waits until the handshake has succeeded or failed. If it succeeded, there may already be a complaint about the connection.
-async fn established(stream: &TcpStream) -> io::Result<Option<Errno>> {
+/// Waits until the handshake has succeeded or failed. If it succeeded, there may already be a complaint about the connection: it
+/// stays with the socket, for whoever reads from it or asks.
+async fn established(stream: &TcpStream) -> io::Result<()> {
     /// Where the poller cannot tell: an ICMP message that did not end the attempt keeps the socket "ready" for good.
     const GLANCE: Duration = Duration::from_millis(20);
     stream.writable().await?;
     loop {
-        let error = stream.take_error()?;
         // Only a socket that is connected has a peer: an ICMP error that came since is not the end of it.
-        match error {
-            error if stream.peer_addr().is_ok() => return Ok(error.as_ref().map(errno)),
-            Some(error) => return Err(error),
-            None => {}
+        if stream.peer_addr().is_ok() {
+            return Ok(());
+        }
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
         }
         sleep(GLANCE).await;
     }
@@ -236,8 +239,6 @@ async fn established(stream: &TcpStream) -> io::Result<Option<Errno>> {
 #[derive(Debug)]
 pub struct TcpPath {
     stream: TcpStream,
-    /// The network complained before we had looked at the connection, and it is still up.
-    noted: Option<Errno>,
     /// The connection was reset before we had looked at it. Asking the socket took the error from it, so it is kept here
     /// until what came before it is read.
     torn: Option<Errno>,
@@ -259,13 +260,22 @@ impl Stream for TcpPath {
     }
 
     fn pending(&mut self) -> Option<SoftError> {
-        let error = self.stream.take_error().ok()?;
-        let errno = error.as_ref().map(errno).or(self.noted.take())?;
-        self.soft(errno)
+        let error = self.stream.take_error().ok()??;
+        self.soft(errno(&error))
     }
 
-    async fn leave(self, how: Leave) -> PathEnd {
-        let icmp = error_queue::take(&self.stream).map(|(_, icmp)| icmp);
+    fn poll_last_words(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // They wait for the FIN that closing sends, and go in one packet with it.
+        ready!(self.stream.poll_write_ready(cx))?;
+        let send = || SockRef::from(&self.stream).send_with_flags(bytes, libc::MSG_MORE);
+        match self.stream.try_io(Interest::WRITABLE, send) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+            sent => Poll::Ready(sent),
+        }
+    }
+
+    async fn leave(self, how: Leave, asked_why: bool) -> PathEnd {
+        let icmp = if asked_why { error_queue::take(&self.stream).map(|(_, icmp)| icmp) } else { None };
         if how == Leave::Reset {
             // If it cannot be set, the connection is closed politely: no reason to complain.
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));

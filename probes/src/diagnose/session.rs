@@ -1,10 +1,12 @@
 //! From the identification on: KEXINIT, key exchange, userauth, and the depth reached.
 
+use std::fmt::Write as _;
+
 use super::classify::{End, QUOTED, midway, seconds, up};
 use super::code::Code;
 use super::verdict::Verdict;
 use super::{ident, sniff};
-use crate::escape::{escape, quote, shorten};
+use crate::escape::{Shortened, escape, quote};
 use crate::evidence::{Evidence, Signature, Slot, Stage};
 
 /// What was asked for was learned.
@@ -21,24 +23,38 @@ pub(super) fn complete(evidence: &Evidence) -> Verdict {
 
 /// What a complete connection learned, in a sentence.
 fn learned(evidence: &Evidence) -> String {
-    let mut parts = Vec::new();
+    // Every healthy host gets one: it is made in one go.
+    let mut sentence = String::with_capacity(LEARNED);
+    let and = |sentence: &mut String| {
+        if !sentence.is_empty() {
+            sentence.push_str("; ");
+        }
+    };
     if let Some(ident) = &evidence.ident {
-        parts.push(quote(&ident.raw, QUOTED));
+        let _ = write!(sentence, "\"{}\"", Shortened(&ident.raw, QUOTED));
     }
     if let (Some(negotiated), Some(key)) = (&evidence.negotiated, &evidence.host_key) {
         // A key too odd for the library is presented and recorded, but proves nothing.
         let proven = if key.signature == Signature::Verified { "proven" } else { "not proven" };
-        parts.push(format!("host key {proven} with {} over {}", negotiated.host_key, negotiated.kex));
+        and(&mut sentence);
+        let _ = write!(sentence, "host key {proven} with {} over {}", negotiated.host_key, negotiated.kex);
     }
     if let Some(auth) = &evidence.auth {
         if auth.none_accepted {
-            parts.push(format!("lets user {} in without a credential", quote(&auth.user, QUOTED)));
+            and(&mut sentence);
+            let _ =
+                write!(sentence, "lets user \"{}\" in without a credential", Shortened(auth.user.as_bytes(), QUOTED));
         } else if let Some(methods) = &auth.methods {
-            parts.push(format!("authentication by {}", shorten(methods.join(&b", "[..]), 2 * QUOTED)));
+            and(&mut sentence);
+            let methods = methods.join(&b", "[..]);
+            let _ = write!(sentence, "authentication by {}", Shortened(&methods, 2 * QUOTED));
         }
     }
-    if parts.is_empty() { String::from("the connection was made") } else { parts.join("; ") }
+    if sentence.is_empty() { String::from("the connection was made") } else { sentence }
 }
+
+/// Room for what is usually learned, in bytes.
+const LEARNED: usize = 192;
 
 /// The connection ended after the identification, before KEXINIT.
 pub(super) fn kexinit_ended(evidence: &Evidence, end: End) -> Verdict {

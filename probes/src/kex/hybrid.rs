@@ -185,7 +185,7 @@ struct HybridClient {
 pub fn begin(hybrid: &'static Hybrid, randomness: &mut Randomness) -> Result<Box<dyn Exchange>, KexFault> {
     let (mut init, kem) = hybrid.kem.generate(randomness);
     let curve = Ephemeral::draw(hybrid.curve, randomness)?;
-    init.extend_from_slice(curve.public()?.as_ref());
+    init.extend_from_slice(curve.public());
     Ok(Box::new(HybridClient { hybrid, kem, curve, init }))
 }
 
@@ -232,7 +232,7 @@ impl Serve for HybridServer {
         let Hybrid { kem, curve, .. } = self.hybrid;
         let (public, point) = halves(init, kem.public(), curve)?;
         let (mut reply, kem) = kem.encapsulate(public, self.seed)?;
-        reply.extend_from_slice(self.curve.public()?.as_ref());
+        reply.extend_from_slice(self.curve.public());
         let secret = self.hybrid.secret(kem, &self.curve, point)?;
         let hash = self.hybrid.exchange_hash(preface, signer.host_key, [init, &reply], &secret);
         let mut payload = vec![SSH_MSG_KEX_ECDH_REPLY];

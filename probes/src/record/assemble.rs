@@ -213,7 +213,8 @@ impl Record {
             let pairs = evidence.ext_info.iter();
             self.ext_info_raw_b64 = pairs.map(|(name, value)| (BASE64.encode(name), BASE64.encode(value))).collect();
         }
-        self.server_sig_algs = evidence.extension(b"server-sig-algs").map(|list| names(NameList(list)));
+        let listed = |list: &[u8]| SIGNATURES.with(|made| made.get(list, || names(NameList(list)).into()));
+        self.server_sig_algs = evidence.extension(b"server-sig-algs").map(listed);
     }
 }
 
@@ -299,9 +300,18 @@ fn timing(best: &[&Evidence]) -> TimingMicros {
     }
 }
 
-fn ident(ident: &evidence::Identification, before: &evidence::Preamble) -> Ident {
-    let (raw, raw_b64) = text(&ident.raw);
+fn ident(ident: &evidence::Identification, before: &evidence::Preamble) -> Arc<Ident> {
+    let alone = IDENTS.with(|made| made.get(&ident.raw, || Arc::new(identified(ident))));
+    if lines(before).next().is_none() {
+        return alone;
+    }
     let (preamble, preamble_b64) = texts(lines(before));
+    Arc::new(Ident { preamble, preamble_b64, ..Arc::unwrap_or_clone(alone) })
+}
+
+/// What the line alone says.
+fn identified(ident: &evidence::Identification) -> Ident {
+    let (raw, raw_b64) = text(&ident.raw);
     let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let Software { product, version, os, device, os_confidence, package, .. } = identify(ident);
     Ident {
@@ -316,8 +326,8 @@ fn ident(ident: &evidence::Identification, before: &evidence::Preamble) -> Ident
         device: device.map(str::to_owned),
         os_confidence,
         package,
-        preamble,
-        preamble_b64,
+        preamble: Vec::new(),
+        preamble_b64: Vec::new(),
     }
 }
 
@@ -328,7 +338,9 @@ fn lines(preamble: &evidence::Preamble) -> impl Iterator<Item = &[u8]> + Clone {
 }
 
 thread_local! {
+    static IDENTS: Memo<Arc<Ident>> = const { Memo::new() };
     static KEXINITS: Memo<Arc<Kexinit>> = const { Memo::new() };
+    static SIGNATURES: Memo<Arc<[String]>> = const { Memo::new() };
 }
 
 fn kexinit(kexinit: &KexInit) -> Arc<Kexinit> {
@@ -366,12 +378,12 @@ fn names(list: NameList<'_>) -> Vec<String> {
 
 fn negotiated(agreed: &evidence::Negotiated) -> Negotiated {
     Negotiated {
-        kex: agreed.kex.to_owned(),
-        host_key: agreed.host_key.to_owned(),
-        cipher: agreed.cipher_c2s.to_owned(),
-        mac: agreed.mac_c2s.map(str::to_owned),
-        cipher_s2c: (agreed.cipher_s2c != agreed.cipher_c2s).then(|| agreed.cipher_s2c.to_owned()),
-        mac_s2c: agreed.mac_s2c.filter(|_| agreed.mac_s2c != agreed.mac_c2s).map(str::to_owned),
+        kex: agreed.kex.into(),
+        host_key: agreed.host_key.into(),
+        cipher: agreed.cipher_c2s.into(),
+        mac: agreed.mac_c2s.map(Into::into),
+        cipher_s2c: (agreed.cipher_s2c != agreed.cipher_c2s).then(|| agreed.cipher_s2c.into()),
+        mac_s2c: agreed.mac_s2c.filter(|_| agreed.mac_s2c != agreed.mac_c2s).map(Into::into),
         strict_kex: agreed.strict_kex,
         dh_bits: agreed.dh_bits,
     }

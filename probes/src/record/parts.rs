@@ -259,19 +259,19 @@ pub struct Kexinit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Negotiated {
     /// Key exchange method.
-    pub kex: String,
+    pub kex: Cow<'static, str>,
     /// Host-key algorithm.
-    pub host_key: String,
+    pub host_key: Cow<'static, str>,
     /// Cipher, client to server and, unless `cipher_s2c` is there, back.
-    pub cipher: String,
+    pub cipher: Cow<'static, str>,
     /// MAC, likewise; null where the cipher authenticates by itself.
-    pub mac: Option<String>,
+    pub mac: Option<Cow<'static, str>>,
     /// Cipher from server to client where it is another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cipher_s2c: Option<String>,
+    pub cipher_s2c: Option<Cow<'static, str>>,
     /// MAC from server to client where it is another one and there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mac_s2c: Option<String>,
+    pub mac_s2c: Option<Cow<'static, str>>,
     /// Strict key exchange is in force.
     pub strict_kex: bool,
     /// Bits of the finite-field group; null where none was used.

@@ -11,6 +11,8 @@ pub const MAX_PREAMBLE_LINES: u32 = 128;
 pub const MAX_PREAMBLE_BYTES: usize = 64 * 1024;
 /// OpenSSH accepts identifications of up to 8192 bytes, although RFC 4253 allows 255.
 pub const MAX_IDENT_BYTES: usize = 8192;
+/// RFC 4253 section 4.2, and what hardly any server exceeds.
+const MAX_LIKELY: usize = 255;
 /// How many lines before the identification are kept as evidence.
 const KEPT_LINES: usize = 16;
 
@@ -42,6 +44,10 @@ pub(crate) enum Step {
 impl AwaitIdent {
     /// Takes bytes that came `at` after TCP was connected. `ours` is our own identification if we have already sent it.
     pub(crate) fn input(&mut self, at: Duration, bytes: &[u8], ours: Option<&[u8]>, evidence: &mut Evidence) -> Step {
+        // As a rule it is the identification, and comes whole.
+        let likely = bytes.len().min(MAX_LIKELY);
+        self.line.reserve(likely);
+        evidence.first_bytes.reserve(likely);
         for (used, byte) in (1..).zip(bytes) {
             if evidence.first_bytes.len() < Evidence::FIRST_BYTES {
                 evidence.first_bytes.push(*byte);
@@ -158,8 +164,7 @@ fn accept(line: &[u8], ours: Option<&[u8]>) -> Result<(), Fault> {
     if line.contains(&0) {
         return Err(Fault::IdentMalformed("holds a NUL"));
     }
-    let ident = Identification { raw: line.to_vec() };
-    let proto = ident.proto();
+    let proto = Identification::proto_of(line);
     // A version alone, with nothing after it, is no identification: the second dash must be there.
     if line.len() <= b"SSH-".len().saturating_add(proto.len()) {
         return Err(Fault::IdentMalformed("no dash after the protocol version"));

@@ -81,7 +81,9 @@ fn begin(payload: &[u8], number: u8) -> Result<Reader<'_>, ReadError> {
 }
 
 fn payload(number: u8, fields: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
-    let mut out = vec![number];
+    // Room for most of them at once.
+    let mut out = Vec::with_capacity(128);
+    out.push(number);
     fields(&mut Writer::new(&mut out));
     out
 }

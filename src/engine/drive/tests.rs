@@ -80,7 +80,7 @@ impl Stream for Staged {
         self.pending.take().map(|errno| SoftError { errno: Errno(errno), icmp: None })
     }
 
-    async fn leave(self, _: Leave) -> PathEnd {
+    async fn leave(self, _: Leave, _: bool) -> PathEnd {
         PathEnd::default()
     }
 }

@@ -265,7 +265,7 @@ impl Stream for IapPath {
         self.socket.get_mut().tcp_mut().pending()
     }
 
-    async fn leave(self, how: Leave) -> PathEnd {
+    async fn leave(self, how: Leave, _: bool) -> PathEnd {
         let Self { mut socket, mut session, end, mut tunnel, journey, .. } = self;
         match end {
             Some(end) => words::note(&mut tunnel, &end, &journey, None),

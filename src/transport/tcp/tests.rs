@@ -160,7 +160,7 @@ async fn what_a_server_says_before_it_resets_is_read_before_the_reset() {
     let stream = TcpStream::from_std(socket.into()).unwrap();
     let error = established(&stream).await.unwrap_err();
     assert!(reset(&error), "{error}");
-    let mut path = TcpPath { stream, noted: None, torn: Some(errno(&error)) };
+    let mut path = TcpPath { stream, torn: Some(errno(&error)) };
     let mut heard = Vec::new();
     let error = path.read_to_end(&mut heard).await.unwrap_err();
     assert_eq!(heard, b"Not allowed at this time\r\n");
@@ -174,7 +174,7 @@ async fn leaving_with_a_reset_resets() {
     for (how, ends) in [(Leave::Reset, Err(Errno::ECONNRESET)), (Leave::Close, Ok(0))] {
         let (path, _) = up(tcp().open(&to(listener.local_addr().unwrap())).await);
         let (mut peer, _) = listener.accept().await.unwrap();
-        assert_eq!(path.leave(how).await, PathEnd::default());
+        assert_eq!(path.leave(how, true).await, PathEnd::default());
         let read = peer.read(&mut [0; 8]).await.map_err(|error| errno(&error));
         assert_eq!(read, ends, "{how:?}");
     }
