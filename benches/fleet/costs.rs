@@ -5,17 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use crate::ground::{DEAD, FIRST, Ground, MUTE_PORT, PORT};
-use crate::measure::run;
+use crate::measure::{Cost, run};
 
 /// What sshprobe is sent over.
+#[derive(Clone)]
 struct Errand {
     name: &'static str,
     /// The network's address, the port, and options of its own.
     network: String,
     port: u16,
     options: &'static str,
+    /// What each target has to come to.
+    code: &'static str,
+    /// How long it is waited for, where it is silent.
+    wait: Duration,
 }
 
 impl Errand {
@@ -33,15 +39,24 @@ impl Errand {
     }
 }
 
+/// Ends the bench unless every one of 2^`bits` targets came to what it should: of another run the costs say nothing.
+fn expect(errand: &Errand, bits: u32, cost: &Cost) {
+    let code = format!(r#""code":"{}""#, errand.code);
+    let came = cost.output.lines().filter(|line| line.contains(&code)).count();
+    assert_eq!(came, 1 << bits, "{}: so many targets were {}", errand.name, errand.code);
+}
+
 fn words(command: &str) -> Vec<String> {
     command.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Calls of each name that strace counted.
-fn syscalls(ground: &Ground, command: &str) -> Option<BTreeMap<String, f64>> {
+fn syscalls(ground: &Ground, errand: &Errand, bits: u32) -> Option<BTreeMap<String, f64>> {
     let file = ground.dir.path().join("strace");
-    run(&ground.prober, &words(&format!("strace -f -c -U name,calls -o {} {command}", file.display())));
+    let command = errand.command(bits, false);
+    let cost = run(&ground.prober, &words(&format!("strace -f -c -U name,calls -o {} {command}", file.display())));
     let text = fs::read_to_string(&file).ok()?;
+    expect(errand, bits, &cost);
     let calls = text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
@@ -50,10 +65,13 @@ fn syscalls(ground: &Ground, command: &str) -> Option<BTreeMap<String, f64>> {
 }
 
 /// How often, and for how many bytes, the whole process asked for memory.
-fn allocations(ground: &Ground, command: &str) -> Option<(f64, f64)> {
+fn allocations(ground: &Ground, errand: &Errand, bits: u32) -> Option<(f64, f64)> {
     let file = ground.dir.path().join("valgrind");
-    run(&ground.prober, &words(&format!("valgrind --leak-check=no --log-file={} {command}", file.display())));
+    let command = errand.command(bits, false);
+    let cost =
+        run(&ground.prober, &words(&format!("valgrind --leak-check=no --log-file={} {command}", file.display())));
     let text = fs::read_to_string(&file).ok()?;
+    expect(errand, bits, &cost);
     let line = text.lines().find_map(|line| line.split_once("total heap usage: "))?.1.replace(',', "");
     let numbers: Vec<f64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     Some((*numbers.first()?, *numbers.get(2)?))
@@ -66,7 +84,7 @@ fn each(short: f64, long: f64, bits: (u32, u32)) -> f64 {
 
 fn count(ground: &Ground, errand: &Errand) {
     const TRACED: (u32, u32) = (8, 11);
-    let traced = |bits| syscalls(ground, &errand.command(bits, false));
+    let traced = |bits| syscalls(ground, errand, bits);
     if let Some((short, long)) = traced(TRACED.0).zip(traced(TRACED.1)) {
         let each: BTreeMap<&String, f64> = long
             .iter()
@@ -81,7 +99,7 @@ fn count(ground: &Ground, errand: &Errand) {
         println!("SKIPPED: system calls (strace is not installed, or not allowed)");
     }
     const WATCHED: (u32, u32) = (6, 9);
-    let watched = |bits| allocations(ground, &errand.command(bits, false));
+    let watched = |bits| allocations(ground, errand, bits);
     if let Some((short, long)) = watched(WATCHED.0).zip(watched(WATCHED.1)) {
         println!(
             "{:<24} {:8.1} allocations, {:.0} bytes altogether",
@@ -97,19 +115,48 @@ fn count(ground: &Ground, errand: &Errand) {
 /// Resident memory for each connection that is up, or coming up, at the same time.
 fn weigh(ground: &Ground, errand: &Errand) {
     const HELD: (u32, u32) = (10, 13);
-    let peak = |bits| run(&ground.prober, &words(&errand.command(bits, true))).memory as f64;
+    let peak = |bits| {
+        let cost = run(&ground.prober, &words(&errand.command(bits, true)));
+        expect(errand, bits, &cost);
+        // Each was given up after as long a wait: only together they can all be over before the first one's wait is over twice.
+        assert!(cost.wall < errand.wait * 2, "{}: not all were up at once, in {:?}", errand.name, cost.wall);
+        cost.memory as f64
+    };
     let bytes = each(peak(HELD.0), peak(HELD.1), HELD);
     println!("{:<24} {:8.1} KiB resident each, {} at once", errand.name, bytes / 1024.0, 1 << HELD.1);
 }
 
 pub(crate) fn costs() {
     let ground = Ground::build();
-    let errand =
-        |name, network: std::net::Ipv4Addr, port, options| Errand { name, network: network.to_string(), port, options };
     println!("what one more target costs, by the difference of two runs");
-    count(&ground, &errand("complete probe", FIRST, PORT, ""));
-    count(&ground, &errand("connect only", FIRST, PORT, "--depth connect"));
-    count(&ground, &errand("dead address", DEAD, PORT, "--connect-timeout 1s"));
-    weigh(&ground, &errand("held at userauth", FIRST, MUTE_PORT, "--timeout 12s"));
-    weigh(&ground, &errand("waiting for connect", DEAD, PORT, "--connect-timeout 5s"));
+    let healthy = Errand {
+        name: "complete probe",
+        network: FIRST.to_string(),
+        port: PORT,
+        options: "",
+        code: "ok",
+        wait: Duration::ZERO,
+    };
+    count(&ground, &healthy);
+    count(&ground, &Errand { name: "connect only", options: "--depth connect", ..healthy.clone() });
+    let held = Errand {
+        name: "held at userauth",
+        port: MUTE_PORT,
+        options: "--timeout 12s",
+        code: "auth-timeout",
+        wait: Duration::from_secs(12),
+        ..healthy
+    };
+    let dead = Errand {
+        name: "dead address",
+        network: DEAD.to_string(),
+        port: PORT,
+        options: "--connect-timeout 1s",
+        code: "timeout-connect",
+        wait: Duration::from_secs(1),
+    };
+    count(&ground, &dead);
+    weigh(&ground, &held);
+    let wait = Duration::from_secs(5);
+    weigh(&ground, &Errand { name: "waiting for connect", options: "--connect-timeout 5s", wait, ..dead });
 }

@@ -192,7 +192,6 @@ impl Connector {
     }
 
     /// Opens a connection and converses.
-    #[cfg_attr(not(feature = "login"), expect(unused_variables, reason = "there is no login"))]
     async fn attempt<T: Transport>(
         &self,
         route: &Route<T>,
@@ -200,32 +199,45 @@ impl Connector {
         after: &mut AfterLogin,
     ) -> Result<Attempt, Shortage> {
         self.conntrack().look(self.clock.now());
-        let (mut stream, mut probe) = match route.transport.open(connect).await {
-            Opening::Up(stream, evidence) => {
-                #[cfg(feature = "login")]
-                if let Some(order) = &connect.login {
-                    log::connected(&evidence);
-                    self.gate.recovered();
-                    let credentials = route.credentials.as_ref().unwrap_or(&self.credentials);
-                    let stays = !matches!(after, AfterLogin::Leave);
-                    let logged_in = log_in(stream, evidence, connect, order, credentials, self.clock, stays);
-                    let (evidence, end, session) = Box::pin(logged_in).await;
-                    if let Some(session) = session {
-                        *after = AfterLogin::Stayed(session);
-                    }
-                    return ended(route, connect, evidence, end).map(Attempt::Done);
-                }
-                (stream, self.probe(connect, evidence)?)
-            }
+        let conversation = match route.transport.open(connect).await {
+            // Boxed: of all who wait for an answer, and of a sweep's addresses most wait in vain, none has to hold the room.
+            Opening::Up(stream, evidence) => Box::pin(self.converse(route, connect, after, stream, evidence)),
             Opening::Down(evidence) => return self.down(route, connect, evidence).map(Attempt::Done),
             Opening::Lapsed(evidence) => return Ok(Attempt::Lapsed(evidence)),
             Opening::Short(errno) => return Err(Shortage::of(errno)),
         };
+        conversation.await.map(Attempt::Done)
+    }
+
+    /// Converses over a connection that is up, and leaves it.
+    #[cfg_attr(not(feature = "login"), expect(unused_variables, reason = "there is no login"))]
+    async fn converse<T: Transport>(
+        &self,
+        route: &Route<T>,
+        connect: &Connect,
+        after: &mut AfterLogin,
+        mut stream: T::Stream,
+        evidence: Evidence,
+    ) -> Result<Evidence, Shortage> {
+        #[cfg(feature = "login")]
+        if let Some(order) = &connect.login {
+            log::connected(&evidence);
+            self.gate.recovered();
+            let credentials = route.credentials.as_ref().unwrap_or(&self.credentials);
+            let stays = !matches!(after, AfterLogin::Leave);
+            let logged_in = log_in(stream, evidence, connect, order, credentials, self.clock, stays);
+            let (evidence, end, session) = Box::pin(logged_in).await;
+            if let Some(session) = session {
+                *after = AfterLogin::Stayed(session);
+            }
+            return ended(route, connect, evidence, end);
+        }
+        let mut probe = self.probe(connect, evidence)?;
         self.gate.recovered();
         let leave = drive(&mut stream, &mut probe, self.clock).await;
         let evidence = probe.into_evidence(self.clock.now());
         let end = stream.leave(leave, evidence.fault.is_some()).await;
-        ended(route, connect, evidence, end).map(Attempt::Done)
+        ended(route, connect, evidence, end)
     }
 
     /// A probe for a connection that is up.

@@ -45,8 +45,8 @@ impl Place<'_> {
     #[must_use]
     pub fn fill(&self, text: &'static str) -> Cow<'static, str> {
         let mut filled = String::new();
-        let mut rest = text;
-        let mut touched = false;
+        // Written out only from the first word on that is one of ours: most lines have none.
+        let (mut rest, mut unwritten) = (text, text);
         while let Some(start) = rest.find(|c: char| c.is_ascii_uppercase()) {
             let (before, from) = rest.split_at(start);
             let end = from.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(from.len());
@@ -56,20 +56,19 @@ impl Place<'_> {
             if word == "HOST" && after.starts_with(":PORT") {
                 (word, after) = from.split_at(end + ":PORT".len());
             }
-            filled.push_str(before);
-            match self.value(word).filter(|_| whole).and_then(|value| shell_word(&value)) {
-                Some(value) => {
-                    filled.push_str(&value);
-                    touched = true;
-                }
-                None => filled.push_str(word),
-            }
             rest = after;
+            if let Some(value) = self.value(word).filter(|_| whole).and_then(|value| shell_word(&value)) {
+                let untouched = unwritten.len().saturating_sub(word.len()).saturating_sub(after.len());
+                filled.reserve(text.len().saturating_add(value.len()));
+                filled.push_str(unwritten.get(..untouched).unwrap_or_default());
+                filled.push_str(&value);
+                unwritten = after;
+            }
         }
-        if !touched {
+        if filled.is_empty() {
             return Cow::Borrowed(text);
         }
-        filled.push_str(rest);
+        filled.push_str(unwritten);
         Cow::Owned(filled)
     }
 
@@ -93,7 +92,7 @@ impl Place<'_> {
 #[must_use]
 pub fn shell_word(word: &str) -> Option<String> {
     // Quoting does not help against a word that a command takes for an option, nor against what an editor line obeys.
-    let unsafe_anyhow = word.is_empty() || word.starts_with('-') || crate::escape::escape(word) != word;
+    let unsafe_anyhow = word.is_empty() || word.starts_with('-') || word.chars().any(crate::escape::is_unsafe);
     if unsafe_anyhow {
         return None;
     }
