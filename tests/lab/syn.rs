@@ -287,6 +287,17 @@ fn mixed() -> (Topology, Crowd) {
     (topology, crowd)
 }
 
+/// One at a time, 64 silent addresses would take more than four minutes.
+#[test]
+fn syn_sweep_waits_for_no_place_among_connections() {
+    let Some(_lab) = lab() else { return };
+    let (topology, _crowd) = mixed();
+    let run = syn(&topology, &["10.0.0.0/24", "--connect-timeout", "4s", "-c", "1", "--per-subnet", "1"]);
+    let wanted = BTreeMap::from([("ok", 128), ("refused", 64), ("timeout-connect", 64)]);
+    assert_eq!(codes(&run.records), wanted, "{}", run.stderr);
+    assert!(run.took < Duration::from_secs(200), "{:?}", run.took);
+}
+
 #[test]
 fn syn_sweep_counts_the_dead_that_have_no_record() {
     let Some(_lab) = lab() else { return };
