@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -271,6 +273,31 @@ fn readers_that_leave_in_the_middle_take_no_record_from_the_file() {
         assert_eq!(indices, (0..1024).collect::<Vec<_>>(), "{name}");
         assert!(!home.path().join(format!("{name}.state")).exists(), "{name}: it is finished");
     }
+}
+
+/// A reader that reads nothing holds the file up too, and when it is gone the file gets what was held up.
+#[test]
+fn a_reader_that_stalls_and_then_leaves_takes_no_record_from_the_file() {
+    let nobody = Nobody::new();
+    let home = TempDir::new().expect("a folder");
+    let file = home.path().join("out.jsonl");
+    let range = format!("127.0.0.0/20:{}", nobody.port());
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut command = sshprobe(&["--format=jsonl", "--rate=0", "-q", "-o", &file.display().to_string(), &range]);
+    let mut child = command.stdout(writer.try_clone().expect("its end")).spawn().expect("starts");
+    // As long as there is room in it somebody may write to it.
+    while poll(&mut [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO).expect("polled") > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(child.try_wait().expect("waited").is_none(), "it ended though nobody read its records");
+    drop(reader);
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    let mut indices: Vec<u64> = records(&std::fs::read(&file).expect("read"))
+        .iter()
+        .map(|record| record["target"]["index"].as_u64().expect("a number"))
+        .collect();
+    indices.sort_unstable();
+    assert_eq!(indices, (0..4096).collect::<Vec<_>>());
 }
 
 /// The signal itself, as a shell's job control or a careless script may send it: a pipe that is gone is told by its error alone.
