@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -243,6 +245,116 @@ fn a_reader_that_leaves_does_not_end_a_run_with_a_file() {
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     assert_eq!(records(&std::fs::read(&file).expect("read")).len(), 512);
     assert!(text(&output.stderr).starts_with("512 targets in "));
+}
+
+/// Standard output's reader leaves in the midst of it, and standard error's is gone from the start: the file gets all the same.
+#[test]
+fn readers_that_leave_in_the_middle_take_no_record_from_the_file() {
+    let nobody = Nobody::new();
+    let home = TempDir::new().expect("a folder");
+    let range = format!("127.0.0.0/22:{}", nobody.port());
+    for name in ["out.jsonl", "out.jsonl.zst"] {
+        let file = home.path().join(name);
+        let path = file.display().to_string();
+        let args = ["--format=jsonl", "--show=all", "-vv", "--progress=always", "--rate=2000", "-o", &path, &range];
+        let mut child = piped(sshprobe(&args));
+        drop(child.stderr.take());
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+        out.read_line(&mut String::new()).expect("a line");
+        drop(out);
+        assert_eq!(child.wait().expect("ends").code(), Some(0), "{name}");
+        let mut written = std::fs::read(&file).expect("read");
+        if name.ends_with("zst") {
+            written = zstd::decode_all(&*written).expect("whole frames");
+        }
+        let mut indices: Vec<u64> =
+            records(&written).iter().map(|record| record["target"]["index"].as_u64().expect("a number")).collect();
+        indices.sort_unstable();
+        assert_eq!(indices, (0..1024).collect::<Vec<_>>(), "{name}");
+        assert!(!home.path().join(format!("{name}.state")).exists(), "{name}: it is finished");
+    }
+}
+
+/// A reader that reads nothing holds the file up too, and when it is gone the file gets what was held up.
+#[test]
+fn a_reader_that_stalls_and_then_leaves_takes_no_record_from_the_file() {
+    let nobody = Nobody::new();
+    let home = TempDir::new().expect("a folder");
+    let file = home.path().join("out.jsonl");
+    let range = format!("127.0.0.0/20:{}", nobody.port());
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut command = sshprobe(&["--format=jsonl", "--rate=0", "-q", "-o", &file.display().to_string(), &range]);
+    let mut child = command.stdout(writer.try_clone().expect("its end")).spawn().expect("starts");
+    // As long as there is room in it somebody may write to it.
+    while poll(&mut [PollFd::new(writer.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO).expect("polled") > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(child.try_wait().expect("waited").is_none(), "it ended though nobody read its records");
+    drop(reader);
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    let mut indices: Vec<u64> = records(&std::fs::read(&file).expect("read"))
+        .iter()
+        .map(|record| record["target"]["index"].as_u64().expect("a number"))
+        .collect();
+    indices.sort_unstable();
+    assert_eq!(indices, (0..4096).collect::<Vec<_>>());
+}
+
+/// The signal itself, as a shell's job control or a careless script may send it: a pipe that is gone is told by its error alone.
+#[test]
+fn sigpipe_that_somebody_sends_changes_nothing() {
+    let nobody = Nobody::new();
+    let range = format!("127.0.0.0/24:{}", nobody.port());
+    let mut child = piped(sshprobe(&["--format=jsonl", "--rate=500", &range]));
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut text = String::new();
+    out.read_line(&mut text).expect("a line");
+    for _ in 0..3 {
+        kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGPIPE).expect("sent");
+        out.read_line(&mut text).expect("a line");
+    }
+    out.read_to_string(&mut text).expect("read");
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((code(&output), records(text.as_bytes()).len()), (0, 256));
+}
+
+/// Whatever is shown, and whoever leaves before it is: no panic (exit code 101), and no failure that is not one of its own.
+#[test]
+fn nothing_minds_that_nobody_reads() {
+    let nobody = Nobody::new();
+    let refused = format!("127.0.9.1:{}", nobody.port());
+    let range = format!("127.0.9.0/28:{}", nobody.port());
+    for (args, exit) in [
+        (&["--help"][..], 0),
+        (&["-h"], 0),
+        (&["--version"], 0),
+        (&["man"], 0),
+        (&["completions", "bash"], 0),
+        (&["explain"], 0),
+        (&["explain", "timeout-connect"], 0),
+        (&["demo"], 0),
+        (&["keys", &range], 0),
+        (&["--plan", &range], 0),
+        (&["--plan", "-f", "-"], 2),
+        (&["-f", "-"], 2),
+        (&["--no-such-option"], 2),
+        (&[&range], 0),
+        (&["-vv", "--progress=always", &range], 0),
+        (&["--format=csv", &range], 0),
+        // Its reader is gone before it is known.
+        (&["--format=jsonl", &refused], 1),
+    ] {
+        let mut child = piped(sshprobe(args));
+        // Gone before the program can have got to its first line, as nothing comes in before that.
+        drop((child.stdout.take(), child.stderr.take()));
+        child.stdin.take().expect("a pipe").write_all(b"host:0\n").or_else(left).expect("written");
+        assert_eq!(child.wait().expect("ends").code(), Some(exit), "{args:?}");
+    }
+}
+
+/// A program that reads no standard input may have ended before anything is written to it.
+fn left(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub(crate) struct Ground {
     /// Whether a real OpenSSH listens too.
     pub(crate) openssh: bool,
     pub(crate) prober: Netns,
-    fleet: Netns,
+    pub(crate) fleet: Netns,
     pub(crate) dir: TempDir,
 }
 

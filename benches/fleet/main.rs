@@ -6,6 +6,8 @@
 //! resident memory, and how many of the hosts it found; ratios to sshprobe beside them, since only these mean anything on a
 //! shared machine. The order turns round with every round, and medians count.
 //!
+//! `cargo bench --bench fleet -- accuracy` holds the false timeouts of every rate against what loss predicts; some 20 minutes.
+//!
 //! `cargo bench --bench fleet -- costs` counts what one more target costs in system calls, allocations and memory.
 //!
 //! It needs root for the namespaces. Nothing leaves them.
@@ -13,6 +15,7 @@
 // A bench that cannot set itself up ends.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accuracy;
 mod contest;
 mod costs;
 mod ground;
@@ -33,6 +36,12 @@ fn main() {
         Some(mode) if mode == measure::MEASURE => measure::measure(arguments),
         _ if !nix::unistd::geteuid().is_root() => {
             eprintln!("SKIPPED: the fleet bench makes network namespaces, which takes root");
+        }
+        Some(mode) if mode == "accuracy" => {
+            if !accuracy::accuracy(arguments.next().as_deref().and_then(std::ffi::OsStr::to_str)) {
+                eprintln!("more was missed than chance explains");
+                std::process::exit(1);
+            }
         }
         Some(mode) if mode == "costs" => costs::costs(),
         _ => contest::bench(),

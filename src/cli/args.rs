@@ -391,13 +391,13 @@ pub enum HashArg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// Connections in flight; lowered by itself if descriptors are short
+    /// Connections in flight, SYNs of a SYN sweep not counted; lowered by itself if descriptors are short
     #[arg(short, long, value_name = "N", default_value = "1000", value_parser = values::at_least_one_nonzero, allow_hyphen_values = true)]
     pub concurrency: NonZeroUsize,
-    /// New connections a second, and packets of a SYN sweep, ramped up; 0 lifts the limit
+    /// New connections a second, and packets of a SYN sweep, ramped up; 0 lifts the limit (docs/rates.md: what a rate misses)
     #[arg(long, value_name = "N", default_value = "1000", value_parser = values::whole::<u32>, allow_hyphen_values = true)]
     pub rate: u32,
-    /// Connections in flight per /24 (IPv4) or /64 (IPv6)
+    /// Connections in flight per /24 (IPv4) or /64 (IPv6), SYNs of a SYN sweep not counted
     #[arg(long, value_name = "N", default_value = "256", value_parser = values::at_least_one_u32, allow_hyphen_values = true)]
     pub per_subnet: NonZeroU32,
     /// Time between two connections to one host

@@ -42,8 +42,8 @@ pub(super) fn run(args: DemoArgs) -> Result<Exit, Error> {
 
     let staged = fleet.targets.iter().map(|(target, host)| (target.clone(), Staged { code: host.code, arg: host.arg }));
     let mut check = Check::new(staged.collect());
-    let finished = run::execute(&runtime, &config, targets, |record| check.observe(record))?;
-    let whole = finished == Exit::Clean;
+    let (finished, read) = run::execute(&runtime, &config, targets, |record| check.observe(record))?;
+    let whole = finished == Exit::Clean && read;
     let stderr = Progress::none();
     for line in check.wrong(whole) {
         stderr.say(&format!("sshprobe: error: {line}"));

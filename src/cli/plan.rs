@@ -21,6 +21,7 @@ use crate::cli::screen::Page;
 use crate::engine::{Assigned, By, Engine, Options};
 use crate::error::Error;
 use crate::journal::Bits;
+use crate::report::Progress;
 use crate::report::span::{count, counted, show};
 use crate::target::{Families, Share, Targets};
 use crate::transport::{Road, Transport as _};
@@ -96,7 +97,8 @@ impl Census {
                     census.add(&target, &mut subnets);
                 }
                 Err(problem) => {
-                    eprintln!("sshprobe: error: {problem}");
+                    // Not eprintln!, which panics where nobody reads standard error.
+                    Progress::none().say(&format!("sshprobe: error: {problem}"));
                     exit = Exit::Program;
                 }
             }

@@ -130,8 +130,8 @@ pub(super) fn runtime() -> Result<Runtime, Error> {
     built.map_err(|source| Error::System { what: "cannot start the runtime", source })
 }
 
-/// Sweeps the targets. `observe` sees every record that counts; what the records mean for the exit code is up to it, what
-/// became of the run itself is the answer.
+/// Sweeps the targets. `observe` sees every record that counts; what the records mean for the exit code is up to it. The answer is
+/// what became of the run itself, and whether somebody read all it had to say: if not, it ended before its last target.
 ///
 /// # Errors
 /// What keeps the run from starting: nothing has been sent then, and no file touched that was there before.
@@ -140,10 +140,11 @@ pub(super) fn execute(
     config: &Config,
     targets: Targets,
     mut observe: impl FnMut(&Record) + Send,
-) -> Result<Exit, Error> {
+) -> Result<(Exit, bool), Error> {
     let observe = |record: &Record, _: &Progress| observe(record);
     let ending = carry_out(runtime, config, targets, Before::default(), || config.output.open(), observe)?;
-    Ok(ending.tell(config))
+    let read = ending.delivered();
+    Ok((ending.tell(config), read))
 }
 
 /// Sweeps the targets that are not done `before` for whatever `views` opens, once nothing else can keep the run from starting;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::Stdio;
+use std::process::{Child, ChildStdout, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -13,8 +14,9 @@ use serde_json::Value;
 use sshprobe_probes::responder::Script;
 
 use crate::support::guard::lab;
+use crate::support::netns::Netns;
 use crate::support::responder::Crowd;
-use crate::support::run::{Run, parse, run, sshprobe};
+use crate::support::run::{Run, parse, privileged, run, sshprobe};
 use crate::support::topology::{PROBER_V4, Topology};
 
 /// 4,096 addresses behind one listener.
@@ -30,10 +32,14 @@ struct Town {
 
 impl Town {
     fn build() -> Self {
+        Self::on(NETWORK)
+    }
+
+    fn on(network: &str) -> Self {
         // Both ends of 4,096 connections are descriptors; this is the servers' end.
         let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit of descriptors");
         setrlimit(Resource::RLIMIT_NOFILE, hard, hard).expect("raising the soft limit to the hard one");
-        let topology = Topology::new(NETWORK);
+        let topology = Topology::new(network);
         topology.fleet.sysctl("net/core/somaxconn", "8192");
         topology.fleet.sysctl("net/ipv4/tcp_max_syn_backlog", "8192");
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 22));
@@ -162,4 +168,88 @@ fn limits_of_a_reader_that_stalls_ten_seconds_lose_nothing() {
     let stderr = complaints.join().expect("no panic").expect("text");
     assert_all_ok(&parse(&stdout, &stderr), &stderr);
     assert_eq!(status.code(), Some(0), "{stderr}");
+}
+
+/// A run that nobody reads the records of.
+struct Stalled {
+    child: Child,
+    stdout: ChildStdout,
+}
+
+impl Stalled {
+    fn start(town: &Town, args: &[&str]) -> Self {
+        let mut command = privileged(&town.topology.prober);
+        command.args(args).args(["--rate", "0", "--format", "jsonl", "--known-hosts", "none", "-q"]).args(PATIENT);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("a start");
+        let stdout = child.stdout.take().expect("piped");
+        Self { child, stdout }
+    }
+
+    /// Resident memory, in KiB.
+    fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its state");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("memory");
+        line.trim().trim_end_matches(" kB").parse().expect(line)
+    }
+
+    fn records(mut self) -> Vec<Value> {
+        let mut stdout = Vec::new();
+        self.stdout.read_to_end(&mut stdout).expect("the records");
+        assert!(self.child.wait().expect("its end").success());
+        parse(&stdout, "")
+    }
+}
+
+/// One of the kernel's figures of a namespace's TCP.
+fn figure(netns: &Netns, name: &str) -> u64 {
+    let text = netns.enter(|| fs::read_to_string("/proc/thread-self/net/snmp")).expect("figures");
+    let mut lines = text.lines().filter(|line| line.starts_with("Tcp:")).map(str::split_whitespace);
+    let (names, numbers) = lines.next().zip(lines.next()).expect("two lines");
+    let (_, number) = names.zip(numbers).find(|(named, _)| *named == name).expect(name);
+    number.parse().expect("a number")
+}
+
+/// Complete probes, and a SYN sweep beside them. The minute begins when both have come to a stand, however long that takes here.
+#[test]
+fn limits_of_a_reader_that_stalls_a_minute_keep_memory_flat() {
+    const NETWORK: &str = "10.1.0.0/19";
+    const ALL: usize = 8_192;
+    const SECOND: Duration = Duration::from_secs(1);
+    let Some(_lab) = lab() else { return };
+    let town = Town::on(NETWORK);
+    let runs = [
+        Stalled::start(&town, &[NETWORK, "-c", "256"]),
+        #[cfg(feature = "syn")]
+        Stalled::start(&town, &[NETWORK, "--syn", "--depth", "connect"]),
+    ];
+    let mut seen: Vec<(u64, Vec<u64>)> = Vec::new();
+    for _ in 0..300 {
+        let now = (figure(&town.topology.fleet, "InSegs"), runs.iter().map(Stalled::memory).collect());
+        // Who does nothing sends nothing.
+        if seen.last().is_some_and(|(before, _)| *before != now.0) {
+            seen.clear();
+        }
+        seen.push(now);
+        if seen.len() > 60 {
+            break;
+        }
+        // The time itself is what is to pass.
+        thread::sleep(SECOND);
+    }
+    assert!(seen.len() > 60, "they never came to a stand: {seen:?}");
+    // Of the sweep no connection is ever up: these are of the probes, most of which have not begun.
+    let begun = figure(&town.topology.fleet, "PassiveOpens");
+    assert!((256..ALL as u64 / 2).contains(&begun), "{begun} connections while nobody read");
+    for run in 0..runs.len() {
+        let (least, most) = seen
+            .iter()
+            .map(|(_, memory)| memory[run])
+            .fold((u64::MAX, 0), |(least, most), now| (least.min(now), most.max(now)));
+        assert!(most - least <= 1024, "from {least} to {most} KiB within a minute in which nothing happened");
+    }
+    for run in runs {
+        let records = run.records();
+        let strange = records.iter().find(|record| record["code"] != "ok");
+        assert_eq!(codes(&records), BTreeMap::from([("ok", ALL)]), "for example {strange:?}");
+    }
 }

@@ -1,5 +1,9 @@
 //! Sweeps of fleets in network namespaces made by the test. They need root and are skipped, loudly, without it.
 
+#[cfg(feature = "syn")]
+mod accuracy;
+#[cfg(feature = "syn")]
+mod conntrack;
 mod disk;
 mod ground;
 mod interrupt;

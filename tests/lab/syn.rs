@@ -1,9 +1,10 @@
 //! `--syn`: the same truth without a connection, packets that nobody asked for, and what becomes of the rights.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,8 +20,8 @@ use sshprobe_probes::sweep::packet::{LONGEST, Syns};
 
 use super::sweep::judge;
 use crate::support::fleet::Fleet;
-use crate::support::guard::{lab, shared_lab};
-use crate::support::netns::Netns;
+use crate::support::guard::{lab, lab_with, shared_lab};
+use crate::support::netns::{Netns, shell};
 use crate::support::responder::Crowd;
 use crate::support::run::{Run, privileged, run, sshprobe};
 use crate::support::scenario::address;
@@ -28,18 +29,18 @@ use crate::support::topology::{Family, PROBER_DEVICE, PROBER_V4, PROBER_V6, ROUT
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
-fn syn(topology: &Topology, args: &[&str]) -> Run {
+pub(super) fn syn(topology: &Topology, args: &[&str]) -> Run {
     let mut command = privileged(&topology.prober);
     command.args(["--syn", "--format", "jsonl"]).args(args);
     run(command)
 }
 
 /// Somebody who listens everywhere in the fleet, and takes nobody up.
-fn listener(topology: &Topology) -> TcpListener {
+pub(super) fn listener(topology: &Topology) -> TcpListener {
     topology.fleet.enter(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 22))).expect("a port")
 }
 
-fn codes(records: &[Value]) -> BTreeMap<&str, usize> {
+pub(super) fn codes(records: &[Value]) -> BTreeMap<&str, usize> {
     let distinct: BTreeSet<_> = records.iter().map(|record| record["target"]["index"].as_u64()).collect();
     assert_eq!(distinct.len(), records.len(), "a target has two records");
     let mut codes = BTreeMap::new();
@@ -286,6 +287,17 @@ fn mixed() -> (Topology, Crowd) {
     (topology, crowd)
 }
 
+/// One at a time, 64 silent addresses would take more than four minutes.
+#[test]
+fn syn_sweep_waits_for_no_place_among_connections() {
+    let Some(_lab) = lab() else { return };
+    let (topology, _crowd) = mixed();
+    let run = syn(&topology, &["10.0.0.0/24", "--connect-timeout", "4s", "-c", "1", "--per-subnet", "1"]);
+    let wanted = BTreeMap::from([("ok", 128), ("refused", 64), ("timeout-connect", 64)]);
+    assert_eq!(codes(&run.records), wanted, "{}", run.stderr);
+    assert!(run.took < Duration::from_secs(200), "{:?}", run.took);
+}
+
 #[test]
 fn syn_sweep_counts_the_dead_that_have_no_record() {
     let Some(_lab) = lab() else { return };
@@ -326,6 +338,23 @@ fn syn_sweep_that_is_interrupted_goes_on_with_resume() {
     assert_eq!(codes(&records), BTreeMap::from([("ok", 128), ("refused", 64), ("timeout-connect", 64)]));
 }
 
+/// What each thread of a process may do: effective, permitted, inheritable and ambient capabilities and the bounding set, beside the
+/// text that says so.
+fn rights(pid: u32) -> Vec<(String, [u64; 5])> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    let rights = tasks.map(|task| {
+        let status = fs::read_to_string(task.expect("a thread").path().join("status")).expect("its state");
+        let caps = ["CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"].map(|name| {
+            let line = status.lines().find(|line| line.starts_with(name)).expect("its line");
+            u64::from_str_radix(line.rsplit('\t').next().expect("a number"), 16).expect(line)
+        });
+        (status, caps)
+    });
+    let rights: Vec<_> = rights.collect();
+    assert!(rights.len() > 3, "{} threads", rights.len());
+    rights
+}
+
 #[test]
 fn syn_sweep_gives_its_rights_up() {
     let Some(_lab) = lab() else { return };
@@ -341,21 +370,43 @@ fn syn_sweep_gives_its_rights_up() {
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut text = String::new();
         stdout.read_line(&mut text).expect("a record");
-        let tasks = fs::read_dir(format!("/proc/{}/task", child.id())).expect("its threads");
-        let mut threads = 0;
-        for task in tasks {
-            let status = fs::read_to_string(task.expect("a thread").path().join("status")).expect("its state");
-            threads += 1;
-            for (name, wanted) in [("CapEff", left), ("CapPrm", left), ("CapInh", 0), ("CapBnd", left), ("CapAmb", 0)] {
-                let line = status.lines().find(|line| line.starts_with(name)).expect("its line");
-                let held = u64::from_str_radix(line.rsplit('\t').next().expect("a number"), 16).expect(line);
-                assert_eq!(held, wanted, "{name} of\n{status}");
-            }
+        for (status, caps) in rights(child.id()) {
+            assert_eq!(caps, [left, left, 0, 0, left], "{status}");
         }
-        assert!(threads > 3, "{threads} threads");
         stdout.read_to_string(&mut text).expect("the rest");
         assert!(child.wait().expect("its end").success() && text.lines().count() == 256, "{text}");
     }
+}
+
+/// A user who has nothing but the file's capability: at full speed, into buffers of the usual size, and without it from the start.
+#[test]
+fn syn_sweep_works_by_a_capability_of_the_file() {
+    let Some(_lab) = lab_with(&[("setcap", "libcap2-bin")]) else { return };
+    let topology = Topology::new("10.1.0.0/18");
+    let _listener = listener(&topology);
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("our own folder");
+    let program = folder.path().join("sshprobe");
+    fs::copy(env!("CARGO_BIN_EXE_sshprobe"), &program).expect("copying the program");
+    shell("setcap", &["cap_net_raw+ep", program.to_str().expect("printable")]);
+    let command = |args: &[&str]| {
+        let mut command = topology.prober.command("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--"]).arg(&program);
+        command.args(["--syn", "--depth", "connect", "--format", "jsonl"]).args(args).env("HOME", "/nonexistent");
+        command
+    };
+    let fast = run(command(&["10.1.0.0/18", "--rate", "0"]));
+    assert_eq!(codes(&fast.records), BTreeMap::from([("ok", 16_384)]), "{}", fast.stderr);
+
+    let mut child = command(&["10.1.0.0/24", "--rate", "100", "-q"]).stdout(Stdio::piped()).spawn().expect("a start");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut text = String::new();
+    stdout.read_line(&mut text).expect("a record");
+    for (status, caps) in rights(child.id()) {
+        assert_eq!(caps[..4], [0; 4], "{status}");
+    }
+    stdout.read_to_string(&mut text).expect("the rest");
+    assert!(child.wait().expect("its end").success() && text.lines().count() == 256, "{text}");
 }
 
 fn expect(record: &Value, status: &str, code: &str, errno: &str) {

@@ -55,10 +55,15 @@ pub(crate) fn tools(needed: &[(&str, &str)]) -> bool {
     let Some(reason) = missing(needed) else { return true };
     let ci = nix::unistd::geteuid().is_root() && std::env::var_os("CI").is_some();
     assert!(!ci, "the test must run here and cannot: {reason}");
+    skip(&reason);
+    false
+}
+
+/// Says that this test does not run here.
+pub(crate) fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Not eprintln!, which the test harness would swallow.
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {test}: {reason}\n");
-    false
 }
 
 fn open(lock: fn(&File) -> std::io::Result<()>, more: &[(&str, &str)]) -> Option<Lab> {
@@ -70,9 +75,7 @@ fn open(lock: fn(&File) -> std::io::Result<()>, more: &[(&str, &str)]) -> Option
             !(nix::unistd::geteuid().is_root() && std::env::var_os("CI").is_some()),
             "the lab must run here and cannot: {reason}"
         );
-        let test = std::thread::current().name().unwrap_or("a lab test").to_owned();
-        // Not eprintln!, which the test harness would swallow.
-        let _ = writeln!(std::io::stderr(), "\n*** SKIPPED {test}: {reason}\n");
+        skip(&reason);
         return None;
     }
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab.lock");
