@@ -390,7 +390,17 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     fn case(&self, target: &Target, route: &Route<T>, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Case {
         // It decides random delays only: without randomness there is none.
-        let entropy = entropy::number().unwrap_or_default();
+        self.case_by(entropy::number().unwrap_or_default(), target, route, addrs, resolve)
+    }
+
+    fn case_by(
+        &self,
+        entropy: u64,
+        target: &Target,
+        route: &Route<T>,
+        addrs: Vec<SocketAddr>,
+        resolve: Option<Duration>,
+    ) -> Case {
         Case::new(target.clone(), addrs, resolve, Arc::clone(&route.settings), self.clock.now(), entropy)
     }
 

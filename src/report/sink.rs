@@ -3,13 +3,12 @@
 //! It blocks where its outputs block, and so the channel fills and the sweep waits: nothing is dropped and nothing piles up.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sshprobe_probes::record::Record;
-use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::time::{Instant, timeout_at};
 
 use crate::error::Error;
 use crate::report::format::{Encoder, Format, Look};
@@ -22,6 +21,10 @@ const CHUNK: usize = 64 * 1024;
 
 /// How long a written record may wait for company: fewer writes, and no flicker where a progress bar has to step aside.
 const LINGER: Duration = Duration::from_millis(20);
+
+/// Between two looks at whether there are more, while they linger: whoever is woken for each record pays as much for that as for
+/// writing it. The channel has room for what comes in the meantime.
+const GLANCE: Duration = Duration::from_millis(2);
 
 /// Where a view goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +135,6 @@ impl Sink {
     pub fn run(
         mut self,
         mut records: Receiver<Box<Record>>,
-        runtime: &Handle,
         progress: &Progress,
         mut observe: impl FnMut(&Record),
         stop: impl Fn(),
@@ -147,7 +149,12 @@ impl Sink {
                     Ok(record) => Some(record),
                     Err(TryRecvError::Disconnected) => None,
                     Err(TryRecvError::Empty) => {
-                        runtime.block_on(async { timeout_at(flush_at, records.recv()).await }).ok().flatten()
+                        let left = flush_at.saturating_duration_since(Instant::now());
+                        if left.is_zero() {
+                            break;
+                        }
+                        thread::sleep(left.min(GLANCE));
+                        continue;
                     }
                 };
                 let Some(mut record) = next else { break };
@@ -270,16 +277,14 @@ mod tests {
 
     /// Feeds `count` records and gives what became of them, how many counted, and how often the run was stopped.
     fn feed(views: Vec<View>, count: usize) -> (Delivered, usize, usize) {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let (sender, receiver) = mpsc::channel(4);
-        let handle = runtime.handle().clone();
         let seen = AtomicUsize::new(0);
         let stops = AtomicUsize::new(0);
         let delivered = std::thread::scope(|scope| {
             let sink = scope.spawn(|| {
                 let observe = |_: &Record| _ = seen.fetch_add(1, Ordering::Relaxed);
                 let stop = || _ = stops.fetch_add(1, Ordering::Relaxed);
-                Sink::new(views).run(receiver, &handle, &Progress::none(), observe, stop)
+                Sink::new(views).run(receiver, &Progress::none(), observe, stop)
             });
             for _ in 0..count {
                 sender.blocking_send(one()).expect("the sink listens to the end");
@@ -338,13 +343,11 @@ mod tests {
     #[test]
     fn a_stalled_output_holds_the_sender_back_and_loses_nothing() {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let handle = runtime.handle().clone();
         let (open, gate) = std_mpsc::channel();
         let out = Paper { gate: Some(Arc::new(Mutex::new(gate))), ..Paper::default() };
         let view = out.view(STDOUT);
         let (sender, receiver) = mpsc::channel(4);
-        let sink =
-            std::thread::spawn(move || Sink::new(vec![view]).run(receiver, &handle, &Progress::none(), |_| {}, || {}));
+        let sink = std::thread::spawn(move || Sink::new(vec![view]).run(receiver, &Progress::none(), |_| {}, || {}));
         // Until something was gathered the sink takes records; once it writes it is stuck, and the channel fills.
         let mut sent = 0;
         runtime.block_on(async {

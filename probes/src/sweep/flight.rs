@@ -2,11 +2,13 @@
 //!
 //! Every destination gets the same tries at the same distances, so that a queue in the order of the first try is in the order of
 //! every later one too: one place in it for each try says what is due next, and no timer is kept for anyone. What is answered or
-//! given up leaves at the front. Memory is that of the destinations under way, some 100 bytes each, and never of the sweep.
+//! given up leaves at the front. Memory is that of the destinations under way, some 100 bytes each, and never of the sweep: half a
+//! million of them are what keeps a sweep of silent addresses going at 100,000 a second.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::time::Moment;
@@ -47,15 +49,40 @@ pub struct Flights<T> {
     places: HashMap<u64, u64, BuildHasherDefault<AlreadyHashed>>,
 }
 
+/// There are many of these: a [`SocketAddr`] would take up a third of each.
 #[derive(Debug)]
 struct Flight<T> {
-    target: SocketAddr,
+    addr: [u8; 16],
     id: u64,
     first: Moment,
     last: Moment,
+    port: u16,
+    /// Of `addr` all bytes count, not the first four.
+    v6: bool,
     /// `None` once it was answered.
     what: Option<T>,
 }
+
+impl<T> Flight<T> {
+    fn new(now: Moment, target: SocketAddr, id: u64, what: T) -> Self {
+        let mut addr = [0; 16];
+        match target.ip() {
+            IpAddr::V4(v4) => addr.iter_mut().zip(v4.octets()).for_each(|(to, from)| *to = from),
+            IpAddr::V6(v6) => addr = v6.octets(),
+        }
+        Self { addr, id, first: now, last: now, port: target.port(), v6: target.is_ipv6(), what: Some(what) }
+    }
+
+    fn target(&self) -> SocketAddr {
+        let [a, b, c, d, ..] = self.addr;
+        let addr: IpAddr = if self.v6 { Ipv6Addr::from(self.addr).into() } else { Ipv4Addr::new(a, b, c, d).into() };
+        SocketAddr::new(addr, self.port)
+    }
+}
+
+/// Where a destination stands among those under way, for as long as it owes an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u64);
 
 /// A SYN to be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +91,8 @@ pub struct Again {
     pub target: SocketAddr,
     /// Its cookie's.
     pub id: u64,
+    /// Where it stands.
+    pub place: Place,
     /// 1 for the first retry.
     pub retry: u32,
 }
@@ -112,13 +141,16 @@ impl<T> Flights<T> {
     /// # Errors
     /// One with the same id is under way (the same destination a second time, or a chance of one in 2^44 for a million of them):
     /// `what` is given back, to be launched later.
-    pub fn launch(&mut self, now: Moment, target: SocketAddr, id: u64, what: T) -> Result<(), T> {
-        if self.places.contains_key(&id) {
-            return Err(what);
+    pub fn launch(&mut self, now: Moment, target: SocketAddr, id: u64, what: T) -> Result<Place, T> {
+        let place = self.gone + self.queue.len() as u64;
+        match self.places.entry(id) {
+            Entry::Occupied(_) => Err(what),
+            Entry::Vacant(vacant) => {
+                vacant.insert(place);
+                self.queue.push_back(Flight::new(now, target, id, what));
+                Ok(Place(place))
+            }
         }
-        self.places.insert(id, self.gone + self.queue.len() as u64);
-        self.queue.push_back(Flight { target, id, first: now, last: now, what: Some(what) });
-        Ok(())
     }
 
     /// The next SYN that is to be sent again, which is noted as sent now. To be asked until there is none, before anybody is
@@ -147,7 +179,8 @@ impl<T> Flights<T> {
                 flight.last = now;
                 *due += 1;
                 let retry = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
-                return Some(Again { target: flight.target, id: flight.id, retry });
+                let place = Place(*due - 1);
+                return Some(Again { target: flight.target(), id: flight.id, place, retry });
             }
         }
         None
@@ -156,6 +189,11 @@ impl<T> Flights<T> {
     /// What the caller knows of a destination that owes an answer.
     pub fn owing(&mut self, id: u64) -> Option<&mut T> {
         let place = *self.places.get(&id)?;
+        self.at(Place(place))
+    }
+
+    /// The same of the destination that stands, or stood, at a place.
+    pub fn at(&mut self, Place(place): Place) -> Option<&mut T> {
         self.queue.get_mut(usize::try_from(place.checked_sub(self.gone)?).ok()?)?.what.as_mut()
     }
 
@@ -164,7 +202,7 @@ impl<T> Flights<T> {
         let place = self.places.remove(&id)?;
         let flight = self.queue.get_mut(usize::try_from(place.checked_sub(self.gone)?).ok()?)?;
         let what = flight.what.take()?;
-        Some(Done { target: flight.target, what, first: flight.first, last: flight.last })
+        Some(Done { target: flight.target(), what, first: flight.first, last: flight.last })
     }
 
     /// The next destination that is given up. To be asked until there is none.
@@ -180,7 +218,7 @@ impl<T> Flights<T> {
             }
             let flight = self.queue.pop_front()?;
             self.gone += 1;
-            let Flight { target, id, first, last, what } = flight;
+            let (target, Flight { id, first, last, what, .. }) = (flight.target(), flight);
             if let Some(what) = what {
                 self.places.remove(&id);
                 return Some(Done { target, what, first, last });
@@ -258,7 +296,7 @@ mod tests {
         let mut flights = flights(2, 10);
         flights.launch(at(5), target(1), id(1), 1).unwrap();
         assert_eq!(flights.launch(at(5), target(1), id(1), 9), Err(9), "it is under way");
-        let again = |retry| Some(Again { target: target(1), id: id(1), retry });
+        let again = |retry| Some(Again { target: target(1), id: id(1), place: Place(0), retry });
         assert_eq!(flights.wake(), Some(at(5 + FIRST_GAP)));
         assert_eq!(flights.again(at(4 + FIRST_GAP)), None);
         assert_eq!(flights.again(at(5 + GAP)), again(1));
@@ -283,11 +321,12 @@ mod tests {
         for number in 0..3 {
             flights.launch(at(number), target(number), id(number), number).unwrap();
         }
-        *flights.owing(id(1)).unwrap() += 10;
+        *flights.owing(id(1)).unwrap() += 5;
+        *flights.at(Place(1)).unwrap() += 5;
         assert_eq!(flights.owing(id(77)), None);
         let done = flights.answered(id(1)).unwrap();
         assert_eq!((done.what, done.target, done.first), (11, target(1), at(1)));
-        assert_eq!(flights.owing(id(1)), None);
+        assert!(flights.owing(id(1)).is_none() && flights.at(Place(1)).is_none());
         assert_eq!(flights.answered(id(1)), None, "once");
         assert_eq!(flights.answered(id(77)), None, "nobody's");
         let mut again = Vec::new();
@@ -298,7 +337,7 @@ mod tests {
         assert_eq!(flights.len(), 3, "its place is kept until those before it are done");
         assert_eq!(flights.silent(at(GAP * 2 + PATIENCE)).map(|done| done.what), Some(0));
         assert_eq!(flights.silent(at(GAP * 2 + PATIENCE)).map(|done| done.what), Some(2));
-        assert!(flights.is_empty() && flights.places.is_empty());
+        assert!(flights.is_empty() && flights.places.is_empty() && flights.at(Place(0)).is_none());
     }
 
     #[test]

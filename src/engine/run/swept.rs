@@ -10,6 +10,7 @@ use sshprobe_probes::target::Target;
 
 use super::{Works, log};
 use crate::engine::names::Resolve;
+use crate::sys::entropy;
 use crate::transport::Transport;
 
 impl<T: Transport, R: Resolve> Works<T, R> {
@@ -17,8 +18,11 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// that was asked. Waits for room: an open address that cannot be probed yet holds the sweep up.
     pub(super) async fn swept(self: &Arc<Self>, target: Target, evidence: Evidence) {
         let route = Arc::clone(&self.usual);
-        let mut case = self.case(&target, &route, vec![evidence.addr], None);
-        if evidence.fault.is_some() || route.settings.plan.depth == Depth::Connect {
+        let done = evidence.fault.is_some() || route.settings.plan.depth == Depth::Connect;
+        // Of what is done there is nothing to be delayed at random.
+        let entropy = if done { 0 } else { entropy::number().unwrap_or_default() };
+        let mut case = self.case_by(entropy, &target, &route, vec![evidence.addr], None);
+        if done {
             let judged = async {
                 log::ended(&evidence, route.settings.plan.depth);
                 case.add(evidence);
