@@ -255,7 +255,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Fed::Counted(target) => target,
                 #[cfg(feature = "syn")]
                 Fed::Swept(target, evidence) => {
-                    self.swept(target, *evidence).await;
+                    self.swept(target, evidence).await;
                     continue;
                 }
                 Fed::Broken => return self.internal.store(true, Ordering::Relaxed),

@@ -5,9 +5,7 @@
 //! given up leaves at the front. Memory is that of the destinations under way, some 100 bytes each, and never of the sweep: half a
 //! million of them are what keeps a sweep of silent addresses going at 100,000 a second.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -46,7 +44,7 @@ pub struct Flights<T> {
     /// The place of the next one to get its second, third, … SYN.
     due: Vec<u64>,
     /// Places by [`super::cookie::Cookie::id`].
-    places: HashMap<u64, u64, BuildHasherDefault<AlreadyHashed>>,
+    places: Index,
 }
 
 /// There are many of these: a [`SocketAddr`] would take up a third of each.
@@ -115,7 +113,14 @@ impl<T> Flights<T> {
     #[must_use]
     pub fn new(schedule: Schedule, most: usize) -> Self {
         let due = vec![0; usize::try_from(schedule.retries).unwrap_or(usize::MAX)];
-        Self { schedule, most: most.max(1), queue: VecDeque::new(), gone: 0, due, places: HashMap::default() }
+        Self {
+            schedule,
+            most: most.clamp(1, Index::MOST),
+            queue: VecDeque::new(),
+            gone: 0,
+            due,
+            places: Index::default(),
+        }
     }
 
     /// Whether there is room for another one.
@@ -143,14 +148,11 @@ impl<T> Flights<T> {
     /// `what` is given back, to be launched later.
     pub fn launch(&mut self, now: Moment, target: SocketAddr, id: u64, what: T) -> Result<Place, T> {
         let place = self.gone + self.queue.len() as u64;
-        match self.places.entry(id) {
-            Entry::Occupied(_) => Err(what),
-            Entry::Vacant(vacant) => {
-                vacant.insert(place);
-                self.queue.push_back(Flight::new(now, target, id, what));
-                Ok(Place(place))
-            }
+        if !self.places.insert(id, place as u32) {
+            return Err(what);
         }
+        self.queue.push_back(Flight::new(now, target, id, what));
+        Ok(Place(place))
     }
 
     /// The next SYN that is to be sent again, which is noted as sent now. To be asked until there is none, before anybody is
@@ -186,10 +188,16 @@ impl<T> Flights<T> {
         None
     }
 
+    fn place(&self, id: u64) -> Option<Place> {
+        let low = self.places.get(id)?;
+        // No more are under way than 32 bits can count.
+        Some(Place(self.gone + u64::from(low.wrapping_sub(self.gone as u32))))
+    }
+
     /// What the caller knows of a destination that owes an answer.
     pub fn owing(&mut self, id: u64) -> Option<&mut T> {
-        let place = *self.places.get(&id)?;
-        self.at(Place(place))
+        let place = self.place(id)?;
+        self.at(place)
     }
 
     /// The same of the destination that stands, or stood, at a place.
@@ -199,9 +207,10 @@ impl<T> Flights<T> {
 
     /// Takes the destination that an answer came from; `None` if it has been answered before, or owes none.
     pub fn answered(&mut self, id: u64) -> Option<Done<T>> {
-        let place = self.places.remove(&id)?;
+        let Place(place) = self.place(id)?;
         let flight = self.queue.get_mut(usize::try_from(place.checked_sub(self.gone)?).ok()?)?;
         let what = flight.what.take()?;
+        self.places.remove(id);
         Some(Done { target: flight.target(), what, first: flight.first, last: flight.last })
     }
 
@@ -220,7 +229,7 @@ impl<T> Flights<T> {
             self.gone += 1;
             let (target, Flight { id, first, last, what, .. }) = (flight.target(), flight);
             if let Some(what) = what {
-                self.places.remove(&id);
+                self.places.remove(id);
                 return Some(Done { target, what, first, last });
             }
         }
@@ -242,22 +251,85 @@ impl<T> Flights<T> {
     }
 }
 
-/// A cookie's id is a hash already.
+/// The places of those who owe an answer, by their ids, which are hashes already.
+///
+/// Every address enters it and leaves it again, so that it is to be small and to touch memory once each time: ids beside the lower
+/// halves of places, in a table that is at most half full, each where its id says or in the next free slot behind that.
 #[derive(Debug, Default)]
-struct AlreadyHashed(u64);
+struct Index {
+    /// A power of two of them, or none.
+    slots: Vec<Slot>,
+    taken: usize,
+}
 
-impl Hasher for AlreadyHashed {
-    fn finish(&self) -> u64 {
-        self.0
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    id: u64,
+    place: u32,
+    taken: bool,
+}
+
+impl Index {
+    /// As many as a table of slots can be made for, and far fewer than 32 bits count.
+    const MOST: usize = 1 << 28;
+    const FEWEST: usize = 1 << 10;
+
+    /// Where an id is, or would be; `None` only of a table without a free slot.
+    fn find(&self, id: u64) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let start = id as usize & mask;
+        // Ends: half of the slots are free.
+        (0..=mask)
+            .map(|step| (start + step) & mask)
+            .find(|at| self.slots.get(*at).is_none_or(|slot| !slot.taken || slot.id == id))
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        // Nothing but ids is ever hashed; whatever comes still counts.
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    fn get(&self, id: u64) -> Option<u32> {
+        self.slots.get(self.find(id)?).filter(|slot| slot.taken).map(|slot| slot.place)
     }
 
-    fn write_u64(&mut self, id: u64) {
-        self.0 = id;
+    /// Adds an id; `false` if it was there.
+    fn insert(&mut self, id: u64, place: u32) -> bool {
+        if self.taken * 2 >= self.slots.len() {
+            let wider = vec![Slot::default(); (self.slots.len() * 2).max(Self::FEWEST)];
+            for slot in std::mem::replace(&mut self.slots, wider).into_iter().filter(|slot| slot.taken) {
+                if let Some(to) = self.find(slot.id).and_then(|at| self.slots.get_mut(at)) {
+                    *to = slot;
+                }
+            }
+        }
+        let Some(slot) = self.find(id).and_then(|at| self.slots.get_mut(at)) else { return false };
+        if slot.taken {
+            return false;
+        }
+        *slot = Slot { id, place, taken: true };
+        self.taken += 1;
+        true
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(mut hole) = self.find(id).filter(|at| self.slots.get(*at).is_some_and(|slot| slot.taken)) else {
+            return;
+        };
+        let mask = self.slots.len() - 1;
+        self.taken -= 1;
+        // Whoever stands behind it because it was taken moves up: no search may end at a hole before it has come to its id.
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let Some(next) = self.slots.get(at).copied().filter(|slot| slot.taken) else { break };
+            let home = next.id as usize & mask;
+            // From its home, the way to where it is leads over the hole.
+            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
+                if let Some(to) = self.slots.get_mut(hole) {
+                    *to = next;
+                }
+                hole = at;
+            }
+        }
+        if let Some(slot) = self.slots.get_mut(hole) {
+            *slot = Slot::default();
+        }
     }
 }
 
@@ -337,7 +409,7 @@ mod tests {
         assert_eq!(flights.len(), 3, "its place is kept until those before it are done");
         assert_eq!(flights.silent(at(GAP * 2 + PATIENCE)).map(|done| done.what), Some(0));
         assert_eq!(flights.silent(at(GAP * 2 + PATIENCE)).map(|done| done.what), Some(2));
-        assert!(flights.is_empty() && flights.places.is_empty() && flights.at(Place(0)).is_none());
+        assert!(flights.is_empty() && flights.places.taken == 0 && flights.at(Place(0)).is_none());
     }
 
     #[test]
@@ -351,6 +423,32 @@ mod tests {
     }
 
     proptest! {
+        /// The table of places does what a map does, however its ids crowd.
+        #[test]
+        fn the_index_is_a_map(steps in proptest::collection::vec((0u64..3, 0u64..4000, 0u32..3), 0..3000)) {
+            let (mut index, mut map) = (Index::default(), BTreeMap::new());
+            for (at, (what, number, spread)) in steps.into_iter().enumerate() {
+                // Some are neighbours, some share a slot at every size, and some stand at the end of the table.
+                let id = match spread {
+                    0 => number,
+                    1 => number << 32 | 7,
+                    _ => u64::MAX - number % 8 - (number << 40),
+                };
+                match what {
+                    0 => index.remove(id),
+                    _ => prop_assert_eq!(index.insert(id, at as u32), !map.contains_key(&id)),
+                }
+                match what {
+                    0 => drop(map.remove(&id)),
+                    _ => drop(map.entry(id).or_insert(at as u32)),
+                }
+                prop_assert_eq!((index.taken, index.get(id)), (map.len(), map.get(&id).copied()));
+            }
+            for (id, place) in &map {
+                prop_assert_eq!(index.get(*id), Some(*place));
+            }
+        }
+
         /// A whole sweep under virtual time, against a network that loses SYNs and answers as it likes: every destination is done
         /// once, the silent ones got every try, no sooner than they should, and the answered ones none after that.
         #[test]
