@@ -22,6 +22,11 @@ const ADDRESSES: u32 = 1 << SWEPT_BITS;
 /// Found are 99.99 % as soon as so many are.
 const ALMOST_ALL: u32 = ADDRESSES - ADDRESSES / 10_000;
 
+const OURS: &str = concat!(
+    env!("CARGO_BIN_EXE_sshprobe"),
+    " --syn --depth connect --records answered --rate 0 --known-hosts none --progress never"
+);
+
 struct Entrant {
     name: String,
     command: Vec<String>,
@@ -38,14 +43,17 @@ impl Entrant {
         }
     }
 
+    /// With a record of some 800 bytes for each address found.
     fn sshprobe(first: Ipv4Addr, options: &str) -> Self {
-        let words = format!(
-            "{} --syn --depth connect --records answered --rate 0 --known-hosts none --progress never --format jsonl {options} {}",
-            env!("CARGO_BIN_EXE_sshprobe"),
-            network(first)
-        );
+        let words = format!("{OURS} --format jsonl {options} {}", network(first));
         let name = format!("sshprobe {}", if options.is_empty() { "(--retries 2)" } else { options });
         Self::new(name, r#""addr":""#, r#""status":"ok""#, &words)
+    }
+
+    /// With as much for each as zmap prints.
+    fn sshprobe_briefly(first: Ipv4Addr) -> Self {
+        let words = format!("{OURS} --format csv --columns addr {}", network(first));
+        Self::new("sshprobe, addresses only", "", "", &words)
     }
 
     /// `syns` to each address.
@@ -144,10 +152,11 @@ fn hold(title: &str, ground: &Ground, entrants: &[Entrant], against: &dyn Fn(usi
 pub(crate) fn sweep() {
     let ground = Ground::build();
     let (zmap, masscan) = (installed("zmap"), installed("masscan"));
-    let mut live = vec![Entrant::sshprobe(SWEPT, "")];
+    let mut live = vec![Entrant::sshprobe(SWEPT, ""), Entrant::sshprobe_briefly(SWEPT)];
     if zmap {
         live.extend(best(&ground, ZMAP_RATES.into_iter().map(|rate| Entrant::zmap(SWEPT, rate, 1))));
     }
+    // Without zmap, against ourselves.
     let peer = live.len() - 1;
     if masscan {
         live.extend(best(&ground, MASSCAN_RATES.into_iter().map(|rate| Entrant::masscan(SWEPT, rate))));

@@ -119,7 +119,7 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
     // Where they count as failure they are looked at one by one.
     let matters = |code| Exit::of_record(code, true, &config.fail_on) != Exit::Clean;
     let counted = config.output.leaves_empty_out() && !Empty::CODES.into_iter().any(matters);
-    let empty = counted.then_some(&note_empty as &(dyn Fn(&[Empty]) + Sync));
+    let empty = counted.then_some(&note_empty as NoteEmpty<'_>);
     #[cfg(feature = "syn")]
     config.give_up_rights()?;
     let ending = carry_out(&runtime()?, &config, targets, before, views, (observe, empty))?;
@@ -157,6 +157,9 @@ pub(super) fn execute(
     Ok(ending.tell(config))
 }
 
+/// Sees empty addresses of ranges that have no record.
+pub(super) type NoteEmpty<'a> = &'a (dyn Fn(&[Empty]) + Sync);
+
 /// Sweeps the targets that are not done `before` for whatever `views` opens, once nothing else can keep the run from starting;
 /// `observe` may tell of what it sees. Whoever gives `empty` needs no record of empty addresses of ranges, and gets those that have
 /// none.
@@ -169,7 +172,7 @@ pub(super) fn carry_out(
     targets: Targets,
     before: Before,
     views: impl FnOnce() -> Result<Vec<View>, Error>,
-    (mut observe, empty): (impl FnMut(&Record, &Progress) + Send, Option<&(dyn Fn(&[Empty]) + Sync)>),
+    (mut observe, empty): (impl FnMut(&Record, &Progress) + Send, Option<NoteEmpty<'_>>),
 ) -> Result<Ending, Error> {
     let mut options = config.engine();
     options.exclusions = targets.exclusions();
