@@ -134,7 +134,11 @@ fn hold(title: &str, ground: &Ground, entrants: &[Entrant], against: &dyn Fn(usi
     for (which, (entrant, runs)) in entrants.iter().zip(&runs).enumerate() {
         // A round that never got there took longer than any that did.
         let soon = median(runs.iter().map(|run| run.almost_all.unwrap_or(Duration::MAX))).unwrap_or(Duration::MAX);
-        let soon = if soon == Duration::MAX { String::from("never") } else { format!("{:.2}", soon.as_secs_f64()) };
+        let soon = match soon {
+            Duration::MAX if runs.iter().all(|run| run.found == 0) => String::from("-"),
+            Duration::MAX => String::from("never"),
+            soon => format!("{:.2}", soon.as_secs_f64()),
+        };
         println!(
             "{:<26} {:>10.2} {:>7.2}  {:<26} {:>9} {:>9.2} {:>9.1}  {} of {ADDRESSES}",
             entrant.name,
