@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -24,6 +24,12 @@ pub(crate) const FIRST: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 0);
 
 /// A network that nothing answers from: what is sent there is dropped.
 pub(crate) const DEAD: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 0);
+
+/// What is swept, as many addresses each: those that the responder's port listens on, and those that nothing is heard of, as the
+/// far end drops packets to them before it looks at them.
+pub(crate) const SWEPT_BITS: u32 = 18;
+pub(crate) const SWEPT: Ipv4Addr = Ipv4Addr::new(10, 16, 0, 0);
+pub(crate) const SILENT: Ipv4Addr = Ipv4Addr::new(10, 24, 0, 0);
 
 /// Where the responder and the real OpenSSH listen, on every address.
 pub(crate) const PORT: u16 = 22;
@@ -56,10 +62,17 @@ impl Ground {
         prober.ip("route add default via 192.0.2.2");
         fleet.ip(&format!("route add local {NETWORK} dev lo"));
         fleet.ip(&format!("route add blackhole {DEAD}/16"));
+        let bits = 32 - SWEPT_BITS;
+        fleet.ip(&format!("route add local {SWEPT}/{bits} dev lo"));
+        fleet.nft(&format!(
+            "table netdev fleet {{\n chain ingress {{\n type filter hook ingress device prober0 priority 0\n \
+             ip daddr {SILENT}/{bits} drop\n }}\n}}\n"
+        ));
         // A scanner's burst is to find room in the queue of connections nobody has accepted yet.
         fleet.sysctl("net/core/somaxconn", "65535");
         fleet.sysctl("net/ipv4/tcp_max_syn_backlog", "65535");
         let dir = tempfile::tempdir().expect("a temporary directory");
+        keep_awake(&fleet);
         let mut ground = Self { servers: Vec::new(), openssh: false, prober, fleet, dir };
         ground.start_responder();
         ground.openssh = Path::new("/usr/sbin/sshd").exists();
@@ -101,6 +114,19 @@ impl Ground {
         });
         assert!(waited, "sshd did not come up");
     }
+}
+
+/// masscan waits for a packet before it sees that its time is over, and these namespaces are quiet otherwise: without a datagram
+/// now and then it never ends.
+fn keep_awake(fleet: &Netns) {
+    fleet.spawn(|| {
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        // Ends with the program.
+        loop {
+            let _ = socket.send_to(b"awake", "192.0.2.1:9");
+            thread::sleep(Duration::from_millis(200));
+        }
+    });
 }
 
 impl Drop for Ground {

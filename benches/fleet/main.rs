@@ -8,6 +8,9 @@
 //!
 //! `cargo bench --bench fleet -- accuracy` holds the false timeouts of every rate against what loss predicts; some 20 minutes.
 //!
+//! `cargo bench --bench fleet -- sweep` holds the SYN sweep against zmap and masscan: how soon 262,144 live addresses are found, and
+//! what an address costs that answers, or that is silent.
+//!
 //! `cargo bench --bench fleet -- costs` counts what one more target costs in system calls, allocations and memory.
 //!
 //! It needs root for the namespaces. Nothing leaves them.
@@ -28,12 +31,14 @@ mod netns;
 #[allow(dead_code)]
 #[path = "../shared/responder.rs"]
 mod responder;
+mod sweep;
 
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
         Some(mode) if mode == ground::RESPONDER => ground::responder(),
         Some(mode) if mode == measure::MEASURE => measure::measure(arguments),
+        Some(mode) if mode == measure::WATCH => measure::watching(arguments),
         _ if !nix::unistd::geteuid().is_root() => {
             eprintln!("SKIPPED: the fleet bench makes network namespaces, which takes root");
         }
@@ -44,6 +49,7 @@ fn main() {
             }
         }
         Some(mode) if mode == "costs" => costs::costs(),
+        Some(mode) if mode == "sweep" => sweep::sweep(),
         _ => contest::bench(),
     }
 }

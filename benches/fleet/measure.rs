@@ -5,6 +5,8 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -61,5 +63,99 @@ pub(crate) fn run(netns: &Netns, command: &[String]) -> Cost {
         wall: Duration::from_micros(number()),
         memory: number() * 1024,
         output: String::from_utf8_lossy(&fs::read(output).expect("the output")).into_owned(),
+    }
+}
+
+/// The mode in which this program starts another and watches what it prints: the file for the figures follows, what [`Lines`] says,
+/// then the command.
+pub(crate) const WATCH: &str = "--watch";
+
+/// How a program tells of an address it found, on a line for each.
+#[derive(Debug, Clone)]
+pub(crate) struct Lines {
+    /// What stands before the address.
+    pub(crate) before: &'static str,
+    /// What has to be on the line too.
+    pub(crate) with: &'static str,
+    /// The first address, and how many there are.
+    pub(crate) first: Ipv4Addr,
+    pub(crate) all: u32,
+    /// So many are almost all.
+    pub(crate) most: u32,
+}
+
+/// What a program cost, and how soon it told of what it found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sighting {
+    pub(crate) cpu: Duration,
+    pub(crate) wall: Duration,
+    pub(crate) memory: u64,
+    /// Different addresses.
+    pub(crate) found: u32,
+    /// When almost all of them had been read.
+    pub(crate) almost_all: Option<Duration>,
+}
+
+/// The watching process.
+pub(crate) fn watching(mut arguments: impl Iterator<Item = OsString>) {
+    let mut text = || arguments.next().and_then(|text| text.into_string().ok()).expect("an argument");
+    let (figures, before, with) = (text(), text(), text());
+    let first: Ipv4Addr = text().parse().expect("an address");
+    let [all, most] = [text(), text()].map(|number| number.parse::<u32>().expect("a number"));
+    let mut command = Command::new(text());
+    let begun = Instant::now();
+    let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().expect("starting the program");
+    let mut output = BufReader::with_capacity(1 << 20, child.stdout.take().expect("piped"));
+    let (mut seen, mut found, mut almost_all) = (vec![false; all as usize], 0, 0);
+    let mut line = String::new();
+    while output.by_ref().read_line(&mut line).expect("what it prints") > 0 {
+        let place = line.find(&before).filter(|_| line.contains(&with)).and_then(|at| {
+            let rest = &line[at + before.len()..];
+            let end = rest.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(rest.len());
+            let addr: Ipv4Addr = rest[..end].parse().ok()?;
+            usize::try_from(addr.to_bits().checked_sub(first.to_bits())?).ok()
+        });
+        if let Some(seen) = place.and_then(|place| seen.get_mut(place)).filter(|seen| !**seen) {
+            *seen = true;
+            found += 1;
+            if found == most {
+                almost_all = begun.elapsed().as_micros();
+            }
+        }
+        line.clear();
+    }
+    child.wait().expect("its end");
+    let wall = begun.elapsed().as_micros();
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
+    let cpu = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    fs::write(figures, format!("{cpu} {wall} {} {found} {almost_all}", usage.max_rss())).expect("writing the figures");
+}
+
+/// Runs a command inside the namespace to its end, and watches what it finds.
+pub(crate) fn watch(netns: &Netns, command: &[String], lines: &Lines) -> Sighting {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let figures = dir.path().join("figures");
+    let numbers = [lines.first.to_string(), lines.all.to_string(), lines.most.to_string()];
+    let status = netns
+        .command(std::env::current_exe().expect("this program"))
+        .arg(WATCH)
+        .arg(&figures)
+        .args([lines.before, lines.with])
+        .args(numbers)
+        .args(command)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("the watching process");
+    assert!(status.success(), "{command:?} could not be watched: {status}");
+    let text = fs::read_to_string(figures).expect("the figures");
+    let mut numbers = text.split_whitespace().map(|number| number.parse::<u64>().expect("a number"));
+    let mut number = || numbers.next().expect("five figures");
+    Sighting {
+        cpu: Duration::from_micros(number()),
+        wall: Duration::from_micros(number()),
+        memory: number() * 1024,
+        found: number().try_into().expect("a count"),
+        almost_all: Some(Duration::from_micros(number())).filter(|after| !after.is_zero()),
     }
 }

@@ -74,7 +74,7 @@ pub(super) fn run(args: KeysArgs) -> Result<Exit, Error> {
             progress.say(&if ascii_only { ascii(&line) } else { line });
         }
     };
-    let ending = run::carry_out(&run::runtime()?, &config, targets, Before::default(), views, observe)?;
+    let ending = run::carry_out(&run::runtime()?, &config, targets, Before::default(), views, (observe, None))?;
     let mut exit = ending.settle().max(tally.exit);
     let mut replaced = false;
     match (file, output, less_than_whole(&tally, &ending)) {

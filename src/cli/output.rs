@@ -145,6 +145,13 @@ impl Output {
         (self.file.as_ref().map(|(_, format)| self.selection(format)), self.selection(self.format))
     }
 
+    /// No record of an empty address of a range is written, shown or told anywhere.
+    pub(super) fn leaves_empty_out(&self) -> bool {
+        let (in_file, on_stdout) = self.selections();
+        let all = [in_file, Some(on_stdout)].contains(&Some(Selection::All));
+        !all && self.verbose == 0
+    }
+
     fn selection(&self, format: &Format) -> Selection {
         if format.for_people { self.show } else { self.records }
     }

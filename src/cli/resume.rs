@@ -16,6 +16,7 @@ use sshprobe_probes::target::{Host, Target};
 
 use crate::cli::config::Config;
 use crate::cli::exit::Exit;
+use crate::engine::Empty;
 use crate::error::{Error, said};
 use crate::journal::{Bits, Content, Log, Shape, State, Unreadable, reread};
 use crate::report::{Progress, Selection, Summary, is_packed};
@@ -330,6 +331,11 @@ impl Journal {
     /// Takes note of a record.
     pub(super) fn note(&mut self, record: &Record) {
         self.log.note(record);
+    }
+
+    /// Takes note of empty addresses that have no record.
+    pub(super) fn note_empty(&mut self, empty: &[Empty]) {
+        self.log.note_empty(empty.iter().map(|empty| (empty.index, empty.code)));
     }
 
     /// Ends the journal: with the run if every one of its targets has a record that was written, else for a later part of it.

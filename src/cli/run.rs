@@ -21,11 +21,11 @@ use crate::cli::resume::Before;
 use crate::cli::routes::Routes;
 use crate::cli::stats_file::{self, StatsFile};
 use crate::cli::{complaint, demo, explain, keys, papers, plan, resume, verbose};
-use crate::engine::{Assigned, Engine, Outcome, Stats};
+use crate::engine::{Assigned, Empty, Engine, Outcome, Stats};
 use crate::error::Error;
 #[cfg(feature = "login")]
 use crate::login::leave_prompt;
-use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot, View};
+use crate::report::{Closing, Delivered, Progress, Reach, Sink, Snapshot, Summary, View};
 use crate::resolve::Resolver;
 use crate::sys::ignored::ignored;
 use crate::sys::{entropy, memory};
@@ -35,6 +35,9 @@ use crate::transport::Road;
 /// Records between the engine and the sink: enough that neither waits for the other's scheduling, little enough that
 /// a stalled output is felt at once.
 const CHANNEL: usize = 1024;
+
+/// Batches of empty addresses that wait to be counted.
+const EMPTY_BATCHES: usize = 64;
 
 /// Between two looks at how far the run is.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -109,9 +112,18 @@ fn sweep(args: SweepArgs) -> Result<Exit, Error> {
         }
         worst = worst.max(Exit::of(record, &config.fail_on));
     };
+    let note_empty = |empty: &[Empty]| {
+        if let Some(journal) = held().as_mut() {
+            journal.note_empty(empty);
+        }
+    };
+    // Where they count as failure they are looked at one by one.
+    let matters = |code| Exit::of_record(code, true, &config.fail_on) != Exit::Clean;
+    let counted = config.output.leaves_empty_out() && !Empty::CODES.into_iter().any(matters);
+    let empty = counted.then_some(&note_empty as NoteEmpty<'_>);
     #[cfg(feature = "syn")]
     config.give_up_rights()?;
-    let ending = carry_out(&runtime()?, &config, targets, before, views, observe)?;
+    let ending = carry_out(&runtime()?, &config, targets, before, views, (observe, empty))?;
     let (written, progress) = (ending.written(), Arc::clone(&ending.progress));
     let finished = ending.tell(&config);
     if let Some(journal) = journal.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -142,13 +154,17 @@ pub(super) fn execute(
     mut observe: impl FnMut(&Record) + Send,
 ) -> Result<(Exit, bool), Error> {
     let observe = |record: &Record, _: &Progress| observe(record);
-    let ending = carry_out(runtime, config, targets, Before::default(), || config.output.open(), observe)?;
+    let ending = carry_out(runtime, config, targets, Before::default(), || config.output.open(), (observe, None))?;
     let read = ending.delivered();
     Ok((ending.tell(config), read))
 }
 
+/// Sees empty addresses of ranges that have no record.
+pub(super) type NoteEmpty<'a> = &'a (dyn Fn(&[Empty]) + Sync);
+
 /// Sweeps the targets that are not done `before` for whatever `views` opens, once nothing else can keep the run from starting;
-/// `observe` may tell of what it sees.
+/// `observe` may tell of what it sees. Whoever gives `empty` needs no record of empty addresses of ranges, and gets those that have
+/// none.
 ///
 /// # Errors
 /// As for [`execute`].
@@ -158,13 +174,19 @@ pub(super) fn carry_out(
     targets: Targets,
     before: Before,
     views: impl FnOnce() -> Result<Vec<View>, Error>,
-    mut observe: impl FnMut(&Record, &Progress) + Send,
+    (mut observe, empty): (impl FnMut(&Record, &Progress) + Send, Option<NoteEmpty<'_>>),
 ) -> Result<Ending, Error> {
     let mut options = config.engine();
     options.exclusions = targets.exclusions();
     if let Some(run) = before.run {
         options.name_run(run);
     }
+    let (counter, uncounted) = std::sync::mpsc::sync_channel(EMPTY_BATCHES);
+    #[cfg(feature = "syn")]
+    if let Some(syn) = options.syn.as_mut().filter(|_| empty.is_some()) {
+        syn.nobody = Some(counter.clone());
+    }
+    drop(counter);
     let (run, clock) = (Arc::clone(&options.settings.run), options.clock);
     let routes = Routes::new(config, &options)?;
     #[cfg(feature = "iap")]
@@ -210,6 +232,17 @@ pub(super) fn carry_out(
             sink.run(records, &progress, observe, || stop.cancel.cancel())
         });
         let sink = sink.map_err(|source| Error::System { what: "a thread for the records", source })?;
+        let empties = std::thread::Builder::new().name(String::from("empty")).spawn_scoped(scope, || {
+            let mut summary = Summary::default();
+            for batch in uncounted {
+                let batch: Vec<Empty> = batch;
+                stats_file.iter().for_each(|file| file.count_empty(&batch));
+                empty.iter().for_each(|note| note(&batch));
+                batch.iter().for_each(|empty| summary.add_empty(empty.code, empty.addr));
+            }
+            summary
+        });
+        let empties = empties.map_err(|source| Error::System { what: "a thread for what has no record", source })?;
         let outcome = runtime.block_on(async {
             let shown = tick(&progress, &stats, total, at_start, stats_file.clone());
             // On one of the runtime's own threads: from here, each task it starts and each target it gets would be news to
@@ -223,7 +256,11 @@ pub(super) fn carry_out(
             farewells.say().await;
             outcome
         });
-        Ok::<_, Error>((outcome, sink.join()))
+        let delivered = sink.join().and_then(|mut delivered| {
+            delivered.summary.absorb(empties.join()?);
+            Ok(delivered)
+        });
+        Ok::<_, Error>((outcome, delivered))
     })?;
     progress.finish();
     stats_file.iter().for_each(|file| file.update(false));

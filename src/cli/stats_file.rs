@@ -11,7 +11,7 @@ use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::record::Record;
 use tempfile::Builder;
 
-use crate::engine::{Clock, Stats};
+use crate::engine::{Clock, Empty, Stats};
 use crate::error::{Error, said};
 use crate::report::Progress;
 use crate::report::exposition::{Figures, render};
@@ -63,6 +63,12 @@ impl StatsFile {
     /// Counts a record.
     pub(super) fn count(&self, record: &Record) {
         *self.codes.lock().unwrap_or_else(PoisonError::into_inner).entry(record.code).or_default() += 1;
+    }
+
+    /// Counts addresses without a record.
+    pub(super) fn count_empty(&self, empty: &[Empty]) {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        empty.iter().for_each(|empty| *codes.entry(empty.code).or_default() += 1);
     }
 
     /// Brings the file up to date. That it cannot be written is told once, and stops nothing.

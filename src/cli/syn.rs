@@ -71,7 +71,7 @@ impl SynSweep {
 
     /// For the engine.
     pub(super) fn engine(&self) -> Option<Syn> {
-        Some(Syn { sockets: Arc::clone(self.sockets.as_ref()?), retries: self.retries })
+        Some(Syn { sockets: Arc::clone(self.sockets.as_ref()?), retries: self.retries, nobody: None })
     }
 
     /// For `--plan`.

@@ -6,6 +6,7 @@
 mod admission;
 mod connector;
 mod drive;
+mod empty;
 mod feed;
 mod gate;
 #[cfg(feature = "login")]
@@ -23,6 +24,7 @@ mod stats;
 mod syn;
 
 pub use crate::sys::clock::Clock;
+pub use empty::Empty;
 #[cfg(feature = "login")]
 pub use jump::JumpSession;
 pub use names::Resolve;

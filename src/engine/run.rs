@@ -257,7 +257,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Fed::Counted(target) => target,
                 #[cfg(feature = "syn")]
                 Fed::Swept(target, evidence) => {
-                    self.swept(target, *evidence).await;
+                    self.swept(target, evidence).await;
                     continue;
                 }
                 Fed::Broken => return self.internal.store(true, Ordering::Relaxed),
@@ -392,7 +392,17 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     fn case(&self, target: &Target, route: &Route<T>, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Case {
         // It decides random delays only: without randomness there is none.
-        let entropy = entropy::number().unwrap_or_default();
+        self.case_by(entropy::number().unwrap_or_default(), target, route, addrs, resolve)
+    }
+
+    fn case_by(
+        &self,
+        entropy: u64,
+        target: &Target,
+        route: &Route<T>,
+        addrs: Vec<SocketAddr>,
+        resolve: Option<Duration>,
+    ) -> Case {
         Case::new(target.clone(), addrs, resolve, Arc::clone(&route.settings), self.clock.now(), entropy)
     }
 

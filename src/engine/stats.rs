@@ -106,6 +106,11 @@ impl Stats {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 
+    #[cfg(feature = "syn")]
+    pub(super) fn finish_empty(&self, count: u64) {
+        self.done.fetch_add(count, Ordering::Relaxed);
+    }
+
     pub(super) fn enter(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.opened.fetch_add(1, Ordering::Relaxed);

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::record::Record;
 
 use super::bits::Bits;
@@ -68,7 +69,20 @@ impl Log {
         if self.selection.keeps(record) {
             return;
         }
-        self.state.unwritten.add(record);
+        self.state.unwritten.add(record.target.index, record.code, record.connections);
+        self.outdate();
+    }
+
+    /// Takes note of empty addresses of ranges that have no record: which, and what they came to.
+    pub fn note_empty(&mut self, empty: impl IntoIterator<Item = (u64, Code)>) {
+        for (index, code) in empty {
+            self.done.add(index);
+            self.state.unwritten.add(index, code, 0);
+        }
+        self.outdate();
+    }
+
+    fn outdate(&mut self) {
         self.stale = true;
         if Instant::now() >= self.not_before {
             self.update();

@@ -11,7 +11,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape;
-use sshprobe_probes::record::Record;
 
 use super::bits::Bits;
 
@@ -73,10 +72,10 @@ pub struct Unwritten {
 
 impl Unwritten {
     /// Counts one, unless it was counted before.
-    pub fn add(&mut self, record: &Record) {
-        if self.which.add(record.target.index) {
-            *self.codes.entry(record.code).or_default() += 1;
-            self.connections += u64::from(record.connections);
+    pub fn add(&mut self, index: u64, code: Code, connections: u32) {
+        if self.which.add(index) {
+            *self.codes.entry(code).or_default() += 1;
+            self.connections += u64::from(connections);
         }
     }
 }
@@ -84,7 +83,7 @@ impl Unwritten {
 /// All of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// [`Record::run`] of every record of the run.
+    /// [`Record::run`](sshprobe_probes::record::Record::run) of every record of the run.
     pub run: String,
     /// What may not change.
     pub shape: Shape,

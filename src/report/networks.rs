@@ -58,6 +58,17 @@ impl Networks {
         }
     }
 
+    /// Adds what another account has of addresses that were counted in it only.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.forgot |= other.forgot;
+        for (network, tally) in other.tallies {
+            self.tallies.entry(network).or_default().targets += tally.targets;
+        }
+        if self.tallies.len() > ROOM {
+            self.forget();
+        }
+    }
+
     /// Keeps the half with the most failures.
     fn forget(&mut self) {
         let mut counts: Vec<(u64, (IpAddr, u8))> =

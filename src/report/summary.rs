@@ -174,6 +174,26 @@ impl Summary {
         addrs.into_iter().for_each(|addr| self.networks.add_empty(addr));
     }
 
+    /// Counts an empty address of a range that has no record, and so none that standard output could have listed.
+    pub fn add_empty(&mut self, code: Code, addr: IpAddr) {
+        self.targets += 1;
+        self.hidden += 1;
+        *self.codes.entry(code).or_default() += 1;
+        self.next.add_empty(1);
+        self.networks.add_empty(addr);
+    }
+
+    /// Adds what another summary has counted, of empty addresses that have no record.
+    pub fn absorb(&mut self, empty: Self) {
+        self.targets += empty.targets;
+        self.hidden += empty.hidden;
+        for (code, count) in empty.codes {
+            *self.codes.entry(code).or_default() += count;
+        }
+        self.next.add_empty(empty.targets);
+        self.networks.absorb(empty.networks);
+    }
+
     /// Counts a record that standard output left out.
     pub fn hide(&mut self) {
         self.hidden += 1;

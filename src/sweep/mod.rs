@@ -10,9 +10,11 @@
 mod inbox;
 mod ports;
 mod sockets;
+mod sources;
 mod sweeper;
 mod trouble;
+mod ways;
 
 pub use inbox::Inbox;
 pub use sockets::{Sockets, Unopened};
-pub use sweeper::{Found, Launch, Pace, Watch, start};
+pub use sweeper::{Found, Launch, Nobody, Pace, Watch, start};

@@ -1,7 +1,7 @@
 //! Everything of a sweep that needs a right to be opened.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use sshprobe_probes::sweep::cookie::{Cookies, SourcePorts};
 
@@ -54,11 +54,16 @@ impl Sockets {
     }
 
     /// Those that lead to an address.
-    pub(super) const fn towards(&self, to: IpAddr) -> Option<&RawSockets> {
+    const fn towards(&self, to: IpAddr) -> Option<&RawSockets> {
         match to {
             IpAddr::V4(_) => self.v4.as_ref(),
             IpAddr::V6(_) => self.v6.as_ref(),
         }
+    }
+
+    /// Where SYNs to there come from; `None` if there is no way, or none that may be used.
+    pub(super) fn source_towards(&self, to: SocketAddr) -> Option<IpAddr> {
+        self.towards(to.ip())?.source_towards(to).ok()
     }
 
     /// Packets lost by all of them so far.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -13,36 +13,40 @@ use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::trouble::Patience;
 use sshprobe_probes::sweep::cookie::Cookie;
-use sshprobe_probes::sweep::flight::{Done, Flights, Schedule};
-use sshprobe_probes::sweep::packet::Syns;
-use sshprobe_probes::sweep::reply::{Answer, Carried, silence};
+use sshprobe_probes::sweep::flight::{Done, Flights, Place, Schedule};
+use sshprobe_probes::sweep::reply::{Answer, Carried, What, silence};
 use sshprobe_probes::time::Moment;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::inbox::Inbox;
 use super::sockets::Sockets;
+use super::sources::{Source, Sources};
 use super::trouble::{Pause, Refusal};
+use super::ways::Ways;
 use crate::sys::batch::{BATCH, Incoming, Outgoing};
 use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
 
 /// What is given to a sweep.
 #[derive(Debug)]
-pub enum Launch<W> {
-    /// Send SYNs there. Plain addresses only: without scope, and none that stands for many hosts.
+pub enum Launch<W, A> {
+    /// Send SYNs there. Plain addresses only: without scope, and none that stands for many hosts. Half a million of these may
+    /// be under way: what they bring along should be small.
     Sweep(SocketAddr, W),
     /// Hand it on in its turn.
-    Aside(W),
+    Aside(A),
 }
 
 /// What became of it.
 #[derive(Debug)]
-pub enum Found<W> {
+pub enum Found<W, A> {
     /// Somebody listens; or nobody does, or nobody can be reached: then the evidence's fault says how.
-    Told(W, Box<Evidence>),
+    Told(SocketAddr, W, Box<Evidence>),
     /// No SYN of ours says anything about it. An ordinary connection will.
-    Unswept(W),
+    Unswept(SocketAddr, W),
+    /// It was to be handed on.
+    Aside(A),
     /// A bug of ours ended the sweep.
     Broken,
 }
@@ -57,17 +61,31 @@ pub struct Pace {
 }
 
 /// Who wants to know how it goes.
-pub trait Watch: Send + 'static {
+pub trait Watch<W>: Send + 'static {
     /// An address owes an answer from now on.
-    fn launched(&self);
+    fn launched(&mut self);
     /// One does not any more.
-    fn landed(&self);
+    fn landed(&mut self);
     /// This machine could not send.
-    fn trouble(&self);
+    fn trouble(&mut self);
+    /// There is nobody at an address. Given back, it is told like everything else; else that was all.
+    fn empty(&mut self, at: SocketAddr, what: W, how: Nobody) -> Option<W>;
+    /// Called every now and then.
+    fn look(&mut self, now: Moment);
 }
 
-/// Addresses that owe an answer, and those behind them in the queue, at the most: some 300 bytes each.
-const MOST: usize = 1 << 17;
+/// How it shows that there is nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nobody {
+    /// Not one SYN was answered.
+    Silent,
+    /// The host, or whoever speaks for it, answered with a reset.
+    Refuses,
+}
+
+/// Addresses that owe an answer, and those behind them in the queue, at the most: some 110 bytes each. Silence takes five seconds
+/// by default, so that it goes at 100,000 addresses a second.
+const MOST: usize = 1 << 19;
 
 /// Results that nobody has taken yet, of which so many let no more SYNs out. Answers still come in.
 const PILE: usize = 4096;
@@ -84,28 +102,26 @@ const RETRY: Duration = Duration::from_millis(5);
 /// Between two looks at whether anybody still wants to know.
 const LONGEST_REST: Duration = Duration::from_millis(100);
 
-/// Of the links that there are the usual one. A segment size that is too large does no harm, as no segment follows.
-const MTU: u16 = 1500;
-
 /// Starts a sweep of what comes into `inbox`, on a thread of its own. It ends when all of that is done, or when nobody takes what
 /// it finds any more; the inbox is closed then.
 ///
 /// # Errors
 /// When the machine has no thread left.
-pub fn start<W, F>(
+pub fn start<W, A, F>(
     sockets: Arc<Sockets>,
     pace: Pace,
     clock: Clock,
-    watch: impl Watch,
-    inbox: Arc<Inbox<Launch<W>>>,
+    mut watch: impl Watch<W>,
+    inbox: Arc<Inbox<Launch<W, A>>>,
     out: mpsc::Sender<F>,
 ) -> io::Result<()>
 where
     W: Send + 'static,
-    F: From<Found<W>> + Send + 'static,
+    A: Send + 'static,
+    F: From<Found<W, A>> + Send + 'static,
 {
     thread::Builder::new().name(String::from("sweep")).spawn(move || {
-        let sweep = AssertUnwindSafe(|| Sweeper::new(&sockets, pace, clock, &watch, &inbox, &out).run());
+        let sweep = AssertUnwindSafe(|| Sweeper::new(&sockets, pace, clock, &mut watch, &inbox, &out).run());
         if catch_unwind(sweep).is_err() {
             let _ = out.blocking_send(Found::Broken.into());
         }
@@ -114,18 +130,20 @@ where
     Ok(())
 }
 
-struct Sweeper<'a, W, F, V> {
+struct Sweeper<'a, W, A, F, V> {
     sockets: &'a Sockets,
     clock: Clock,
-    watch: &'a V,
-    inbox: &'a Inbox<Launch<W>>,
+    watch: &'a mut V,
+    inbox: &'a Inbox<Launch<W, A>>,
+    sources: Sources,
+    ways: Ways,
     out: &'a mpsc::Sender<F>,
     flights: Flights<Passenger<W>>,
     rate: Rate,
     /// A packet may be sent; else, when the next one may.
     token: Result<(), Moment>,
     /// Taken from the inbox, and not launched yet.
-    incoming: VecDeque<Launch<W>>,
+    incoming: VecDeque<Launch<W, A>>,
     /// To be launched a second time.
     suspect: Vec<(SocketAddr, W)>,
     /// More may come into the inbox.
@@ -133,7 +151,7 @@ struct Sweeper<'a, W, F, V> {
     /// To be sent, of IPv4 and of IPv6.
     outbox: [Outbox; 2],
     pause: Pause,
-    ready: VecDeque<Found<W>>,
+    ready: VecDeque<Found<W, A>>,
     received: Incoming,
     conntrack: Conntrack,
     /// Packets lost by our own sockets, and when that was last noticed.
@@ -145,8 +163,7 @@ struct Sweeper<'a, W, F, V> {
 struct Passenger<W> {
     what: W,
     /// Where its SYNs come from.
-    source: IpAddr,
-    source_port: u16,
+    source: Source,
     /// One of them has left this machine.
     sent: bool,
     /// Its answer may have been lost here once already.
@@ -162,6 +179,7 @@ struct Outbox {
 
 struct Syn {
     id: u64,
+    place: Place,
     patience: Patience,
 }
 
@@ -178,13 +196,13 @@ impl Outbox {
     }
 }
 
-impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
+impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
     fn new(
         sockets: &'a Sockets,
         pace: Pace,
         clock: Clock,
-        watch: &'a V,
-        inbox: &'a Inbox<Launch<W>>,
+        watch: &'a mut V,
+        inbox: &'a Inbox<Launch<W, A>>,
         out: &'a mpsc::Sender<F>,
     ) -> Self {
         Self {
@@ -192,6 +210,8 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
             clock,
             watch,
             inbox,
+            sources: Sources::default(),
+            ways: Ways::new(),
             out,
             flights: Flights::new(pace.schedule, MOST),
             rate: Rate::new(pace.rate, clock.now()),
@@ -218,6 +238,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
             if all_heard {
                 self.give_up();
             }
+            self.watch.look(self.clock.now());
             if !self.hand_on() {
                 return;
             }
@@ -270,14 +291,21 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
     fn heard(&mut self, answer: &Answer, now: Moment) {
         // Quoted by an ICMP message or told by IPv4, it is an answer only to where the SYN came from.
         let (id, to) = (answer.id, answer.local.ip());
-        let ours = |passenger: &mut Passenger<W>| to.is_unspecified() || to == passenger.source;
-        if !self.flights.owing(id).is_some_and(ours) {
+        let Some(passenger) = self.flights.owing(id) else { return };
+        if !to.is_unspecified() && to != self.sources.addr(passenger.source, answer.target.ip()) {
             return;
         }
-        let Some(done) = self.flights.answered(id) else { return };
-        let mut evidence = Box::new(answer.evidence(done.first, now));
-        evidence.path.local = Some(done.what.local());
-        self.land(Found::Told(done.what.what, evidence));
+        let Some(Done { target, what: passenger, first, .. }) = self.flights.answered(id) else { return };
+        let (source, mut what) = (passenger.source, passenger.what);
+        if answer.what == What::Reset {
+            match self.watch.empty(target, what, Nobody::Refuses) {
+                Some(back) => what = back,
+                None => return self.watch.landed(),
+            }
+        }
+        let mut evidence = Box::new(answer.evidence(first, now));
+        evidence.path.local = Some(SocketAddr::new(self.sources.addr(source, target.ip()), answer.local.port()));
+        self.land(Found::Told(target, what, evidence));
     }
 
     /// Ends the wait for those who have been silent long enough.
@@ -293,36 +321,40 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         }
         let mut next = Some(first);
         while let Some(done) = next {
-            if let Some(found) = self.judge_silence(done, now) {
-                self.land(found);
+            match self.judge_silence(done, now) {
+                Some(found) => self.land(found),
+                None => self.watch.landed(),
             }
             next = self.flights.silent(now);
         }
     }
 
-    /// What a silence means; `None` if it has to be heard once more.
-    fn judge_silence(&mut self, done: Done<Passenger<W>>, now: Moment) -> Option<Found<W>> {
-        let Done { target, what: passenger, first, last } = done;
+    /// What a silence means; `None` if it has to be heard once more, or nobody wants to hear of it.
+    fn judge_silence(&mut self, done: Done<Passenger<W>>, now: Moment) -> Option<Found<W, A>> {
+        let Done { target, what: Passenger { mut what, source, sent, suspect }, first, last } = done;
         // Its answer may have been among what this machine dropped.
         let lost = self.lost_at.is_some_and(|lost| lost >= last);
-        if lost && !passenger.suspect {
-            self.watch.landed();
-            self.suspect.push((target, passenger.what));
+        if lost && !suspect {
+            self.suspect.push((target, what));
             return None;
         }
         if lost || self.conntrack.full_since(first) {
-            return Some(Found::Unswept(passenger.what));
+            return Some(Found::Unswept(target, what));
+        }
+        if sent {
+            what = self.watch.empty(target, what, Nobody::Silent)?;
         }
         let mut evidence = Box::new(silence(target, first, now));
-        evidence.path.local = Some(passenger.local());
-        if !passenger.sent {
+        let source_port = self.sockets.cookies.of(target.ip(), target.port()).source_port;
+        evidence.path.local = Some(SocketAddr::new(self.sources.addr(source, target.ip()), source_port));
+        if !sent {
             evidence.path.errno = Some(Errno::EPERM);
             evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
         }
-        Some(Found::Told(passenger.what, evidence))
+        Some(Found::Told(target, what, evidence))
     }
 
-    fn land(&mut self, found: Found<W>) {
+    fn land(&mut self, found: Found<W, A>) {
         self.watch.landed();
         self.ready.push_back(found);
     }
@@ -349,6 +381,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         if self.pause.until(now).is_some() {
             return;
         }
+        self.ways.look(now);
         while self.outbox.iter().map(|outbox| outbox.syns.len()).sum::<usize>() < BATCH {
             if self.token.is_err() {
                 self.token = self.rate.permit(now);
@@ -363,9 +396,10 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
 
     fn again(&mut self, now: Moment) -> bool {
         let Some(again) = self.flights.again(now) else { return false };
-        if let Some(passenger) = self.flights.owing(again.id) {
+        if let Some(passenger) = self.flights.at(again.place) {
             let source = passenger.source;
-            self.write(source, again.target, self.sockets.cookies.of(again.target.ip(), again.target.port()), now);
+            let cookie = self.sockets.cookies.of(again.target.ip(), again.target.port());
+            self.write(source, again.target, cookie, again.place, now);
         }
         true
     }
@@ -376,7 +410,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
             if let Some((to, what)) = self.suspect.pop() {
                 match self.depart(now, to, what, true) {
                     Ok(()) => return true,
-                    Err(what) => self.ready.push_back(Found::Unswept(what)),
+                    Err(what) => self.ready.push_back(Found::Unswept(to, what)),
                 }
                 continue;
             }
@@ -385,10 +419,10 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
             }
             match self.incoming.pop_front() {
                 None => return false,
-                Some(Launch::Aside(what)) => self.ready.push_back(Found::Unswept(what)),
+                Some(Launch::Aside(what)) => self.ready.push_back(Found::Aside(what)),
                 Some(Launch::Sweep(to, what)) => match self.depart(now, to, what, false) {
                     Ok(()) => return true,
-                    Err(what) => self.ready.push_back(Found::Unswept(what)),
+                    Err(what) => self.ready.push_back(Found::Unswept(to, what)),
                 },
             }
         }
@@ -396,26 +430,28 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
     }
 
     fn depart(&mut self, now: Moment, to: SocketAddr, what: W, suspect: bool) -> Result<(), W> {
-        let source = self.sockets.towards(to.ip()).and_then(|sockets| sockets.source_towards(to).ok());
-        let Some(source) = source else { return Err(what) };
+        let Some(source) = self.ways.source(self.sockets, to).and_then(|source| self.sources.of(source, to.ip()))
+        else {
+            return Err(what);
+        };
         let cookie = self.sockets.cookies.of(to.ip(), to.port());
-        let passenger = Passenger { what, source, source_port: cookie.source_port, sent: false, suspect };
-        self.flights.launch(now, to, cookie.id, passenger).map_err(|passenger| passenger.what)?;
+        let passenger = Passenger { what, source, sent: false, suspect };
+        let place = self.flights.launch(now, to, cookie.id, passenger).map_err(|passenger| passenger.what)?;
         self.watch.launched();
-        self.write(source, to, cookie, now);
+        self.write(source, to, cookie, place, now);
         Ok(())
     }
 
-    fn write(&mut self, source: IpAddr, to: SocketAddr, cookie: Cookie, now: Moment) {
+    fn write(&mut self, source: Source, to: SocketAddr, cookie: Cookie, place: Place, now: Moment) {
         // Some 71 minutes go into it, and wrap around.
         let sent = now.as_micros() as u32;
-        let write = |out: &mut [u8]| Syns::new(source, MTU).write(to.ip(), to.port(), cookie, sent, out);
+        let syns = self.sources.syns(source, to.ip());
         // Source and destination are of one family, and there is room: it is written.
-        if let Some(packet) = Outgoing::new(to, write) {
+        if let Some(packet) = Outgoing::new(to, |out| syns.write(to.ip(), to.port(), cookie, sent, out)) {
             let [v4, v6] = &mut self.outbox;
             let outbox = if to.is_ipv6() { v6 } else { v4 };
             outbox.packets.push(packet);
-            outbox.syns.push(Syn { id: cookie.id, patience: Patience::default() });
+            outbox.syns.push(Syn { id: cookie.id, place, patience: Patience::default() });
         }
     }
 
@@ -435,7 +471,7 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
                         sent += count;
                         self.pause.over();
                         for syn in outbox.drop_first(count) {
-                            if let Some(passenger) = self.flights.owing(syn.id) {
+                            if let Some(passenger) = self.flights.at(syn.place) {
                                 passenger.sent = true;
                             }
                         }
@@ -473,12 +509,12 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         }
         let Some(done) = self.flights.answered(id) else { return };
         self.land(match refusal {
-            Refusal::NoWay => Found::Unswept(done.what.what),
+            Refusal::NoWay => Found::Unswept(done.target, done.what.what),
             _ => {
                 let mut evidence = Box::new(silence(done.target, done.first, now));
                 evidence.path.errno = Some(errno);
                 evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
-                Found::Told(done.what.what, evidence)
+                Found::Told(done.target, done.what.what, evidence)
             }
         });
     }
@@ -517,11 +553,5 @@ impl<'a, W, F: From<Found<W>>, V: Watch> Sweeper<'a, W, F, V> {
         let mut watched: Vec<_> = watched.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // Whatever it says: the next round sees what there is to do.
         let _ = poll(&mut watched, patience);
-    }
-}
-
-impl<W> Passenger<W> {
-    fn local(&self) -> SocketAddr {
-        SocketAddr::new(self.source, self.source_port)
     }
 }

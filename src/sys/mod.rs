@@ -16,4 +16,6 @@ pub mod memory;
 pub mod orphan;
 #[cfg(feature = "syn")]
 pub mod raw;
+#[cfg(feature = "syn")]
+pub mod routes;
 pub mod user;

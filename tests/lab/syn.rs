@@ -247,6 +247,36 @@ fn syn_sweep_goes_out_by_every_interface() {
     assert!(from.records.iter().any(|record| local(record).starts_with("192.0.2.7:")), "{:?}", from.records);
 }
 
+/// The kernel is not asked again for every address where SYNs come from: a route that comes in the middle of a sweep, and of a
+/// prefix, counts for what is sent after it.
+#[test]
+fn syn_sweep_follows_routes_that_change() {
+    let Some(_lab) = lab() else { return };
+    let topology = Topology::new(Family::V4.network());
+    let _listener = listener(&topology);
+    let other = Netns::new("other");
+    topology.prober.link("other0", &["172.16.5.1/24"], &other, "prober0", &["172.16.5.2/24"]);
+    let _others = other.enter(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 22))).expect("a port");
+    other.ip("route add local 10.0.0.112/28 dev lo");
+    let mut command = privileged(&topology.prober);
+    command.args(["--syn", "10.0.0.64/26", "--depth", "connect", "--order", "given", "--rate", "10", "-q"]);
+    let mut child = command.args(["--format", "jsonl"]).stdout(Stdio::piped()).spawn().expect("a start");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut count = 0;
+    for line in lines {
+        let record: Value = serde_json::from_str(&line.expect("a record")).expect("JSON");
+        let IpAddr::V4(to) = address(&record) else { panic!("{record}") };
+        let wanted = if to.octets()[3] < 112 { PROBER_V4 } else { "172.16.5.1" };
+        let local = record["net"]["local_addr"].as_str().unwrap_or_default();
+        assert!(record["code"] == "ok" && local.starts_with(&format!("{wanted}:")), "{record}");
+        count += 1;
+        if count == 8 {
+            topology.prober.ip("route add 10.0.0.112/28 via 172.16.5.2");
+        }
+    }
+    assert!(child.wait().expect("its end").success() && count == 64, "{count} records");
+}
+
 #[test]
 fn syn_sweep_without_the_right_is_refused_in_one_line() {
     let Some(_lab) = shared_lab() else { return };
@@ -308,6 +338,74 @@ fn syn_sweep_counts_the_dead_that_have_no_record() {
         assert!(run.stderr.contains(counted), "{counted}:\n{}", run.stderr);
     }
     assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+}
+
+/// The same as a /8 would be: half of it silent, half of it refused, a few live ones between them.
+#[test]
+fn syn_sweep_of_a_large_range_accounts_for_every_address() {
+    let Some(_lab) = lab() else { return };
+    let topology = Topology::new("10.64.0.0/16");
+    let _listener = listener(&topology);
+    topology.router.nft(
+        "table ip lab {\n chain forward {\n type filter hook forward priority 0\n ip daddr 10.64.192.0/24 accept\n \
+         ip daddr 10.64.0.0/17 drop\n ip daddr 10.64.128.0/17 reject with tcp reset\n }\n}\n",
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("printable").to_owned();
+    let (file, stats) = (path("out.jsonl"), path("stats.prom"));
+    let mut command = privileged(&topology.prober);
+    command.args(["--syn", "10.64.0.0/16", "--records", "answered", "--depth", "connect", "--rate", "0"]);
+    command.args(["--format", "jsonl"]);
+    let run = run({
+        command.args(["-o", &file, "--stats-file", &stats]);
+        command
+    });
+    assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+    let text = fs::read_to_string(&file).expect("the records");
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(codes(&records), BTreeMap::from([("ok", 256)]));
+    for counted in ["65,536 targets", "  timeout                32,768", "  refused                32,512"] {
+        assert!(run.stderr.contains(counted), "{counted}:\n{}", run.stderr);
+    }
+    let figures = fs::read_to_string(&stats).expect("the figures");
+    for counted in ["code=\"ok\"} 256", "code=\"timeout-connect\"} 32768", "code=\"refused\"} 32512"] {
+        assert!(figures.contains(counted), "{counted}:\n{figures}");
+    }
+    assert!(figures.contains("sshprobe_targets_waiting 0\n"), "{figures}");
+    assert!(!folder.path().join("out.jsonl.state").exists());
+}
+
+/// Those that have no record are not asked twice, and counted once.
+#[test]
+fn syn_sweep_that_is_interrupted_knows_who_has_no_record() {
+    let Some(_lab) = lab() else { return };
+    let (topology, _crowd) = mixed();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("out.jsonl");
+    let command = |more: &[&str]| {
+        let mut command = privileged(&topology.prober);
+        command.args(["--syn", "10.0.0.0/24", "--records", "answered", "--connect-timeout", "4s"]);
+        command.args(["--format", "jsonl", "-o"]).arg(&file).args(more);
+        command
+    };
+    let mut first = command(&["-q", "--rate", "40"]).stdout(Stdio::null()).spawn().expect("a start");
+    let lines = || fs::read_to_string(&file).unwrap_or_default().lines().count();
+    let begun = Instant::now();
+    while lines() < 20 && begun.elapsed() < Duration::from_secs(60) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    kill(Pid::from_raw(first.id().try_into().expect("a process id")), Signal::SIGINT).expect("our own child");
+    assert_eq!(first.wait().expect("its end").code(), Some(130));
+    let state: Value =
+        serde_json::from_slice(&fs::read(folder.path().join("out.jsonl.state")).expect("a state")).expect("JSON");
+    let before = state["unwritten"]["codes"]["refused"].as_u64().unwrap_or(0);
+    assert!((1..64).contains(&before), "{state}");
+    let second = run(command(&["--resume"]));
+    assert_eq!(second.status.code(), Some(0), "{}", second.stderr);
+    for counted in ["256 targets, ", "  timeout                    64", "  refused                    64"] {
+        assert!(second.stderr.contains(counted), "{counted}:\n{}", second.stderr);
+    }
+    assert_eq!(lines(), 128);
 }
 
 #[test]

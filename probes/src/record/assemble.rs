@@ -63,7 +63,8 @@ impl Record {
         // The driver's pauses are no time of the target's.
         let spent = connections.iter().map(|each| each.ended.since(each.started)).sum::<Duration>();
         record.timing_us.total = Some(micros(spent.saturating_add(resolve.unwrap_or_default())));
-        record.explained(&removals)
+        record.explain(&removals);
+        record
     }
 
     /// The record of a name that gave no address. `now` is when that was known.
@@ -83,20 +84,25 @@ impl Record {
         let mut record = Self::bare(target, Verdict::new(code, Stage::Resolve, detail), run, now);
         record.timing_us.resolve = Some(micros(resolve));
         record.timing_us.total = Some(micros(resolve));
-        record.explained(&[])
+        record.explain(&[]);
+        record
     }
 
     /// The record of a target whose probe failed by a fault of this program's; `detail` says what is known of it.
     #[must_use]
     pub fn internal(target: &Target, detail: &str, run: &Run, now: Moment) -> Self {
         let detail = format!("a fault of this program: {}", escape(detail));
-        Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now).explained(&[])
+        let mut record = Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now);
+        record.explain(&[]);
+        record
     }
 
     /// The record of a target to which no connection could be opened for trouble of this machine that did not pass.
     #[must_use]
     pub fn local(target: &Target, trouble: LocalTrouble, errno: Option<Errno>, run: &Run, now: Moment) -> Self {
-        Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now).explained(&[])
+        let mut record = Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now);
+        record.explain(&[]);
+        record
     }
 
     /// The record of a target that leads to a place which the user has excluded, so that it was not probed.
@@ -153,14 +159,13 @@ impl Record {
         }
     }
 
-    /// With the outcome explained, now that the address is known if it ever will be.
-    fn explained(mut self, removals: &[Removal]) -> Self {
+    /// Explains the outcome, now that the address is known if it ever will be. A record is large: it is not passed on for that.
+    fn explain(&mut self, removals: &[Removal]) {
         if self.code == Code::Ok {
-            return self;
+            return;
         }
         let Named { host, addr, port, .. } = &self.target;
         self.diagnoses = vec![Explained::new(self.code, Place::new(host, *addr, *port), removals)];
-        self
     }
 
     /// Takes over what the connections learned, the one that decided first, then the deepest.

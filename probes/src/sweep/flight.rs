@@ -2,11 +2,11 @@
 //!
 //! Every destination gets the same tries at the same distances, so that a queue in the order of the first try is in the order of
 //! every later one too: one place in it for each try says what is due next, and no timer is kept for anyone. What is answered or
-//! given up leaves at the front. Memory is that of the destinations under way, some 100 bytes each, and never of the sweep.
+//! given up leaves at the front. Memory is that of the destinations under way, some 100 bytes each, and never of the sweep: half a
+//! million of them are what keeps a sweep of silent addresses going at 100,000 a second.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::net::SocketAddr;
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::time::Moment;
@@ -44,18 +44,43 @@ pub struct Flights<T> {
     /// The place of the next one to get its second, third, … SYN.
     due: Vec<u64>,
     /// Places by [`super::cookie::Cookie::id`].
-    places: HashMap<u64, u64, BuildHasherDefault<AlreadyHashed>>,
+    places: Index,
 }
 
+/// There are many of these: a [`SocketAddr`] would take up a third of each.
 #[derive(Debug)]
 struct Flight<T> {
-    target: SocketAddr,
+    addr: [u8; 16],
     id: u64,
     first: Moment,
     last: Moment,
+    port: u16,
+    /// Of `addr` all bytes count, not the first four.
+    v6: bool,
     /// `None` once it was answered.
     what: Option<T>,
 }
+
+impl<T> Flight<T> {
+    fn new(now: Moment, target: SocketAddr, id: u64, what: T) -> Self {
+        let mut addr = [0; 16];
+        match target.ip() {
+            IpAddr::V4(v4) => addr.iter_mut().zip(v4.octets()).for_each(|(to, from)| *to = from),
+            IpAddr::V6(v6) => addr = v6.octets(),
+        }
+        Self { addr, id, first: now, last: now, port: target.port(), v6: target.is_ipv6(), what: Some(what) }
+    }
+
+    fn target(&self) -> SocketAddr {
+        let [a, b, c, d, ..] = self.addr;
+        let addr: IpAddr = if self.v6 { Ipv6Addr::from(self.addr).into() } else { Ipv4Addr::new(a, b, c, d).into() };
+        SocketAddr::new(addr, self.port)
+    }
+}
+
+/// Where a destination stands among those under way, for as long as it owes an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place(u64);
 
 /// A SYN to be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +89,8 @@ pub struct Again {
     pub target: SocketAddr,
     /// Its cookie's.
     pub id: u64,
+    /// Where it stands.
+    pub place: Place,
     /// 1 for the first retry.
     pub retry: u32,
 }
@@ -86,7 +113,14 @@ impl<T> Flights<T> {
     #[must_use]
     pub fn new(schedule: Schedule, most: usize) -> Self {
         let due = vec![0; usize::try_from(schedule.retries).unwrap_or(usize::MAX)];
-        Self { schedule, most: most.max(1), queue: VecDeque::new(), gone: 0, due, places: HashMap::default() }
+        Self {
+            schedule,
+            most: most.clamp(1, Index::MOST),
+            queue: VecDeque::new(),
+            gone: 0,
+            due,
+            places: Index::default(),
+        }
     }
 
     /// Whether there is room for another one.
@@ -112,13 +146,13 @@ impl<T> Flights<T> {
     /// # Errors
     /// One with the same id is under way (the same destination a second time, or a chance of one in 2^44 for a million of them):
     /// `what` is given back, to be launched later.
-    pub fn launch(&mut self, now: Moment, target: SocketAddr, id: u64, what: T) -> Result<(), T> {
-        if self.places.contains_key(&id) {
+    pub fn launch(&mut self, now: Moment, target: SocketAddr, id: u64, what: T) -> Result<Place, T> {
+        let place = self.gone + self.queue.len() as u64;
+        if !self.places.insert(id, place as u32) {
             return Err(what);
         }
-        self.places.insert(id, self.gone + self.queue.len() as u64);
-        self.queue.push_back(Flight { target, id, first: now, last: now, what: Some(what) });
-        Ok(())
+        self.queue.push_back(Flight::new(now, target, id, what));
+        Ok(Place(place))
     }
 
     /// The next SYN that is to be sent again, which is noted as sent now. To be asked until there is none, before anybody is
@@ -147,24 +181,37 @@ impl<T> Flights<T> {
                 flight.last = now;
                 *due += 1;
                 let retry = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
-                return Some(Again { target: flight.target, id: flight.id, retry });
+                let place = Place(*due - 1);
+                return Some(Again { target: flight.target(), id: flight.id, place, retry });
             }
         }
         None
     }
 
+    fn place(&self, id: u64) -> Option<Place> {
+        let low = self.places.get(id)?;
+        // No more are under way than 32 bits can count.
+        Some(Place(self.gone + u64::from(low.wrapping_sub(self.gone as u32))))
+    }
+
     /// What the caller knows of a destination that owes an answer.
     pub fn owing(&mut self, id: u64) -> Option<&mut T> {
-        let place = *self.places.get(&id)?;
+        let place = self.place(id)?;
+        self.at(place)
+    }
+
+    /// The same of the destination that stands, or stood, at a place.
+    pub fn at(&mut self, Place(place): Place) -> Option<&mut T> {
         self.queue.get_mut(usize::try_from(place.checked_sub(self.gone)?).ok()?)?.what.as_mut()
     }
 
     /// Takes the destination that an answer came from; `None` if it has been answered before, or owes none.
     pub fn answered(&mut self, id: u64) -> Option<Done<T>> {
-        let place = self.places.remove(&id)?;
+        let Place(place) = self.place(id)?;
         let flight = self.queue.get_mut(usize::try_from(place.checked_sub(self.gone)?).ok()?)?;
         let what = flight.what.take()?;
-        Some(Done { target: flight.target, what, first: flight.first, last: flight.last })
+        self.places.remove(id);
+        Some(Done { target: flight.target(), what, first: flight.first, last: flight.last })
     }
 
     /// The next destination that is given up. To be asked until there is none.
@@ -180,9 +227,9 @@ impl<T> Flights<T> {
             }
             let flight = self.queue.pop_front()?;
             self.gone += 1;
-            let Flight { target, id, first, last, what } = flight;
+            let (target, Flight { id, first, last, what, .. }) = (flight.target(), flight);
             if let Some(what) = what {
-                self.places.remove(&id);
+                self.places.remove(id);
                 return Some(Done { target, what, first, last });
             }
         }
@@ -204,22 +251,85 @@ impl<T> Flights<T> {
     }
 }
 
-/// A cookie's id is a hash already.
+/// The places of those who owe an answer, by their ids, which are hashes already.
+///
+/// Every address enters it and leaves it again, so that it is to be small and to touch memory once each time: ids beside the lower
+/// halves of places, in a table that is at most half full, each where its id says or in the next free slot behind that.
 #[derive(Debug, Default)]
-struct AlreadyHashed(u64);
+struct Index {
+    /// A power of two of them, or none.
+    slots: Vec<Slot>,
+    taken: usize,
+}
 
-impl Hasher for AlreadyHashed {
-    fn finish(&self) -> u64 {
-        self.0
+#[derive(Debug, Clone, Copy, Default)]
+struct Slot {
+    id: u64,
+    place: u32,
+    taken: bool,
+}
+
+impl Index {
+    /// As many as a table of slots can be made for, and far fewer than 32 bits count.
+    const MOST: usize = 1 << 28;
+    const FEWEST: usize = 1 << 10;
+
+    /// Where an id is, or would be; `None` only of a table without a free slot.
+    fn find(&self, id: u64) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let start = id as usize & mask;
+        // Ends: half of the slots are free.
+        (0..=mask)
+            .map(|step| (start + step) & mask)
+            .find(|at| self.slots.get(*at).is_none_or(|slot| !slot.taken || slot.id == id))
     }
 
-    fn write(&mut self, bytes: &[u8]) {
-        // Nothing but ids is ever hashed; whatever comes still counts.
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    fn get(&self, id: u64) -> Option<u32> {
+        self.slots.get(self.find(id)?).filter(|slot| slot.taken).map(|slot| slot.place)
     }
 
-    fn write_u64(&mut self, id: u64) {
-        self.0 = id;
+    /// Adds an id; `false` if it was there.
+    fn insert(&mut self, id: u64, place: u32) -> bool {
+        if self.taken * 2 >= self.slots.len() {
+            let wider = vec![Slot::default(); (self.slots.len() * 2).max(Self::FEWEST)];
+            for slot in std::mem::replace(&mut self.slots, wider).into_iter().filter(|slot| slot.taken) {
+                if let Some(to) = self.find(slot.id).and_then(|at| self.slots.get_mut(at)) {
+                    *to = slot;
+                }
+            }
+        }
+        let Some(slot) = self.find(id).and_then(|at| self.slots.get_mut(at)) else { return false };
+        if slot.taken {
+            return false;
+        }
+        *slot = Slot { id, place, taken: true };
+        self.taken += 1;
+        true
+    }
+
+    fn remove(&mut self, id: u64) {
+        let Some(mut hole) = self.find(id).filter(|at| self.slots.get(*at).is_some_and(|slot| slot.taken)) else {
+            return;
+        };
+        let mask = self.slots.len() - 1;
+        self.taken -= 1;
+        // Whoever stands behind it because it was taken moves up: no search may end at a hole before it has come to its id.
+        let mut at = hole;
+        loop {
+            at = (at + 1) & mask;
+            let Some(next) = self.slots.get(at).copied().filter(|slot| slot.taken) else { break };
+            let home = next.id as usize & mask;
+            // From its home, the way to where it is leads over the hole.
+            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(hole) & mask) {
+                if let Some(to) = self.slots.get_mut(hole) {
+                    *to = next;
+                }
+                hole = at;
+            }
+        }
+        if let Some(slot) = self.slots.get_mut(hole) {
+            *slot = Slot::default();
+        }
     }
 }
 
@@ -258,7 +368,7 @@ mod tests {
         let mut flights = flights(2, 10);
         flights.launch(at(5), target(1), id(1), 1).unwrap();
         assert_eq!(flights.launch(at(5), target(1), id(1), 9), Err(9), "it is under way");
-        let again = |retry| Some(Again { target: target(1), id: id(1), retry });
+        let again = |retry| Some(Again { target: target(1), id: id(1), place: Place(0), retry });
         assert_eq!(flights.wake(), Some(at(5 + FIRST_GAP)));
         assert_eq!(flights.again(at(4 + FIRST_GAP)), None);
         assert_eq!(flights.again(at(5 + GAP)), again(1));
@@ -283,11 +393,12 @@ mod tests {
         for number in 0..3 {
             flights.launch(at(number), target(number), id(number), number).unwrap();
         }
-        *flights.owing(id(1)).unwrap() += 10;
+        *flights.owing(id(1)).unwrap() += 5;
+        *flights.at(Place(1)).unwrap() += 5;
         assert_eq!(flights.owing(id(77)), None);
         let done = flights.answered(id(1)).unwrap();
         assert_eq!((done.what, done.target, done.first), (11, target(1), at(1)));
-        assert_eq!(flights.owing(id(1)), None);
+        assert!(flights.owing(id(1)).is_none() && flights.at(Place(1)).is_none());
         assert_eq!(flights.answered(id(1)), None, "once");
         assert_eq!(flights.answered(id(77)), None, "nobody's");
         let mut again = Vec::new();
@@ -298,7 +409,7 @@ mod tests {
         assert_eq!(flights.len(), 3, "its place is kept until those before it are done");
         assert_eq!(flights.silent(at(GAP * 2 + PATIENCE)).map(|done| done.what), Some(0));
         assert_eq!(flights.silent(at(GAP * 2 + PATIENCE)).map(|done| done.what), Some(2));
-        assert!(flights.is_empty() && flights.places.is_empty());
+        assert!(flights.is_empty() && flights.places.taken == 0 && flights.at(Place(0)).is_none());
     }
 
     #[test]
@@ -312,6 +423,32 @@ mod tests {
     }
 
     proptest! {
+        /// The table of places does what a map does, however its ids crowd.
+        #[test]
+        fn the_index_is_a_map(steps in proptest::collection::vec((0u64..3, 0u64..4000, 0u32..3), 0..3000)) {
+            let (mut index, mut map) = (Index::default(), BTreeMap::new());
+            for (at, (what, number, spread)) in steps.into_iter().enumerate() {
+                // Some are neighbours, some share a slot at every size, and some stand at the end of the table.
+                let id = match spread {
+                    0 => number,
+                    1 => number << 32 | 7,
+                    _ => u64::MAX - number % 8 - (number << 40),
+                };
+                match what {
+                    0 => index.remove(id),
+                    _ => prop_assert_eq!(index.insert(id, at as u32), !map.contains_key(&id)),
+                }
+                match what {
+                    0 => drop(map.remove(&id)),
+                    _ => drop(map.entry(id).or_insert(at as u32)),
+                }
+                prop_assert_eq!((index.taken, index.get(id)), (map.len(), map.get(&id).copied()));
+            }
+            for (id, place) in &map {
+                prop_assert_eq!(index.get(*id), Some(*place));
+            }
+        }
+
         /// A whole sweep under virtual time, against a network that loses SYNs and answers as it likes: every destination is done
         /// once, the silent ones got every try, no sooner than they should, and the answered ones none after that.
         #[test]

@@ -17,4 +17,6 @@ pub mod permutation;
 #[cfg(feature = "syn")]
 pub mod reply;
 #[cfg(feature = "syn")]
+pub mod routes;
+#[cfg(feature = "syn")]
 mod siphash;
