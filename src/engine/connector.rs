@@ -89,12 +89,18 @@ pub(super) enum AfterLogin {
     Stayed(Session),
 }
 
-/// What became of a connection.
+/// What became of a connection. Boxed: whoever waits for it would have to hold the room.
 enum Attempt {
     /// It is over.
-    Done(Evidence),
+    Done(Box<Evidence>),
     /// Its way was gone.
-    Lapsed(Evidence),
+    Lapsed(Box<Evidence>),
+}
+
+impl Attempt {
+    fn done(evidence: Evidence) -> Self {
+        Self::Done(Box::new(evidence))
+    }
 }
 
 impl Connector {
@@ -115,7 +121,7 @@ impl Connector {
                     }
                     let evidence = self.connection(route, &mut connect, after).await;
                     log::ended(&evidence, connect.plan.depth);
-                    case.add(evidence);
+                    case.add(*evidence);
                     before = Some(connect);
                 }
                 Next::Done(record) => {
@@ -132,7 +138,7 @@ impl Connector {
         route: &Route<T>,
         connect: &mut Connect,
         after: &mut AfterLogin,
-    ) -> Evidence {
+    ) -> Box<Evidence> {
         let mut patience = Patience::default();
         let mut not_before = connect.not_before;
         let mut lapses = 0;
@@ -140,7 +146,7 @@ impl Connector {
             // Without a pass: the way may need some itself before it is there.
             if let Err(tunnel) = route.transport.ready().await {
                 let now = self.clock.now();
-                return astray(Evidence::new(connect.addr, now), tunnel, now);
+                return Box::new(astray(Evidence::new(connect.addr, now), tunnel, now));
             }
             let within = self.adaptive.filter(|most| {
                 *most == route.connect_timeout && route.transport.shakes_hands() && !is_stand_in(connect.addr.ip())
@@ -174,7 +180,7 @@ impl Connector {
                 let mut evidence = Evidence::new(connect.addr, now);
                 evidence.path.errno = shortage.errno;
                 evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
-                return evidence;
+                return Box::new(evidence);
             }
         }
     }
@@ -202,11 +208,11 @@ impl Connector {
         let conversation = match route.transport.open(connect).await {
             // Boxed: of all who wait for an answer, and of a sweep's addresses most wait in vain, none has to hold the room.
             Opening::Up(stream, evidence) => Box::pin(self.converse(route, connect, after, stream, evidence)),
-            Opening::Down(evidence) => return self.down(route, connect, evidence).map(Attempt::Done),
-            Opening::Lapsed(evidence) => return Ok(Attempt::Lapsed(evidence)),
+            Opening::Down(evidence) => return self.down(route, connect, evidence).map(Attempt::done),
+            Opening::Lapsed(evidence) => return Ok(Attempt::Lapsed(Box::new(evidence))),
             Opening::Short(errno) => return Err(Shortage::of(errno)),
         };
-        conversation.await.map(Attempt::Done)
+        conversation.await.map(Attempt::done)
     }
 
     /// Converses over a connection that is up, and leaves it.

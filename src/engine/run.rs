@@ -329,7 +329,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             Err(record) => return self.hand_on(record).await,
         };
         if let Some(said) = said {
-            cases = cases.into_iter().map(|case| case.with_sshfp(said.clone())).collect();
+            cases = cases.into_iter().map(|case| Box::new(case.with_sshfp(said.clone()))).collect();
         }
         for (at, case) in cases.into_iter().enumerate() {
             if at > 0 {
@@ -372,13 +372,14 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         route: &Route<T>,
         found: Result<Vec<IpAddr>, ResolveFault>,
         took: Option<Duration>,
-    ) -> Result<Vec<Case>, Box<Record>> {
+    ) -> Result<Vec<Box<Case>>, Box<Record>> {
         let addrs = match found {
             Ok(addrs) => addrs,
             Err(fault) => {
                 let settings = Arc::clone(&route.settings);
                 let took = took.unwrap_or_default();
-                return Ok(vec![Case::unresolved(target.clone(), fault, took, settings, self.clock.now())]);
+                let case = Case::unresolved(target.clone(), fault, took, settings, self.clock.now());
+                return Ok(vec![Box::new(case)]);
             }
         };
         let Some(addrs) = not_excluded(&self.exclusions, addrs, target.port) else {
@@ -390,7 +391,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         Ok(vec![self.case(target, route, addrs, took)])
     }
 
-    fn case(&self, target: &Target, route: &Route<T>, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Case {
+    fn case(&self, target: &Target, route: &Route<T>, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Box<Case> {
         // It decides random delays only: without randomness there is none.
         self.case_by(entropy::number().unwrap_or_default(), target, route, addrs, resolve)
     }
@@ -402,8 +403,10 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         route: &Route<T>,
         addrs: Vec<SocketAddr>,
         resolve: Option<Duration>,
-    ) -> Case {
-        Case::new(target.clone(), addrs, resolve, Arc::clone(&route.settings), self.clock.now(), entropy)
+    ) -> Box<Case> {
+        let settings = Arc::clone(&route.settings);
+        // Boxed: what a future is given it holds twice.
+        Box::new(Case::new(target.clone(), addrs, resolve, settings, self.clock.now(), entropy))
     }
 
     /// Where a name leads, and how long it took to find out: its addresses, or, over a way that takes names, what stands in for
@@ -442,7 +445,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
 
     /// Sees a case to its end, and hands its record on. Holds its place until that is taken: records that nobody wants keep
     /// new targets out.
-    async fn see(&self, target: &Target, route: &Route<T>, mut case: Case, place: OwnedSemaphorePermit) {
+    async fn see(&self, target: &Target, route: &Route<T>, mut case: Box<Case>, place: OwnedSemaphorePermit) {
         let work = async {
             let mut record = self.connector.connections(route, &mut case, &mut AfterLogin::Leave).await;
             self.compare(target, route, &mut record).await;
