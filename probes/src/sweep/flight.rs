@@ -425,7 +425,7 @@ mod tests {
     proptest! {
         /// The table of places does what a map does, however its ids crowd.
         #[test]
-        fn the_index_is_a_map(steps in proptest::collection::vec((0u64..3, 0u64..4000, 0u32..3), 0..3000)) {
+        fn the_index_is_a_map(steps in proptest::collection::vec((0u64..3, 0u64..1000, 0u32..3), 0..600)) {
             let (mut index, mut map) = (Index::default(), BTreeMap::new());
             for (at, (what, number, spread)) in steps.into_iter().enumerate() {
                 // Some are neighbours, some share a slot at every size, and some stand at the end of the table.
