@@ -111,18 +111,18 @@ impl Connector {
         case: &mut Case,
         after: &mut AfterLogin,
     ) -> Box<Record> {
-        let mut before: Option<Connect> = None;
+        let mut last: Option<Connect> = None;
         loop {
             let now = self.clock.now();
             match case.next(now) {
-                Next::Connect(mut connect) => {
-                    if let Some(before) = &before {
+                Next::Connect(connect) => {
+                    if let Some(before) = &last {
                         log::again(before, &connect, now);
                     }
-                    let evidence = self.connection(route, &mut connect, after).await;
+                    let connect = last.insert(connect);
+                    let evidence = self.connection(route, connect, after).await;
                     log::ended(&evidence, connect.plan.depth);
                     case.add(*evidence);
-                    before = Some(connect);
                 }
                 Next::Done(record) => {
                     log::done(&record);

@@ -8,8 +8,9 @@ pub use super::message::SSH_MSG_KEXINIT;
 /// A KEXINIT as it was sent. The payload is kept whole: it enters the exchange hash byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KexInit {
-    payload: Vec<u8>,
-    lists: [(usize, usize); 10],
+    payload: Box<[u8]>,
+    /// Where each begins and ends in it. No packet is longer than these can tell.
+    lists: [(u32, u32); 10],
     first_kex_packet_follows: bool,
     reserved: u32,
     trailing: usize,
@@ -40,12 +41,14 @@ impl KexInit {
         let mut lists = [(0, 0); 10];
         for list in &mut lists {
             let names = reader.string()?;
-            *list = (reader.offset().saturating_sub(names.len()), reader.offset());
+            let end = reader.offset();
+            let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            *list = (place(end.saturating_sub(names.len())), place(end));
         }
         let first_kex_packet_follows = reader.boolean()?;
         let reserved = reader.u32()?;
         let trailing = reader.rest().len();
-        Ok(Self { payload: payload.to_vec(), lists, first_kex_packet_follows, reserved, trailing })
+        Ok(Self { payload: payload.into(), lists, first_kex_packet_follows, reserved, trailing })
     }
 
     /// The payload from byte 20 on: I_C or I_S of the exchange hash.
@@ -62,7 +65,8 @@ impl KexInit {
 
     fn list(&self, index: usize) -> NameList<'_> {
         let (from, to) = self.lists.get(index).copied().unwrap_or_default();
-        NameList(self.payload.get(from..to).unwrap_or_default())
+        let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+        NameList(self.payload.get(place(from)..place(to)).unwrap_or_default())
     }
 
     /// All ten lists, in the order in which they are sent.
