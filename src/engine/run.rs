@@ -329,14 +329,14 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             Err(record) => return self.hand_on(record).await,
         };
         if let Some(said) = said {
-            cases = cases.into_iter().map(|case| Box::new(case.with_sshfp(said.clone()))).collect();
+            cases = cases.into_iter().map(|case| case.with_sshfp(said.clone())).collect();
         }
         for (at, case) in cases.into_iter().enumerate() {
             if at > 0 {
                 self.stats.feed();
             }
             let Some(place) = self.room(&self.cases).await else { return };
-            let (works, target, route) = (Arc::clone(&self), target.clone(), Arc::clone(&route));
+            let (works, target, route, case) = (Arc::clone(&self), target.clone(), Arc::clone(&route), Box::new(case));
             tokio::spawn(async move { works.see(&target, &route, case, place).await });
         }
         drop(room);
@@ -372,23 +372,22 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         route: &Route<T>,
         found: Result<Vec<IpAddr>, ResolveFault>,
         took: Option<Duration>,
-    ) -> Result<Vec<Box<Case>>, Box<Record>> {
+    ) -> Result<Vec<Case>, Box<Record>> {
         let addrs = match found {
             Ok(addrs) => addrs,
             Err(fault) => {
                 let settings = Arc::clone(&route.settings);
                 let took = took.unwrap_or_default();
-                let case = Case::unresolved(target.clone(), fault, took, settings, self.clock.now());
-                return Ok(vec![Box::new(case)]);
+                return Ok(vec![Case::unresolved(target.clone(), fault, took, settings, self.clock.now())]);
             }
         };
         let Some(addrs) = not_excluded(&self.exclusions, addrs, target.port) else {
             return Err(self.excluded(target, "every address of the name is excluded"));
         };
         if self.all_addresses && addrs.len() > 1 {
-            return Ok(addrs.into_iter().map(|addr| self.case(target, route, vec![addr], took)).collect());
+            return Ok(addrs.into_iter().map(|addr| *self.case(target, route, vec![addr], took)).collect());
         }
-        Ok(vec![self.case(target, route, addrs, took)])
+        Ok(vec![*self.case(target, route, addrs, took)])
     }
 
     fn case(&self, target: &Target, route: &Route<T>, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Box<Case> {
