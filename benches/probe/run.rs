@@ -107,19 +107,23 @@ fn sweep(runtime: &Runtime, port: u16, plan: Plan, in_flight: usize, trust: Opti
             let stats = Arc::new(Stats::default());
             engine::run(options, targets, resolver, sink, CancellationToken::new(), stats).await
         });
-        let (mut ok, mut highest) = (0, before);
-        let mut every = tokio::time::interval(Duration::from_millis(50));
-        loop {
-            tokio::select! {
-                record = records.recv() => match record {
-                    Some(record) => ok += u32::from(record.code == sshprobe_probes::diagnose::Code::Ok),
-                    None => break,
-                },
-                _ = every.tick() => highest = highest.max(resident()),
+        // Beside the engine: what is woken on another thread for each record would be counted as the probe's.
+        let taken = tokio::spawn(async move {
+            let (mut ok, mut highest) = (0, before);
+            let mut every = tokio::time::interval(Duration::from_millis(50));
+            loop {
+                tokio::select! {
+                    record = records.recv() => match record {
+                        Some(record) => ok += u32::from(record.code == sshprobe_probes::diagnose::Code::Ok),
+                        None => break,
+                    },
+                    _ = every.tick() => highest = highest.max(resident()),
+                }
             }
-        }
+            (ok, highest)
+        });
         run.await.expect("the engine").expect("fit to run");
-        (ok, highest)
+        taken.await.expect("the records")
     });
     Cost { cpu: cpu() - cpu_before, wall: begun.elapsed(), ok, memory: highest.saturating_sub(before) }
 }

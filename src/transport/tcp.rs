@@ -11,6 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault};
+use sshprobe_probes::plan::Depth;
 use sshprobe_probes::probe::Leave;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -183,8 +184,10 @@ impl Transport for Tcp {
         evidence.timing.connect = Some(now.since(evidence.started));
         evidence.ended = now;
         evidence.path.local = local(&SockRef::from(&stream));
-        // Not before it is of use: most addresses of a sweep never answer. One that was reset meanwhile refuses it.
-        let _ = stream.set_nodelay(true);
+        if connect.plan.depth > Depth::Connect {
+            // Not before it is of use: most addresses of a sweep never answer. One that was reset meanwhile refuses it.
+            let _ = stream.set_nodelay(true);
+        }
         Opening::Up(TcpPath { stream, torn }, evidence)
     }
 }
