@@ -166,7 +166,9 @@ struct Passenger<W> {
     source: Source,
     /// One of them has left this machine.
     sent: bool,
-    /// Its answer may have been lost here once already.
+    /// So many are still to leave it.
+    waiting: u8,
+    /// Its SYN or the answer may have been lost here once already.
     suspect: bool,
 }
 
@@ -331,7 +333,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
 
     /// What a silence means; `None` if it has to be heard once more, or nobody wants to hear of it.
     fn judge_silence(&mut self, done: Done<Passenger<W>>, now: Moment) -> Option<Found<W, A>> {
-        let Done { target, what: Passenger { mut what, source, sent, suspect }, first, last } = done;
+        let Done { target, what: Passenger { mut what, source, sent, waiting, suspect }, first, last } = done;
         // Its answer may have been among what this machine dropped.
         let lost = self.lost_at.is_some_and(|lost| lost >= last);
         if lost && !suspect {
@@ -341,13 +343,21 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         if lost || self.conntrack.full_since(first) {
             return Some(Found::Unswept(target, what));
         }
-        if sent {
+        // Nobody is silent on what this machine has not sent yet.
+        let unsent = waiting > 0;
+        if unsent && !suspect {
+            self.suspect.push((target, what));
+            return None;
+        }
+        if sent && !unsent {
             what = self.watch.empty(target, what, Nobody::Silent)?;
         }
         let mut evidence = Box::new(silence(target, first, now));
         let source_port = self.sockets.cookies.of(target.ip(), target.port()).source_port;
         evidence.path.local = Some(SocketAddr::new(self.sources.addr(source, target.ip()), source_port));
-        if !sent {
+        if unsent {
+            evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
+        } else if !sent {
             evidence.path.errno = Some(Errno::EPERM);
             evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
         }
@@ -435,7 +445,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             return Err(what);
         };
         let cookie = self.sockets.cookies.of(to.ip(), to.port());
-        let passenger = Passenger { what, source, sent: false, suspect };
+        let passenger = Passenger { what, source, sent: false, waiting: 0, suspect };
         let place = self.flights.launch(now, to, cookie.id, passenger).map_err(|passenger| passenger.what)?;
         self.watch.launched();
         self.write(source, to, cookie, place, now);
@@ -452,6 +462,9 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             let outbox = if to.is_ipv6() { v6 } else { v4 };
             outbox.packets.push(packet);
             outbox.syns.push(Syn { id: cookie.id, place, patience: Patience::default() });
+            if let Some(passenger) = self.flights.at(place) {
+                passenger.waiting = passenger.waiting.saturating_add(1);
+            }
         }
     }
 
@@ -473,6 +486,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
                         for syn in outbox.drop_first(count) {
                             if let Some(passenger) = self.flights.at(syn.place) {
                                 passenger.sent = true;
+                                passenger.waiting = passenger.waiting.saturating_sub(1);
                             }
                         }
                     }
@@ -492,7 +506,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         };
         let Some(outbox) = self.outbox.get_mut(family) else { return };
         let Some(syn) = outbox.syns.first_mut() else { return };
-        let id = syn.id;
+        let (id, place) = (syn.id, syn.place);
         match refusal {
             Refusal::QueueFull => return self.pause.queue_full(now),
             Refusal::Short if !syn.patience.exhausted(now) => {
@@ -505,6 +519,9 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         }
         if refusal == Refusal::Filtered {
             // The next try may get through; if none does, that is told.
+            if let Some(passenger) = self.flights.at(place) {
+                passenger.waiting = passenger.waiting.saturating_sub(1);
+            }
             return;
         }
         let Some(done) = self.flights.answered(id) else { return };

@@ -564,6 +564,30 @@ fn syn_sweep_blames_nobody_for_what_this_machine_refuses() {
     }
 }
 
+/// A queue of this machine's own drops most of what it is given, as that is more than the link takes. The kernel tells only who asks.
+#[test]
+fn syn_sweep_sends_again_what_a_queue_of_its_own_dropped() {
+    let Some(_lab) = lab() else { return };
+    for family in FAMILIES {
+        let topology = Topology::new(family.network());
+        let _listener = listener(&topology);
+        let narrow = |rate| {
+            let queue = format!("qdisc replace dev {PROBER_DEVICE} root tbf rate {rate} burst 1600 limit 3000");
+            let made = topology.prober.command("tc").args(queue.split(' ')).status();
+            assert!(made.is_ok_and(|made| made.success()), "{queue}");
+        };
+        narrow("200kbit");
+        let sweep = [family.target(), "--depth", "connect", "--rate", "0"];
+        let run = syn(&topology, &sweep);
+        assert_eq!(codes(&run.records), BTreeMap::from([("ok", 256)]), "{}", run.stderr);
+        // Time is up while SYNs still wait for their turn: no filter is to blame, and no target.
+        narrow("40kbit");
+        let run = syn(&topology, &[&sweep[..], &["--retries", "0", "--connect-timeout", "1s"]].concat());
+        let codes = codes(&run.records);
+        assert!(codes.values().sum::<usize>() == 256 && !codes.contains_key("local-policy"), "{codes:?}");
+    }
+}
+
 /// The probe is slower than the sweep, and the reader of the records slower still: SYNs wait, and nothing is lost.
 #[test]
 fn syn_sweep_waits_for_who_takes_its_answers() {
