@@ -1,7 +1,7 @@
 //! Plain TCP, with everything the kernel can tell about a connection that failed.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -185,7 +185,7 @@ impl Transport for Tcp {
         evidence.path.local = local(&SockRef::from(&stream));
         // Not before it is of use: most addresses of a sweep never answer. One that was reset meanwhile refuses it.
         let _ = stream.set_nodelay(true);
-        Opening::Up(TcpPath { stream, torn }, evidence)
+        Opening::Up(TcpPath { stream, torn, waiting: false }, evidence)
     }
 }
 
@@ -242,6 +242,8 @@ pub struct TcpPath {
     /// The connection was reset before we had looked at it. Asking the socket took the error from it, so it is kept here
     /// until what came before it is read.
     torn: Option<Errno>,
+    /// The last words wait for the FIN.
+    waiting: bool,
 }
 
 impl TcpPath {
@@ -270,7 +272,10 @@ impl Stream for TcpPath {
         let send = || SockRef::from(&self.stream).send_with_flags(bytes, libc::MSG_MORE);
         match self.stream.try_io(Interest::WRITABLE, send) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-            sent => Poll::Ready(sent),
+            sent => {
+                self.waiting |= sent.is_ok();
+                Poll::Ready(sent)
+            }
         }
     }
 
@@ -279,6 +284,9 @@ impl Stream for TcpPath {
         if how == Leave::Reset {
             // If it cannot be set, the connection is closed politely: no reason to complain.
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        } else if self.waiting {
+            // A socket that is closed with something unread is reset, and what waits is thrown away. This sends it.
+            let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
         }
         PathEnd { icmp, ..PathEnd::default() }
     }
