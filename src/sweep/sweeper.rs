@@ -87,7 +87,8 @@ pub enum Nobody {
 /// by default, so that it goes at 100,000 addresses a second.
 const MOST: usize = 1 << 19;
 
-/// Results that nobody has taken yet, of which so many let no more SYNs out. Answers still come in.
+/// Results that nobody has taken yet, of which so many let no more SYNs out to new addresses, and nobody be given up. Answers still
+/// come in.
 const PILE: usize = 4096;
 
 /// What is taken out of the inbox at a time.
@@ -310,8 +311,12 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         self.land(Found::Told(target, what, evidence));
     }
 
-    /// Ends the wait for those who have been silent long enough.
+    /// Ends the wait for those who have been silent long enough, as far as there is room for what it came to: where they stand they
+    /// take up a tenth of that.
     fn give_up(&mut self) {
+        if self.is_piled_up() {
+            return;
+        }
         let now = self.clock.now();
         let Some(first) = self.flights.silent(now) else { return };
         self.conntrack.look(now);
@@ -327,7 +332,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
                 Some(found) => self.land(found),
                 None => self.watch.landed(),
             }
-            next = self.flights.silent(now);
+            next = if self.is_piled_up() { None } else { self.flights.silent(now) };
         }
     }
 
@@ -362,6 +367,11 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
         }
         Some(Found::Told(target, what, evidence))
+    }
+
+    /// Nobody takes what was found, for now.
+    fn is_piled_up(&self) -> bool {
+        self.ready.len() >= PILE
     }
 
     fn land(&mut self, found: Found<W, A>) {
@@ -416,7 +426,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
 
     /// Launches the next address that can be; `false` if there is none now.
     fn launch(&mut self, now: Moment) -> bool {
-        while self.flights.has_room() && self.ready.len() < PILE {
+        while self.flights.has_room() && !self.is_piled_up() {
             if let Some((to, what)) = self.suspect.pop() {
                 match self.depart(now, to, what, true) {
                     Ok(()) => return true,
@@ -545,7 +555,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
     /// Waits until there is something to do.
     fn rest(&self) {
         let now = self.clock.now();
-        let room = self.flights.has_room() && self.ready.len() < PILE;
+        let room = self.flights.has_room() && !self.is_piled_up();
         let waiting = self.outbox.iter().any(|outbox| !outbox.syns.is_empty());
         let new = room && (self.more || !self.incoming.is_empty() || !self.suspect.is_empty());
         let pause = self.pause.until(now);
@@ -554,7 +564,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             .or(self.token.err())
             .map_or(self.flights.wake(), |until| self.flights.wake().map(|due| due.max(until)));
         let wakes = [
-            due,
+            // Of what is piled up it is seen soon enough whether anybody takes it.
+            due.filter(|_| !self.is_piled_up()),
             pause.filter(|_| waiting || new),
             self.token.err().filter(|_| new),
             (!self.ready.is_empty()).then(|| now + RETRY),

@@ -607,6 +607,26 @@ fn syn_sweep_waits_for_who_takes_its_answers() {
     assert_eq!(codes(&records), BTreeMap::from([("ok", 8192)]));
 }
 
+/// Silence that nobody takes note of piles up where it takes up little: as addresses that still owe an answer.
+#[test]
+fn syn_sweep_of_silence_that_nobody_reads_about_stays_small() {
+    let Some(_lab) = lab() else { return };
+    let topology = Topology::new("10.4.0.0/15");
+    topology.fleet.nft("table ip lab {\n chain input {\n type filter hook prerouting priority 0\n drop\n }\n}\n");
+    let mut command = privileged(&topology.prober);
+    command.args(["--syn", "10.4.0.0/15", "--rate", "0", "--retries", "0", "--connect-timeout", "4s"]);
+    let mut child = command.args(["--format", "jsonl", "-q"]).stdout(Stdio::piped()).spawn().expect("a start");
+    thread::sleep(Duration::from_secs(12));
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+    let kilobytes =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let mut text = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut text).expect("the records");
+    assert!(child.wait().expect("its end").success());
+    assert_eq!(text.lines().filter(|line| line.contains("\"timeout-connect\"")).count(), 1 << 17);
+    assert!(kilobytes.is_some_and(|kilobytes: u64| kilobytes < 80_000), "{kilobytes:?} kB");
+}
+
 /// SYNs that a namespace has received in its life, if each was followed by the reset of what it opened, and nothing else came.
 fn syns_received(netns: &Netns) -> u64 {
     let output = netns.command("cat").arg("/proc/net/snmp").output().expect("cat(1)");
