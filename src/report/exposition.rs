@@ -56,7 +56,7 @@ pub fn render(figures: &Figures) -> String {
     out.single("running", "gauge", "1 until the run is over, then 0.", Some(u8::from(figures.running)));
     out.single("targets", "gauge", "Targets in all; absent until standard input has ended.", figures.targets);
     out.single("targets_waiting", "gauge", "Targets taken up that hold no connection.", Some(figures.waiting));
-    let open = "Connections that are open or being opened.";
+    let open = "Connections that are open or being opened, and addresses that owe an answer to a SYN of --syn.";
     out.single("connections_in_flight", "gauge", open, Some(figures.in_flight));
     out.single("connections_total", "counter", "Connections begun.", Some(figures.opened));
     let troubles = "How often a connection was put off because this machine was short of something.";

@@ -87,7 +87,8 @@ pub enum Nobody {
 /// by default, so that it goes at 100,000 addresses a second.
 const MOST: usize = 1 << 19;
 
-/// Results that nobody has taken yet, of which so many let no more SYNs out. Answers still come in.
+/// Results that nobody has taken yet, of which so many let no more SYNs out to new addresses, and nobody be given up. Answers still
+/// come in.
 const PILE: usize = 4096;
 
 /// What is taken out of the inbox at a time.
@@ -166,7 +167,9 @@ struct Passenger<W> {
     source: Source,
     /// One of them has left this machine.
     sent: bool,
-    /// Its answer may have been lost here once already.
+    /// So many are still to leave it.
+    waiting: u8,
+    /// Its SYN or the answer may have been lost here once already.
     suspect: bool,
 }
 
@@ -308,8 +311,12 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         self.land(Found::Told(target, what, evidence));
     }
 
-    /// Ends the wait for those who have been silent long enough.
+    /// Ends the wait for those who have been silent long enough, as far as there is room for what it came to: where they stand they
+    /// take up a tenth of that.
     fn give_up(&mut self) {
+        if self.is_piled_up() {
+            return;
+        }
         let now = self.clock.now();
         let Some(first) = self.flights.silent(now) else { return };
         self.conntrack.look(now);
@@ -325,13 +332,13 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
                 Some(found) => self.land(found),
                 None => self.watch.landed(),
             }
-            next = self.flights.silent(now);
+            next = if self.is_piled_up() { None } else { self.flights.silent(now) };
         }
     }
 
     /// What a silence means; `None` if it has to be heard once more, or nobody wants to hear of it.
     fn judge_silence(&mut self, done: Done<Passenger<W>>, now: Moment) -> Option<Found<W, A>> {
-        let Done { target, what: Passenger { mut what, source, sent, suspect }, first, last } = done;
+        let Done { target, what: Passenger { mut what, source, sent, waiting, suspect }, first, last } = done;
         // Its answer may have been among what this machine dropped.
         let lost = self.lost_at.is_some_and(|lost| lost >= last);
         if lost && !suspect {
@@ -341,17 +348,30 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         if lost || self.conntrack.full_since(first) {
             return Some(Found::Unswept(target, what));
         }
-        if sent {
+        // Nobody is silent on what this machine has not sent yet.
+        let unsent = waiting > 0;
+        if unsent && !suspect {
+            self.suspect.push((target, what));
+            return None;
+        }
+        if sent && !unsent {
             what = self.watch.empty(target, what, Nobody::Silent)?;
         }
         let mut evidence = Box::new(silence(target, first, now));
         let source_port = self.sockets.cookies.of(target.ip(), target.port()).source_port;
         evidence.path.local = Some(SocketAddr::new(self.sources.addr(source, target.ip()), source_port));
-        if !sent {
+        if unsent {
+            evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
+        } else if !sent {
             evidence.path.errno = Some(Errno::EPERM);
             evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
         }
         Some(Found::Told(target, what, evidence))
+    }
+
+    /// Nobody takes what was found, for now.
+    fn is_piled_up(&self) -> bool {
+        self.ready.len() >= PILE
     }
 
     fn land(&mut self, found: Found<W, A>) {
@@ -406,7 +426,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
 
     /// Launches the next address that can be; `false` if there is none now.
     fn launch(&mut self, now: Moment) -> bool {
-        while self.flights.has_room() && self.ready.len() < PILE {
+        while self.flights.has_room() && !self.is_piled_up() {
             if let Some((to, what)) = self.suspect.pop() {
                 match self.depart(now, to, what, true) {
                     Ok(()) => return true,
@@ -435,7 +455,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             return Err(what);
         };
         let cookie = self.sockets.cookies.of(to.ip(), to.port());
-        let passenger = Passenger { what, source, sent: false, suspect };
+        let passenger = Passenger { what, source, sent: false, waiting: 0, suspect };
         let place = self.flights.launch(now, to, cookie.id, passenger).map_err(|passenger| passenger.what)?;
         self.watch.launched();
         self.write(source, to, cookie, place, now);
@@ -452,6 +472,9 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             let outbox = if to.is_ipv6() { v6 } else { v4 };
             outbox.packets.push(packet);
             outbox.syns.push(Syn { id: cookie.id, place, patience: Patience::default() });
+            if let Some(passenger) = self.flights.at(place) {
+                passenger.waiting = passenger.waiting.saturating_add(1);
+            }
         }
     }
 
@@ -473,6 +496,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
                         for syn in outbox.drop_first(count) {
                             if let Some(passenger) = self.flights.at(syn.place) {
                                 passenger.sent = true;
+                                passenger.waiting = passenger.waiting.saturating_sub(1);
                             }
                         }
                     }
@@ -492,7 +516,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         };
         let Some(outbox) = self.outbox.get_mut(family) else { return };
         let Some(syn) = outbox.syns.first_mut() else { return };
-        let id = syn.id;
+        let (id, place) = (syn.id, syn.place);
         match refusal {
             Refusal::QueueFull => return self.pause.queue_full(now),
             Refusal::Short if !syn.patience.exhausted(now) => {
@@ -505,6 +529,9 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         }
         if refusal == Refusal::Filtered {
             // The next try may get through; if none does, that is told.
+            if let Some(passenger) = self.flights.at(place) {
+                passenger.waiting = passenger.waiting.saturating_sub(1);
+            }
             return;
         }
         let Some(done) = self.flights.answered(id) else { return };
@@ -528,7 +555,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
     /// Waits until there is something to do.
     fn rest(&self) {
         let now = self.clock.now();
-        let room = self.flights.has_room() && self.ready.len() < PILE;
+        let room = self.flights.has_room() && !self.is_piled_up();
         let waiting = self.outbox.iter().any(|outbox| !outbox.syns.is_empty());
         let new = room && (self.more || !self.incoming.is_empty() || !self.suspect.is_empty());
         let pause = self.pause.until(now);
@@ -537,7 +564,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             .or(self.token.err())
             .map_or(self.flights.wake(), |until| self.flights.wake().map(|due| due.max(until)));
         let wakes = [
-            due,
+            // Of what is piled up it is seen soon enough whether anybody takes it.
+            due.filter(|_| !self.is_piled_up()),
             pause.filter(|_| waiting || new),
             self.token.err().filter(|_| new),
             (!self.ready.is_empty()).then(|| now + RETRY),

@@ -15,6 +15,7 @@ use sshprobe_probes::sweep::filter::{Begins, Instruction, NOTHING};
 use sshprobe_probes::sweep::reply::Carried;
 
 use super::batch::{self, Incoming, Outgoing};
+use super::error_queue;
 
 /// Answers that wait for us while we do something else: some 20,000.
 const RECEIVE_BUFFER: usize = 16 << 20;
@@ -45,6 +46,9 @@ impl RawSockets {
         };
         // To one of IPPROTO_RAW nothing is ever delivered, and its packets bring their own header.
         let out = raw(domain, Protocol::from(libc::IPPROTO_RAW), &NOTHING)?;
+        // Else the kernel says that it has sent what it has not (ENOBUFS), where a queue drops the packet or the table of
+        // neighbours has no room for another one.
+        error_queue::enable(&out, v6)?;
         let any: IpAddr = if v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
         let ask = UdpSocket::bind((any, 0))?;
         if let Some(name) = interface {
@@ -61,6 +65,10 @@ impl RawSockets {
         let segments = raw(domain, Protocol::TCP, &begins.segments(ports))?;
         let errors = raw(domain, icmp, &begins.errors())?;
         for socket in [&segments, &errors] {
+            if let Some(name) = interface {
+                // What comes back another way is no answer to a connection that is bound to this one, either.
+                socket.bind_device(Some(name.as_bytes()))?;
+            }
             // The second goes beyond the machine's usual limit, if this process may.
             let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
             let _ = setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER);

@@ -1,7 +1,7 @@
 //! Plain TCP, with everything the kernel can tell about a connection that failed.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -188,7 +188,7 @@ impl Transport for Tcp {
             // Not before it is of use: most addresses of a sweep never answer. One that was reset meanwhile refuses it.
             let _ = stream.set_nodelay(true);
         }
-        Opening::Up(TcpPath { stream, torn }, evidence)
+        Opening::Up(TcpPath { stream, torn, waiting: false }, evidence)
     }
 }
 
@@ -232,7 +232,8 @@ async fn established(stream: &TcpStream) -> io::Result<()> {
             return Ok(());
         }
         if let Some(error) = stream.take_error()? {
-            return Err(error);
+            // It may have come up in between: then this is a complaint like any other, and those pass.
+            return if stream.peer_addr().is_ok() { Ok(()) } else { Err(error) };
         }
         // Boxed: hardly anybody gets here.
         Box::pin(sleep(GLANCE)).await;
@@ -246,6 +247,8 @@ pub struct TcpPath {
     /// The connection was reset before we had looked at it. Asking the socket took the error from it, so it is kept here
     /// until what came before it is read.
     torn: Option<Errno>,
+    /// The last words wait for the FIN.
+    waiting: bool,
 }
 
 impl TcpPath {
@@ -274,7 +277,10 @@ impl Stream for TcpPath {
         let send = || SockRef::from(&self.stream).send_with_flags(bytes, libc::MSG_MORE);
         match self.stream.try_io(Interest::WRITABLE, send) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
-            sent => Poll::Ready(sent),
+            sent => {
+                self.waiting |= sent.is_ok();
+                Poll::Ready(sent)
+            }
         }
     }
 
@@ -283,6 +289,9 @@ impl Stream for TcpPath {
         if how == Leave::Reset {
             // If it cannot be set, the connection is closed politely: no reason to complain.
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        } else if self.waiting {
+            // A socket that is closed with something unread is reset, and what waits is thrown away. This sends it.
+            let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
         }
         PathEnd { icmp, ..PathEnd::default() }
     }

@@ -564,6 +564,30 @@ fn syn_sweep_blames_nobody_for_what_this_machine_refuses() {
     }
 }
 
+/// A queue of this machine's own drops most of what it is given, as that is more than the link takes. The kernel tells only who asks.
+#[test]
+fn syn_sweep_sends_again_what_a_queue_of_its_own_dropped() {
+    let Some(_lab) = lab() else { return };
+    for family in FAMILIES {
+        let topology = Topology::new(family.network());
+        let _listener = listener(&topology);
+        let narrow = |rate| {
+            let queue = format!("qdisc replace dev {PROBER_DEVICE} root tbf rate {rate} burst 1600 limit 3000");
+            let made = topology.prober.command("tc").args(queue.split(' ')).status();
+            assert!(made.is_ok_and(|made| made.success()), "{queue}");
+        };
+        narrow("200kbit");
+        let sweep = [family.target(), "--depth", "connect", "--rate", "0"];
+        let run = syn(&topology, &sweep);
+        assert_eq!(codes(&run.records), BTreeMap::from([("ok", 256)]), "{}", run.stderr);
+        // Time is up while SYNs still wait for their turn: no filter is to blame, and no target.
+        narrow("40kbit");
+        let run = syn(&topology, &[&sweep[..], &["--retries", "0", "--connect-timeout", "1s"]].concat());
+        let codes = codes(&run.records);
+        assert!(codes.values().sum::<usize>() == 256 && !codes.contains_key("local-policy"), "{codes:?}");
+    }
+}
+
 /// The probe is slower than the sweep, and the reader of the records slower still: SYNs wait, and nothing is lost.
 #[test]
 fn syn_sweep_waits_for_who_takes_its_answers() {
@@ -581,6 +605,26 @@ fn syn_sweep_waits_for_who_takes_its_answers() {
     assert!(child.wait().expect("its end").success());
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     assert_eq!(codes(&records), BTreeMap::from([("ok", 8192)]));
+}
+
+/// Silence that nobody takes note of piles up where it takes up little: as addresses that still owe an answer.
+#[test]
+fn syn_sweep_of_silence_that_nobody_reads_about_stays_small() {
+    let Some(_lab) = lab() else { return };
+    let topology = Topology::new("10.4.0.0/15");
+    topology.fleet.nft("table ip lab {\n chain input {\n type filter hook prerouting priority 0\n drop\n }\n}\n");
+    let mut command = privileged(&topology.prober);
+    command.args(["--syn", "10.4.0.0/15", "--rate", "0", "--retries", "0", "--connect-timeout", "4s"]);
+    let mut child = command.args(["--format", "jsonl", "-q"]).stdout(Stdio::piped()).spawn().expect("a start");
+    thread::sleep(Duration::from_secs(12));
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+    let kilobytes =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+    let mut text = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut text).expect("the records");
+    assert!(child.wait().expect("its end").success());
+    assert_eq!(text.lines().filter(|line| line.contains("\"timeout-connect\"")).count(), 1 << 17);
+    assert!(kilobytes.is_some_and(|kilobytes: u64| kilobytes < 80_000), "{kilobytes:?} kB");
 }
 
 /// SYNs that a namespace has received in its life, if each was followed by the reset of what it opened, and nothing else came.

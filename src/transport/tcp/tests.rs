@@ -1,5 +1,6 @@
 //! Dialling over loopback, as an ordinary user.
 
+use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,7 +161,7 @@ async fn what_a_server_says_before_it_resets_is_read_before_the_reset() {
     let stream = TcpStream::from_std(socket.into()).unwrap();
     let error = established(&stream).await.unwrap_err();
     assert!(reset(&error), "{error}");
-    let mut path = TcpPath { stream, torn: Some(errno(&error)) };
+    let mut path = TcpPath { stream, torn: Some(errno(&error)), waiting: false };
     let mut heard = Vec::new();
     let error = path.read_to_end(&mut heard).await.unwrap_err();
     assert_eq!(heard, b"Not allowed at this time\r\n");
@@ -177,6 +178,26 @@ async fn leaving_with_a_reset_resets() {
         assert_eq!(path.leave(how, true).await, PathEnd::default());
         let read = peer.read(&mut [0; 8]).await.map_err(|error| errno(&error));
         assert_eq!(read, ends, "{how:?}");
+    }
+}
+
+/// A connection that is closed with something unread is reset: what waits for the FIN would go with it.
+#[tokio::test]
+async fn last_words_reach_who_still_talks() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for talks in [true, false] {
+        let (mut path, _) = up(tcp().open(&to(listener.local_addr().unwrap())).await);
+        let (mut peer, _) = listener.accept().await.unwrap();
+        if talks {
+            peer.write_all(b"more").await.unwrap();
+            path.stream.readable().await.unwrap();
+        }
+        let said = poll_fn(|cx| path.poll_last_words(cx, b"goodbye")).await.unwrap();
+        assert_eq!(said, b"goodbye".len());
+        path.leave(Leave::Close, false).await;
+        let mut heard = Vec::new();
+        let end = peer.read_to_end(&mut heard).await;
+        assert_eq!((heard.as_slice(), end.is_ok()), (&b"goodbye"[..], true), "{talks}");
     }
 }
 
