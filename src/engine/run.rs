@@ -5,11 +5,13 @@ mod compare;
 mod swept;
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -299,7 +301,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 }
                 Host::Addr(addr, scope) => {
                     let case = self.case(&target, &route, vec![socket_addr(addr, scope, target.port)], None);
-                    drop(tokio::spawn(async move { works.see(&target, &route, case, room).await }));
+                    start(async move { works.see(&target, &route, case, room).await }).await;
                 }
             }
         }
@@ -502,6 +504,15 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         } else {
             self.stats.finish(speaking);
         }
+    }
+}
+
+/// Starts a task. As far as it gets without waiting it gets here, to the queue for connections at least: lists keep their order,
+/// whichever thread the task goes to.
+async fn start(work: impl Future<Output = ()> + Send + 'static) {
+    let mut work = Box::pin(work);
+    if poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await.is_pending() {
+        drop(tokio::spawn(work));
     }
 }
 
