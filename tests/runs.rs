@@ -85,6 +85,18 @@ fn a_healthy_host_is_told_on_standard_output_and_counted_on_standard_error() {
 }
 
 #[test]
+fn a_list_is_probed_in_its_order() {
+    let nobody = Nobody::new();
+    let targets: Vec<String> = (1..=9).map(|host| format!("127.0.0.{host}:{}", nobody.port())).collect();
+    let mut args = vec!["--format", "jsonl", "-c", "1", "--order", "given", "--rate", "0"];
+    args.extend(targets.iter().map(String::as_str));
+    let output = run(&args);
+    let probed = records(&output.stdout);
+    let probed: Vec<_> = probed.iter().map(|record| record["target"]["input"].as_str().expect("text")).collect();
+    assert_eq!(probed, targets, "one at a time, they end as they begin");
+}
+
+#[test]
 fn json_lines_go_where_they_were_asked_for() {
     let loopback = Loopback::new();
     let (one, two) = (loopback.healthy().to_string(), loopback.healthy().to_string());
