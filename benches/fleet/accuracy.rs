@@ -10,7 +10,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::ground::{FIRST, Ground, PORT};
-use crate::measure::run;
+use crate::measure::{run, words};
 
 /// New addresses, or packets, a second; 0 lifts the limit.
 const RATES: [u32; 7] = [1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 0];
@@ -101,8 +101,7 @@ fn sweep(ground: &Ground, way: &Way, per_mille: u32, rate: u32) -> bool {
         32 - BITS,
         way.options
     );
-    let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
-    let cost = run(&ground.prober, &command);
+    let cost = run(&ground.prober, &words(&command));
     let count = |code: &str| cost.output.lines().filter(|line| *line == code).count();
     let (found, missed) = (count("ok"), count("timeout-connect"));
     let chance = miss(per_mille, way.syns);

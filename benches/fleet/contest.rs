@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::ground::{DEVICE, FIRST, GATEWAY, Ground, OPENSSH_PORT, PORT, host};
-use crate::measure::{Cost, run};
+use crate::measure::{self, Cost, installed, median, rounds, run};
 
 /// Rounds of the whole; the median counts.
 const ROUNDS: usize = 3;
@@ -39,7 +39,7 @@ struct Contest {
 
 impl Entrant {
     fn new(name: &'static str, hosts: u32, mark: &'static str, words: &str) -> Self {
-        Self { name, command: words.split_whitespace().map(str::to_owned).collect(), hosts, mark }
+        Self { name, command: measure::words(words), hosts, mark }
     }
 
     fn sshprobe(hosts: u32, port: u16, depth: &str) -> Self {
@@ -56,12 +56,6 @@ impl Entrant {
     fn ssh_keyscan(hosts: u32, port: u16, dir: &Path) -> Self {
         let file = list(dir, hosts);
         Self::new("ssh-keyscan", hosts, " ssh-ed25519 ", &format!("ssh-keyscan -t ed25519 -p {port} -f {file}"))
-    }
-
-    fn installed(&self) -> bool {
-        let program = Path::new(&self.command[0]);
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
     }
 
     fn found(&self, cost: &Cost) -> usize {
@@ -134,13 +128,7 @@ fn contests(ground: &Ground, dir: &Path) -> Vec<Contest> {
         println!("SKIPPED: a real OpenSSH (no sshd here)");
     }
     for contest in &mut contests {
-        contest.entrants.retain(|entrant| {
-            let installed = entrant.installed();
-            if !installed {
-                println!("SKIPPED: {} is not installed", entrant.name);
-            }
-            installed
-        });
+        contest.entrants.retain(|entrant| installed(&entrant.command[0]));
     }
     contests
 }
@@ -157,7 +145,7 @@ struct Figures {
 impl Figures {
     fn of(entrant: &Entrant, costs: &[Cost]) -> Self {
         let hosts = f64::from(entrant.hosts);
-        let each = |figure: &dyn Fn(&Cost) -> f64| median(costs.iter().map(figure).collect());
+        let each = |figure: &dyn Fn(&Cost) -> f64| median(costs.iter().map(figure));
         Self {
             cpu_a_host: each(&|cost| cost.cpu.as_secs_f64() * 1e6 / hosts),
             hosts_a_second: each(&|cost| hosts / cost.wall.as_secs_f64()),
@@ -167,22 +155,9 @@ impl Figures {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn hold(contest: &Contest, ground: &Ground) {
-    let mut costs: Vec<Vec<Cost>> = contest.entrants.iter().map(|_| Vec::new()).collect();
-    for round in 0..ROUNDS {
-        let mut order: Vec<usize> = (0..contest.entrants.len()).collect();
-        if round % 2 == 1 {
-            order.reverse();
-        }
-        for which in order {
-            costs[which].push(run(&ground.prober, &contest.entrants[which].command));
-        }
-    }
+    let entrants = &contest.entrants;
+    let costs = rounds(ROUNDS, entrants.len(), |which| run(&ground.prober, &entrants[which].command));
     let figures: Vec<Figures> =
         contest.entrants.iter().zip(&costs).map(|(entrant, costs)| Figures::of(entrant, costs)).collect();
     println!("\n{}, median of {ROUNDS}", contest.title);

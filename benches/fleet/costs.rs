@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::ground::{DEAD, FIRST, Ground, MUTE_PORT, PORT};
-use crate::measure::{Cost, run};
+use crate::measure::{Cost, run, words};
 
 /// What sshprobe is sent over.
 #[derive(Clone)]
@@ -44,10 +44,6 @@ fn expect(errand: &Errand, bits: u32, cost: &Cost) {
     let code = format!(r#""code":"{}""#, errand.code);
     let came = cost.output.lines().filter(|line| line.contains(&code)).count();
     assert_eq!(came, 1 << bits, "{}: so many targets were {}", errand.name, errand.code);
-}
-
-fn words(command: &str) -> Vec<String> {
-    command.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Calls of each name that strace counted.

@@ -4,8 +4,8 @@
 //! program and of the children it waited for, its highest resident memory too.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +17,44 @@ use crate::netns::Netns;
 
 /// The mode in which this program starts another and measures it: the file for the figures follows, then the command.
 pub(crate) const MEASURE: &str = "--measure";
+
+/// A command line as its words.
+pub(crate) fn words(command: &str) -> Vec<String> {
+    command.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Whether a program is there; says so if it is not.
+pub(crate) fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
+    if !there {
+        println!("SKIPPED: {program} is not installed");
+    }
+    there
+}
+
+/// What `run` gives for each of so many entrants in each of so many rounds, whose order turns round with every one.
+pub(crate) fn rounds<T>(rounds: usize, entrants: usize, mut run: impl FnMut(usize) -> T) -> Vec<Vec<T>> {
+    let mut came: Vec<Vec<T>> = (0..entrants).map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        let mut order: Vec<usize> = (0..entrants).collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for which in order {
+            came[which].push(run(which));
+        }
+    }
+    came
+}
+
+/// The middle one.
+pub(crate) fn median<T: PartialOrd>(values: impl IntoIterator<Item = T>) -> T {
+    let mut values: Vec<T> = values.into_iter().collect();
+    values.sort_by(|one, other| one.partial_cmp(other).expect("figures"));
+    let middle = values.len() / 2;
+    values.swap_remove(middle)
+}
 
 /// What one program cost, and what it printed.
 pub(crate) struct Cost {
@@ -35,35 +73,61 @@ pub(crate) fn measure(mut arguments: impl Iterator<Item = OsString>) {
     let begun = Instant::now();
     // How it ended is seen by what it found.
     command.args(arguments).status().expect("starting the program");
+    fs::write(figures, spent(begun)).expect("writing the figures");
+}
+
+/// What the one child of this process has taken since `begun`, as [`Spent::read`] reads it.
+fn spent(begun: Instant) -> String {
     let wall = begun.elapsed().as_micros();
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
     let cpu = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    fs::write(figures, format!("{cpu} {wall} {}", usage.max_rss())).expect("writing the figures");
+    format!("{cpu} {wall} {}", usage.max_rss())
 }
 
-/// Runs a command inside the namespace to its end.
-pub(crate) fn run(netns: &Netns, command: &[String]) -> Cost {
+/// The figures of a program that has ended.
+struct Spent {
+    cpu: Duration,
+    wall: Duration,
+    memory: u64,
+    /// What follows those three.
+    more: Vec<u64>,
+}
+
+impl Spent {
+    fn read(text: &str) -> Self {
+        let mut numbers = text.split_whitespace().map(|number| number.parse::<u64>().expect("a number"));
+        let mut number = || numbers.next().expect("three figures");
+        let (cpu, wall, memory) = (number(), number(), number() * 1024);
+        Self { cpu: Duration::from_micros(cpu), wall: Duration::from_micros(wall), memory, more: numbers.collect() }
+    }
+}
+
+/// Has this program run a command inside the namespace to its end, in one of its modes, with what that wants to know.
+fn have(netns: &Netns, mode: &str, wants: &[String], command: &[String], stdout: Stdio) -> Spent {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let (figures, output) = (dir.path().join("figures"), dir.path().join("output"));
+    let figures = dir.path().join("figures");
     let status = netns
         .command(std::env::current_exe().expect("this program"))
-        .arg(MEASURE)
+        .arg(mode)
         .arg(&figures)
+        .args(wants)
         .args(command)
-        .stdout(File::create(&output).expect("a file for the output"))
+        .stdout(stdout)
         .stderr(Stdio::null())
         .status()
         .expect("the measuring process");
     assert!(status.success(), "{command:?} could not be measured: {status}");
-    let text = fs::read_to_string(figures).expect("the figures");
-    let mut numbers = text.split_whitespace().map(|number| number.parse::<u64>().expect("a number"));
-    let mut number = || numbers.next().expect("three figures");
-    Cost {
-        cpu: Duration::from_micros(number()),
-        wall: Duration::from_micros(number()),
-        memory: number() * 1024,
-        output: String::from_utf8_lossy(&fs::read(output).expect("the output")).into_owned(),
-    }
+    Spent::read(&fs::read_to_string(figures).expect("the figures"))
+}
+
+/// Runs a command inside the namespace to its end.
+pub(crate) fn run(netns: &Netns, command: &[String]) -> Cost {
+    let mut output = tempfile::tempfile().expect("a file for the output");
+    let stdout = output.try_clone().expect("the same file").into();
+    let Spent { cpu, wall, memory, .. } = have(netns, MEASURE, &[], command, stdout);
+    let mut printed = Vec::new();
+    output.rewind().and_then(|()| output.read_to_end(&mut printed)).expect("the output");
+    Cost { cpu, wall, memory, output: String::from_utf8_lossy(&printed).into_owned() }
 }
 
 /// The mode in which this program starts another and watches what it prints: the file for the figures follows, what [`Lines`] says,
@@ -125,37 +189,20 @@ pub(crate) fn watching(mut arguments: impl Iterator<Item = OsString>) {
         line.clear();
     }
     child.wait().expect("its end");
-    let wall = begun.elapsed().as_micros();
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
-    let cpu = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    fs::write(figures, format!("{cpu} {wall} {} {found} {almost_all}", usage.max_rss())).expect("writing the figures");
+    fs::write(figures, format!("{} {found} {almost_all}", spent(begun))).expect("writing the figures");
 }
 
 /// Runs a command inside the namespace to its end, and watches what it finds.
 pub(crate) fn watch(netns: &Netns, command: &[String], lines: &Lines) -> Sighting {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let figures = dir.path().join("figures");
-    let numbers = [lines.first.to_string(), lines.all.to_string(), lines.most.to_string()];
-    let status = netns
-        .command(std::env::current_exe().expect("this program"))
-        .arg(WATCH)
-        .arg(&figures)
-        .args([lines.before, lines.with])
-        .args(numbers)
-        .args(command)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .expect("the watching process");
-    assert!(status.success(), "{command:?} could not be watched: {status}");
-    let text = fs::read_to_string(figures).expect("the figures");
-    let mut numbers = text.split_whitespace().map(|number| number.parse::<u64>().expect("a number"));
-    let mut number = || numbers.next().expect("five figures");
+    let Lines { before, with, first, all, most } = lines;
+    let wants = [before, with, &*first.to_string(), &*all.to_string(), &*most.to_string()].map(str::to_owned);
+    let Spent { cpu, wall, memory, more } = have(netns, WATCH, &wants, command, Stdio::null());
+    let [found, almost_all] = more[..] else { panic!("five figures") };
     Sighting {
-        cpu: Duration::from_micros(number()),
-        wall: Duration::from_micros(number()),
-        memory: number() * 1024,
-        found: number().try_into().expect("a count"),
-        almost_all: Some(Duration::from_micros(number())).filter(|after| !after.is_zero()),
+        cpu,
+        wall,
+        memory,
+        found: found.try_into().expect("a count"),
+        almost_all: Some(Duration::from_micros(almost_all)).filter(|after| !after.is_zero()),
     }
 }

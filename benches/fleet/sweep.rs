@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::ground::{DEVICE, GATEWAY, Ground, PORT, SILENT, SWEPT, SWEPT_BITS};
-use crate::measure::{Lines, Sighting, watch};
+use crate::measure::{self, Lines, Sighting, installed, median, rounds, watch};
 
 /// Rounds of the whole; the median counts.
 const ROUNDS: usize = 3;
@@ -35,10 +35,9 @@ struct Entrant {
 
 impl Entrant {
     fn new(name: impl Into<String>, before: &'static str, with: &'static str, words: &str) -> Self {
-        let command = words.split_whitespace().map(str::to_owned).collect();
         Self {
             name: name.into(),
-            command,
+            command: measure::words(words),
             lines: Lines { before, with, first: SWEPT, all: ADDRESSES, most: ALMOST_ALL },
         }
     }
@@ -82,15 +81,6 @@ fn network(first: Ipv4Addr) -> String {
     format!("{first}/{}", 32 - SWEPT_BITS)
 }
 
-fn installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let there = std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
-    if !there {
-        println!("SKIPPED: {program} is not installed");
-    }
-    there
-}
-
 /// Tries a program's rates, and tells of each; the one at which almost all were found soonest, or else most were found.
 fn best(ground: &Ground, entrants: impl Iterator<Item = Entrant>) -> Option<Entrant> {
     let tried = entrants.map(|entrant| {
@@ -104,28 +94,10 @@ fn best(ground: &Ground, entrants: impl Iterator<Item = Entrant>) -> Option<Entr
     tried.min_by_key(|(sighting, _)| rank(sighting)).map(|(_, entrant)| entrant)
 }
 
-fn median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Option<T> {
-    let mut values: Vec<T> = values.collect();
-    values.sort();
-    values.get(values.len() / 2).copied()
-}
-
 /// Runs all of them in turning order. `against` is the one whose CPU time the others' are held against.
 fn hold(title: &str, ground: &Ground, entrants: &[Entrant], against: &dyn Fn(usize) -> usize) {
-    let mut runs: Vec<Vec<Sighting>> = entrants.iter().map(|_| Vec::new()).collect();
-    for round in 0..ROUNDS {
-        let mut order: Vec<usize> = (0..entrants.len()).collect();
-        if round % 2 == 1 {
-            order.reverse();
-        }
-        for which in order {
-            runs[which].push(entrants[which].run(ground));
-        }
-    }
-    let cpu = |which: usize| {
-        let cpu = median(runs[which].iter().map(|run| run.cpu)).unwrap_or_default();
-        cpu.as_secs_f64() * 1e6 / f64::from(ADDRESSES)
-    };
+    let runs = rounds(ROUNDS, entrants.len(), |which| entrants[which].run(ground));
+    let cpu = |which: usize| median(runs[which].iter().map(|run| run.cpu)).as_secs_f64() * 1e6 / f64::from(ADDRESSES);
     println!("\n{title}, median of {ROUNDS}");
     println!(
         "{:<26} {:>10} {:>7}  {:<26} {:>9} {:>9} {:>9}  fewest found",
@@ -133,7 +105,7 @@ fn hold(title: &str, ground: &Ground, entrants: &[Entrant], against: &dyn Fn(usi
     );
     for (which, (entrant, runs)) in entrants.iter().zip(&runs).enumerate() {
         // A round that never got there took longer than any that did.
-        let soon = median(runs.iter().map(|run| run.almost_all.unwrap_or(Duration::MAX))).unwrap_or(Duration::MAX);
+        let soon = median(runs.iter().map(|run| run.almost_all.unwrap_or(Duration::MAX)));
         let soon = match soon {
             Duration::MAX if runs.iter().all(|run| run.found == 0) => String::from("-"),
             Duration::MAX => String::from("never"),
@@ -146,7 +118,7 @@ fn hold(title: &str, ground: &Ground, entrants: &[Entrant], against: &dyn Fn(usi
             cpu(which) / cpu(against(which)),
             entrants[against(which)].name,
             soon,
-            median(runs.iter().map(|run| run.wall)).unwrap_or_default().as_secs_f64(),
+            median(runs.iter().map(|run| run.wall)).as_secs_f64(),
             runs.iter().map(|run| run.memory).max().unwrap_or(0) as f64 / f64::from(1 << 20),
             runs.iter().map(|run| run.found).min().unwrap_or(0),
         );
