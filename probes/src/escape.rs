@@ -11,12 +11,7 @@ use std::fmt::{self, Write as _};
 pub fn escape(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
     let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| _ = push(&mut out, c));
-        for byte in chunk.invalid() {
-            let _ = write!(out, "\\x{byte:02x}");
-        }
-    }
+    let _ = write!(out, "{}", Shortened(bytes, usize::MAX));
     out
 }
 

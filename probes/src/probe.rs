@@ -173,8 +173,7 @@ impl Probe {
     /// The same with an ephemeral key that other connections use, too: one less to make.
     #[must_use]
     pub fn lending(mut self, key: Lent) -> Self {
-        let randomness = self.conversation.randomness;
-        self.conversation.randomness = randomness.lending(key);
+        self.conversation.randomness = self.conversation.randomness.lending(key);
         self
     }
 

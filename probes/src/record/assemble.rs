@@ -84,25 +84,20 @@ impl Record {
         let mut record = Self::bare(target, Verdict::new(code, Stage::Resolve, detail), run, now);
         record.timing_us.resolve = Some(micros(resolve));
         record.timing_us.total = Some(micros(resolve));
-        record.explain(&[]);
-        record
+        record.explained()
     }
 
     /// The record of a target whose probe failed by a fault of this program's; `detail` says what is known of it.
     #[must_use]
     pub fn internal(target: &Target, detail: &str, run: &Run, now: Moment) -> Self {
         let detail = format!("a fault of this program: {}", escape(detail));
-        let mut record = Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now);
-        record.explain(&[]);
-        record
+        Self::bare(target, Verdict::new(Code::Internal, Stage::Connect, detail), run, now).explained()
     }
 
     /// The record of a target to which no connection could be opened for trouble of this machine that did not pass.
     #[must_use]
     pub fn local(target: &Target, trouble: LocalTrouble, errno: Option<Errno>, run: &Run, now: Moment) -> Self {
-        let mut record = Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now);
-        record.explain(&[]);
-        record
+        Self::bare(target, local_verdict(trouble, Stage::Connect, errno), run, now).explained()
     }
 
     /// The record of a target that leads to a place which the user has excluded, so that it was not probed.
@@ -166,6 +161,12 @@ impl Record {
         }
         let Named { host, addr, port, .. } = &self.target;
         self.diagnoses = vec![Explained::new(self.code, Place::new(host, *addr, *port), removals)];
+    }
+
+    /// With the outcome explained, for the few that get nowhere, and so have no keys that stand in the way.
+    fn explained(mut self) -> Self {
+        self.explain(&[]);
+        self
     }
 
     /// Takes over what the connections learned, the one that decided first, then the deepest.
