@@ -3,6 +3,9 @@
 use std::convert::Infallible;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+#[cfg(feature = "syn")]
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,7 +24,7 @@ use crate::cli::resume::Before;
 use crate::cli::routes::Routes;
 use crate::cli::stats_file::{self, StatsFile};
 use crate::cli::{complaint, demo, explain, keys, papers, plan, resume, verbose};
-use crate::engine::{Assigned, Empty, Engine, Outcome, Stats};
+use crate::engine::{Assigned, Empty, Engine, Options, Outcome, Stats};
 use crate::error::Error;
 #[cfg(feature = "login")]
 use crate::login::leave_prompt;
@@ -37,6 +40,7 @@ use crate::transport::Road;
 const CHANNEL: usize = 1024;
 
 /// Batches of empty addresses that wait to be counted.
+#[cfg(feature = "syn")]
 const EMPTY_BATCHES: usize = 64;
 
 /// Between two looks at how far the run is.
@@ -181,12 +185,7 @@ pub(super) fn carry_out(
     if let Some(run) = before.run {
         options.name_run(run);
     }
-    let (counter, uncounted) = std::sync::mpsc::sync_channel(EMPTY_BATCHES);
-    #[cfg(feature = "syn")]
-    if let Some(syn) = options.syn.as_mut().filter(|_| empty.is_some()) {
-        syn.nobody = Some(counter.clone());
-    }
-    drop(counter);
+    let empty = empty.and_then(|note| Some((note, uncounted(&mut options)?)));
     let (run, clock) = (Arc::clone(&options.settings.run), options.clock);
     let routes = Routes::new(config, &options)?;
     #[cfg(feature = "iap")]
@@ -232,17 +231,21 @@ pub(super) fn carry_out(
             sink.run(records, &progress, observe, || stop.cancel.cancel())
         });
         let sink = sink.map_err(|source| Error::System { what: "a thread for the records", source })?;
-        let empties = std::thread::Builder::new().name(String::from("empty")).spawn_scoped(scope, || {
-            let mut summary = Summary::default();
-            for batch in uncounted {
-                let batch: Vec<Empty> = batch;
-                stats_file.iter().for_each(|file| file.count_empty(&batch));
-                empty.iter().for_each(|note| note(&batch));
-                batch.iter().for_each(|empty| summary.add_empty(empty.code, empty.addr));
-            }
-            summary
+        let empties = empty.map(|(note, batches)| {
+            let stats_file = stats_file.clone();
+            let count = move || {
+                let mut summary = Summary::default();
+                for batch in batches {
+                    stats_file.iter().for_each(|file| file.count_empty(&batch));
+                    note(&batch);
+                    batch.iter().for_each(|empty| summary.add_empty(empty.code, empty.addr));
+                }
+                summary
+            };
+            std::thread::Builder::new().name(String::from("empty")).spawn_scoped(scope, count)
         });
-        let empties = empties.map_err(|source| Error::System { what: "a thread for what has no record", source })?;
+        let empties =
+            empties.transpose().map_err(|source| Error::System { what: "a thread for what has no record", source })?;
         let outcome = runtime.block_on(async {
             let shown = tick(&progress, &stats, total, at_start, stats_file.clone());
             // On one of the runtime's own threads: from here, each task it starts and each target it gets would be news to
@@ -257,7 +260,9 @@ pub(super) fn carry_out(
             outcome
         });
         let delivered = sink.join().and_then(|mut delivered| {
-            delivered.summary.absorb(empties.join()?);
+            if let Some(empties) = empties {
+                delivered.summary.absorb(empties.join()?);
+            }
             Ok(delivered)
         });
         Ok::<_, Error>((outcome, delivered))
@@ -272,6 +277,18 @@ pub(super) fn carry_out(
         interrupted: stop.interrupted.load(Ordering::Relaxed),
         elapsed: started.elapsed(),
     })
+}
+
+/// Has the SYN sweep hand over, in batches, the empty addresses of ranges that get no record; `None` where there is no sweep.
+#[cfg_attr(not(feature = "syn"), expect(unused_variables, clippy::unnecessary_wraps, reason = "there is no sweep"))]
+fn uncounted(options: &mut Options) -> Option<Receiver<Vec<Empty>>> {
+    #[cfg(feature = "syn")]
+    if let Some(syn) = options.syn.as_mut() {
+        let (counter, batches) = sync_channel(EMPTY_BATCHES);
+        syn.nobody = Some(counter);
+        return Some(batches);
+    }
+    None
 }
 
 /// How a run ended, to be told on standard error and by the exit code.
