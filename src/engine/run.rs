@@ -292,15 +292,16 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Host::Name(name) => drop(tokio::spawn(async move { works.name(target, route, &name, room).await })),
                 // The relay knows where it is; its name is none of the DNS.
                 Host::Iap(_) => {
-                    let case = self.case(&target, &route, vec![stand_in(target.place(), target.port)], None);
-                    drop(tokio::spawn(async move { works.see(&target, &route, case, room).await }));
+                    let case = Box::new(self.case(&target, &route, vec![stand_in(target.place(), target.port)], None));
+                    start(async move { works.see(&target, &route, case, room).await }).await;
                 }
                 Host::Addr(addr, scope) if awaited => {
                     let addr = socket_addr(addr, scope, target.port);
                     drop(tokio::spawn(async move { works.behind(target, route, addr, room).await }));
                 }
                 Host::Addr(addr, scope) => {
-                    let case = self.case(&target, &route, vec![socket_addr(addr, scope, target.port)], None);
+                    let addr = socket_addr(addr, scope, target.port);
+                    let case = Box::new(self.case(&target, &route, vec![addr], None));
                     start(async move { works.see(&target, &route, case, room).await }).await;
                 }
             }
@@ -338,7 +339,8 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 self.stats.feed();
             }
             let Some(place) = self.room(&self.cases).await else { return };
-            let (works, target, route, case) = (Arc::clone(&self), target.clone(), Arc::clone(&route), Box::new(case));
+            let (works, target, route) = (Arc::clone(&self), target.clone(), Arc::clone(&route));
+            let case = Box::new(case);
             tokio::spawn(async move { works.see(&target, &route, case, place).await });
         }
         drop(room);
@@ -357,7 +359,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         }
         let Some(place) = self.room(&self.cases).await else { return };
         drop(room);
-        let case = self.case(&target, &route, vec![addr], None);
+        let case = Box::new(self.case(&target, &route, vec![addr], None));
         self.see(&target, &route, case, place).await;
     }
 
@@ -387,12 +389,12 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             return Err(self.excluded(target, "every address of the name is excluded"));
         };
         if self.all_addresses && addrs.len() > 1 {
-            return Ok(addrs.into_iter().map(|addr| *self.case(target, route, vec![addr], took)).collect());
+            return Ok(addrs.into_iter().map(|addr| self.case(target, route, vec![addr], took)).collect());
         }
-        Ok(vec![*self.case(target, route, addrs, took)])
+        Ok(vec![self.case(target, route, addrs, took)])
     }
 
-    fn case(&self, target: &Target, route: &Route<T>, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Box<Case> {
+    fn case(&self, target: &Target, route: &Route<T>, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Case {
         // It decides random delays only: without randomness there is none.
         self.case_by(entropy::number().unwrap_or_default(), target, route, addrs, resolve)
     }
@@ -404,10 +406,8 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         route: &Route<T>,
         addrs: Vec<SocketAddr>,
         resolve: Option<Duration>,
-    ) -> Box<Case> {
-        let settings = Arc::clone(&route.settings);
-        // Boxed: what a future is given it holds twice.
-        Box::new(Case::new(target.clone(), addrs, resolve, settings, self.clock.now(), entropy))
+    ) -> Case {
+        Case::new(target.clone(), addrs, resolve, Arc::clone(&route.settings), self.clock.now(), entropy)
     }
 
     /// Where a name leads, and how long it took to find out: its addresses, or, over a way that takes names, what stands in for
@@ -445,7 +445,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     }
 
     /// Sees a case to its end, and hands its record on. Holds its place until that is taken: records that nobody wants keep
-    /// new targets out.
+    /// new targets out. The case comes boxed: what a future is given it holds twice.
     async fn see(&self, target: &Target, route: &Route<T>, mut case: Box<Case>, place: OwnedSemaphorePermit) {
         let work = async {
             let mut record = self.connector.connections(route, &mut case, &mut AfterLogin::Leave).await;

@@ -39,7 +39,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             }
         }
         let Some(room) = self.room(&self.cases).await else { return };
-        let works = Arc::clone(self);
+        let (works, case) = (Arc::clone(self), Box::new(case));
         drop(tokio::spawn(async move { works.see(&target, &route, case, room).await }));
     }
 }
