@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +61,22 @@ fn piped(mut command: Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
 }
 
+/// Standard output of a run, and the first line of it: it is under way.
+fn begun(child: &mut Child) -> (BufReader<ChildStdout>, String) {
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut text = String::new();
+    out.read_line(&mut text).expect("a line");
+    (out, text)
+}
+
+/// Whose records these are, in the order of the targets.
+fn indices(lines: &[u8]) -> Vec<u64> {
+    let mut indices: Vec<u64> =
+        records(lines).iter().map(|record| record["target"]["index"].as_u64().expect("a number")).collect();
+    indices.sort_unstable();
+    indices
+}
+
 fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or_else(|| panic!("no exit code: {}", text(&output.stderr)))
 }
@@ -101,10 +117,7 @@ fn json_lines_go_where_they_were_asked_for() {
     let loopback = Loopback::new();
     let (one, two) = (loopback.healthy().to_string(), loopback.healthy().to_string());
     let output = run(&["--format", "jsonl", &one, &two]);
-    let mut indices: Vec<u64> =
-        records(&output.stdout).iter().map(|record| record["target"]["index"].as_u64().expect("a number")).collect();
-    indices.sort_unstable();
-    assert_eq!((code(&output), indices), (0, vec![0, 1]));
+    assert_eq!((code(&output), indices(&output.stdout)), (0, vec![0, 1]));
 
     let home = TempDir::new().expect("a folder");
     let file = home.path().join("out.jsonl");
@@ -279,10 +292,7 @@ fn readers_that_leave_in_the_middle_take_no_record_from_the_file() {
         if name.ends_with("zst") {
             written = zstd::decode_all(&*written).expect("whole frames");
         }
-        let mut indices: Vec<u64> =
-            records(&written).iter().map(|record| record["target"]["index"].as_u64().expect("a number")).collect();
-        indices.sort_unstable();
-        assert_eq!(indices, (0..1024).collect::<Vec<_>>(), "{name}");
+        assert_eq!(indices(&written), (0..1024).collect::<Vec<_>>(), "{name}");
         assert!(!home.path().join(format!("{name}.state")).exists(), "{name}: it is finished");
     }
 }
@@ -304,12 +314,7 @@ fn a_reader_that_stalls_and_then_leaves_takes_no_record_from_the_file() {
     assert!(child.try_wait().expect("waited").is_none(), "it ended though nobody read its records");
     drop(reader);
     assert_eq!(child.wait().expect("ends").code(), Some(0));
-    let mut indices: Vec<u64> = records(&std::fs::read(&file).expect("read"))
-        .iter()
-        .map(|record| record["target"]["index"].as_u64().expect("a number"))
-        .collect();
-    indices.sort_unstable();
-    assert_eq!(indices, (0..4096).collect::<Vec<_>>());
+    assert_eq!(indices(&std::fs::read(&file).expect("read")), (0..4096).collect::<Vec<_>>());
 }
 
 /// The signal itself, as a shell's job control or a careless script may send it: a pipe that is gone is told by its error alone.
@@ -318,9 +323,7 @@ fn sigpipe_that_somebody_sends_changes_nothing() {
     let nobody = Nobody::new();
     let range = format!("127.0.0.0/24:{}", nobody.port());
     let mut child = piped(sshprobe(&["--format=jsonl", "--rate=500", &range]));
-    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut text = String::new();
-    out.read_line(&mut text).expect("a line");
+    let (mut out, mut text) = begun(&mut child);
     for _ in 0..3 {
         kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGPIPE).expect("sent");
         out.read_line(&mut text).expect("a line");
@@ -413,9 +416,7 @@ fn a_run_that_is_to_outlive_its_terminal_does() {
     let mut command = Command::new("nohup");
     command.arg(env!("CARGO_BIN_EXE_sshprobe")).args(["--format=jsonl", "--rate=200", &range]).stdin(Stdio::null());
     let mut child = piped(command);
-    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut text = String::new();
-    out.read_line(&mut text).expect("a line");
+    let (mut out, mut text) = begun(&mut child);
     kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGHUP).expect("sent");
     out.read_to_string(&mut text).expect("read");
     let output = child.wait_with_output().expect("ends");
@@ -435,9 +436,7 @@ fn a_run_that_was_suspended_blames_nobody() {
     let mut command = sshprobe(&["--format=jsonl", "--timeout=4s", "--per-host=0", "-c6", "--fail-on=none"]);
     command.args(&targets).args(["--known-hosts=none", "--retries=0"]);
     let mut child = piped(command);
-    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
-    let mut text = String::new();
-    out.read_line(&mut text).expect("a line");
+    let (mut out, mut text) = begun(&mut child);
     let pid = Pid::from_raw(child.id().cast_signed());
     kill(pid, Signal::SIGSTOP).expect("sent");
     // The time itself is what is to pass.

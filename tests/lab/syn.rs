@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use crate::support::fleet::Fleet;
 use crate::support::guard::{lab, lab_with, shared_lab};
 use crate::support::netns::{Netns, shell};
 use crate::support::responder::Crowd;
-use crate::support::run::{Run, privileged, run, sshprobe};
+use crate::support::run::{Run, privileged, records, run, sshprobe};
 use crate::support::scenario::address;
 use crate::support::topology::{Family, PROBER_DEVICE, PROBER_V4, PROBER_V6, ROUTER_V4, ROUTER_V6, Topology};
 
@@ -361,8 +361,7 @@ fn syn_sweep_of_a_large_range_accounts_for_every_address() {
         command
     });
     assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
-    let text = fs::read_to_string(&file).expect("the records");
-    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let records = records(&fs::read(&file).expect("the records"));
     assert_eq!(codes(&records), BTreeMap::from([("ok", 256)]));
     for counted in ["65,536 targets", "  timeout                32,768", "  refused                32,512"] {
         assert!(run.stderr.contains(counted), "{counted}:\n{}", run.stderr);
@@ -373,6 +372,17 @@ fn syn_sweep_of_a_large_range_accounts_for_every_address() {
     }
     assert!(figures.contains("sshprobe_targets_waiting 0\n"), "{figures}");
     assert!(!folder.path().join("out.jsonl.state").exists());
+}
+
+/// Runs a sweep until it has come so far, and interrupts it.
+fn interrupt(mut command: Command, far_enough: impl Fn() -> bool) {
+    let mut child = command.stdout(Stdio::null()).spawn().expect("a start");
+    let begun = Instant::now();
+    while !far_enough() && begun.elapsed() < Duration::from_secs(60) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    kill(Pid::from_raw(child.id().try_into().expect("a process id")), Signal::SIGINT).expect("our own child");
+    assert_eq!(child.wait().expect("its end").code(), Some(130));
 }
 
 /// Those that have no record are not asked twice, and counted once.
@@ -388,14 +398,8 @@ fn syn_sweep_that_is_interrupted_knows_who_has_no_record() {
         command.args(["--format", "jsonl", "-o"]).arg(&file).args(more);
         command
     };
-    let mut first = command(&["-q", "--rate", "40"]).stdout(Stdio::null()).spawn().expect("a start");
     let lines = || fs::read_to_string(&file).unwrap_or_default().lines().count();
-    let begun = Instant::now();
-    while lines() < 20 && begun.elapsed() < Duration::from_secs(60) {
-        thread::sleep(Duration::from_millis(50));
-    }
-    kill(Pid::from_raw(first.id().try_into().expect("a process id")), Signal::SIGINT).expect("our own child");
-    assert_eq!(first.wait().expect("its end").code(), Some(130));
+    interrupt(command(&["-q", "--rate", "40"]), || lines() >= 20);
     let state: Value =
         serde_json::from_slice(&fs::read(folder.path().join("out.jsonl.state")).expect("a state")).expect("JSON");
     let before = state["unwritten"]["codes"]["refused"].as_u64().unwrap_or(0);
@@ -419,20 +423,13 @@ fn syn_sweep_that_is_interrupted_goes_on_with_resume() {
         command.args(["--syn", "10.0.0.0/24", "--connect-timeout", "4s", "-q", "-o"]).arg(&file).args(more);
         command
     };
-    let mut first = command(&["--rate", "40"]).stdout(Stdio::null()).spawn().expect("a start");
     let lines = || fs::read_to_string(&file).unwrap_or_default().lines().count();
-    let begun = Instant::now();
-    while lines() < 40 && begun.elapsed() < Duration::from_secs(60) {
-        thread::sleep(Duration::from_millis(50));
-    }
-    kill(Pid::from_raw(first.id().try_into().expect("a process id")), Signal::SIGINT).expect("our own child");
-    assert_eq!(first.wait().expect("its end").code(), Some(130));
+    interrupt(command(&["--rate", "40"]), || lines() >= 40);
     let before = lines();
     assert!((40..256).contains(&before), "{before} records");
     let second = command(&["--resume"]).output().expect("a run");
     assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
-    let text = fs::read_to_string(&file).expect("the records");
-    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let records = records(&fs::read(&file).expect("the records"));
     assert_eq!(codes(&records), BTreeMap::from([("ok", 128), ("refused", 64), ("timeout-connect", 64)]));
 }
 
@@ -453,6 +450,18 @@ fn rights(pid: u32) -> Vec<(String, [u64; 5])> {
     rights
 }
 
+/// The rights of a sweep of 256 addresses at its first record; it goes on to its end.
+fn rights_under_way(mut command: Command) -> Vec<(String, [u64; 5])> {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("a start");
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut text = String::new();
+    stdout.read_line(&mut text).expect("a record");
+    let rights = rights(child.id());
+    stdout.read_to_string(&mut text).expect("the rest");
+    assert!(child.wait().expect("its end").success() && text.lines().count() == 256, "{text}");
+    rights
+}
+
 #[test]
 fn syn_sweep_gives_its_rights_up() {
     let Some(_lab) = lab() else { return };
@@ -464,15 +473,9 @@ fn syn_sweep_gives_its_rights_up() {
     for (more, left) in [(&[][..], 0), (&to_file[..], 1 << 1)] {
         let mut command = privileged(&topology.prober);
         command.args(["--syn", "10.0.0.0/24", "--connect-timeout", "4s", "--format", "jsonl", "-q"]).args(more);
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("a start");
-        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-        let mut text = String::new();
-        stdout.read_line(&mut text).expect("a record");
-        for (status, caps) in rights(child.id()) {
+        for (status, caps) in rights_under_way(command) {
             assert_eq!(caps, [left, left, 0, 0, left], "{status}");
         }
-        stdout.read_to_string(&mut text).expect("the rest");
-        assert!(child.wait().expect("its end").success() && text.lines().count() == 256, "{text}");
     }
 }
 
@@ -496,15 +499,9 @@ fn syn_sweep_works_by_a_capability_of_the_file() {
     let fast = run(command(&["10.1.0.0/18", "--rate", "0"]));
     assert_eq!(codes(&fast.records), BTreeMap::from([("ok", 16_384)]), "{}", fast.stderr);
 
-    let mut child = command(&["10.1.0.0/24", "--rate", "100", "-q"]).stdout(Stdio::piped()).spawn().expect("a start");
-    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-    let mut text = String::new();
-    stdout.read_line(&mut text).expect("a record");
-    for (status, caps) in rights(child.id()) {
+    for (status, caps) in rights_under_way(command(&["10.1.0.0/24", "--rate", "100", "-q"])) {
         assert_eq!(caps[..4], [0; 4], "{status}");
     }
-    stdout.read_to_string(&mut text).expect("the rest");
-    assert!(child.wait().expect("its end").success() && text.lines().count() == 256, "{text}");
 }
 
 fn expect(record: &Value, status: &str, code: &str, errno: &str) {
@@ -603,8 +600,7 @@ fn syn_sweep_waits_for_who_takes_its_answers() {
     let mut text = String::new();
     child.stdout.take().expect("piped").read_to_string(&mut text).expect("the records");
     assert!(child.wait().expect("its end").success());
-    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    assert_eq!(codes(&records), BTreeMap::from([("ok", 8192)]));
+    assert_eq!(codes(&records(text.as_bytes())), BTreeMap::from([("ok", 8192)]));
 }
 
 /// Silence that nobody takes note of piles up where it takes up little: as addresses that still owe an answer.
