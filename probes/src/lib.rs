@@ -100,6 +100,7 @@ pub mod inventory;
 pub mod kex;
 mod memo;
 pub mod negotiate;
+pub mod netlink;
 pub mod plan;
 pub mod probe;
 pub mod proxy;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sshprobe_probes::case::{Case, Connect, Next};
+use sshprobe_probes::diagnose::unanswered_on_the_link;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
 use sshprobe_probes::govern::ledger::Cost;
 use sshprobe_probes::govern::penalty::Class;
@@ -30,11 +31,12 @@ use crate::login::{Credentials, channel::Session};
 use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
+use crate::sys::neighbours::Neighbours;
 use crate::transport::seam::{LATE, astray};
 use crate::transport::{Opening, PathEnd, Stream, Transport};
 
-/// So often one connection waits for its way anew.
-const LAPSES: u32 = 1;
+/// So often one connection is made anew whose end says too little: its way was gone, or its SYNs never left.
+const MADE_ANEW: u32 = 1;
 
 /// What every connection of a run is made with.
 #[derive(Debug)]
@@ -44,11 +46,31 @@ pub(super) struct Connector {
     #[cfg(feature = "login")]
     pub(super) credentials: Arc<Credentials>,
     pub(super) clock: Clock,
-    pub(super) conntrack: Mutex<Conntrack>,
+    pub(super) tables: Mutex<Tables>,
     /// Connects that may take so long are given less where round trips are known to be short.
     pub(super) adaptive: Option<Duration>,
     pub(super) stats: Arc<Stats>,
     pub(super) lender: Lender,
+}
+
+/// The tables of this machine that drop SYNs when they are full, without telling whom it concerns.
+#[derive(Debug)]
+pub(super) struct Tables {
+    pub(super) conntrack: Conntrack,
+    pub(super) neighbours: Neighbours,
+}
+
+impl Tables {
+    /// Those of this process's network namespace.
+    pub(super) fn of_this_machine() -> Self {
+        Self { conntrack: Conntrack::of_this_machine(), neighbours: Neighbours::default() }
+    }
+
+    /// Looks at them, unless that was done a moment ago.
+    fn look(&mut self, now: Moment) {
+        self.conntrack.look(now);
+        self.neighbours.look(now);
+    }
 }
 
 /// The connector of the run that some options have started, once they have: what is made before a run has one, too.
@@ -93,13 +115,17 @@ pub(super) enum AfterLogin {
 enum Attempt {
     /// It is over.
     Done(Box<Evidence>),
-    /// Its way was gone.
-    Lapsed(Box<Evidence>),
+    /// Nothing was sent to the target, and the next one may do better: its way was gone, or something here dropped its SYNs.
+    Unsent(Box<Evidence>),
 }
 
 impl Attempt {
     fn done(evidence: Evidence) -> Self {
         Self::Done(Box::new(evidence))
+    }
+
+    fn unsent(evidence: Evidence) -> Self {
+        Self::Unsent(Box::new(evidence))
     }
 }
 
@@ -141,7 +167,7 @@ impl Connector {
     ) -> Box<Evidence> {
         let mut patience = Patience::default();
         let mut not_before = connect.not_before;
-        let mut lapses = 0;
+        let mut made_anew = 0;
         loop {
             // Without a pass: the way may need some itself before it is there.
             if let Err(tunnel) = route.transport.ready().await {
@@ -157,12 +183,12 @@ impl Connector {
             log::admitted(connect);
             // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
             let shortage = match Box::pin(self.attempt(route, connect, after)).await {
-                Ok(Attempt::Lapsed(_)) if lapses < LAPSES => {
+                Ok(Attempt::Unsent(_)) if made_anew < MADE_ANEW => {
                     pass.came_to(Upshot::NOTHING);
-                    lapses += 1;
+                    made_anew += 1;
                     continue;
                 }
-                Ok(Attempt::Done(evidence) | Attempt::Lapsed(evidence)) => {
+                Ok(Attempt::Done(evidence) | Attempt::Unsent(evidence)) => {
                     let heard = evidence.handshake().filter(|_| within.is_some());
                     pass.came_to(Upshot { cost: Cost::of(&evidence, connect.plan.depth), heard });
                     return evidence;
@@ -204,12 +230,12 @@ impl Connector {
         connect: &Connect,
         after: &mut AfterLogin,
     ) -> Result<Attempt, Shortage> {
-        self.conntrack().look(self.clock.now());
+        self.tables().look(self.clock.now());
         let conversation = match route.transport.open(connect).await {
             // Boxed: of all who wait for an answer, and of a sweep's addresses most wait in vain, none has to hold the room.
             Opening::Up(stream, evidence) => Box::pin(self.converse(route, connect, after, stream, evidence)),
-            Opening::Down(evidence) => return self.down(route, connect, evidence).map(Attempt::done),
-            Opening::Lapsed(evidence) => return Ok(Attempt::Lapsed(Box::new(evidence))),
+            Opening::Down(evidence) => return self.down(route, connect, evidence),
+            Opening::Lapsed(evidence) => return Ok(Attempt::unsent(evidence)),
             Opening::Short(errno) => return Err(Shortage::of(errno)),
         };
         conversation.await.map(Attempt::done)
@@ -260,23 +286,36 @@ impl Connector {
     }
 
     /// A connection that did not come up: the target's answer, or this machine's own silence.
-    fn down<T>(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Evidence, Shortage> {
-        if let Some(silence) = silence(&evidence, route, connect) {
-            if overslept(&evidence, silence) {
-                return Err(Shortage::BEHIND);
-            }
-            let mut conntrack = self.conntrack();
-            conntrack.look(self.clock.now());
-            if conntrack.full_since(silence.since) {
+    fn down<T>(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Attempt, Shortage> {
+        let dropped_here = matches!(evidence.fault, Some(Fault::Local(_)));
+        let silence = silence(&evidence, route, connect);
+        if silence.is_some_and(|silence| overslept(&evidence, silence)) {
+            return Err(Shortage::BEHIND);
+        }
+        let not_found = evidence.fault == Some(Fault::Connect) && unanswered_on_the_link(&evidence);
+        if silence.is_some() || dropped_here || not_found {
+            let since = silence.map_or(evidence.started, |silence| silence.since);
+            let mut tables = self.tables();
+            tables.look(self.clock.now());
+            let untracked = !not_found && tables.conntrack.full_since(since);
+            let no_neighbour = match evidence.fault {
+                Some(Fault::ConnectTimeout) => tables.neighbours.kept_from(connect.addr, since),
+                _ => (dropped_here || not_found) && tables.neighbours.full_since(since),
+            };
+            if untracked || no_neighbour {
                 return Err(Shortage::UNSENT);
             }
         }
+        if dropped_here {
+            // By a queue that was full, or by a filter, which will do it again.
+            return Ok(Attempt::unsent(evidence));
+        }
         self.gate.recovered();
-        Ok(evidence)
+        Ok(Attempt::done(evidence))
     }
 
-    fn conntrack(&self) -> MutexGuard<'_, Conntrack> {
-        self.conntrack.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -313,7 +352,7 @@ fn overslept(evidence: &Evidence, silence: Silence) -> bool {
 /// This machine lacked something.
 #[derive(Debug)]
 struct Shortage {
-    /// What said so, if an error number did. A full connection-tracking table has none, nor has want of CPU.
+    /// What said so, if an error number did. Full tables of the kernel's have none, nor has want of CPU.
     errno: Option<Errno>,
     /// The target may have heard of us all the same.
     sent: bool,
@@ -322,7 +361,7 @@ struct Shortage {
 impl Shortage {
     /// Too little CPU, or no randomness for a connection that was up.
     const BEHIND: Self = Self { errno: None, sent: true };
-    /// Nothing got past our own netfilter.
+    /// Nothing got past our own netfilter, or found its neighbour.
     const UNSENT: Self = Self { errno: None, sent: false };
 
     fn of(errno: Errno) -> Self {

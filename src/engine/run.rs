@@ -31,7 +31,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
-use super::connector::{AfterLogin, Connector};
+use super::connector::{AfterLogin, Connector, Tables};
 use super::feed::{self, Fed};
 use super::gate::Gate;
 use super::lender::Lender;
@@ -41,7 +41,6 @@ use super::options::{Options, Shares, Unfit};
 use super::route::{Assigned, By, Route};
 use super::stats::Stats;
 use crate::sys::clock::Clock;
-use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
 use crate::target::Exclusions;
 use crate::transport::{Tcp, Transport};
@@ -55,7 +54,7 @@ pub struct Engine<T = Tcp> {
     options: Options,
     shares: Shares,
     transport: T,
-    conntrack: Conntrack,
+    tables: Tables,
     warnings: Vec<String>,
 }
 
@@ -119,7 +118,7 @@ impl<T: Transport> Engine<T> {
                 shares.connections, options.concurrency
             ));
         }
-        Ok(Self { options, shares, transport, conntrack: Conntrack::of_this_machine(), warnings })
+        Ok(Self { options, shares, transport, tables: Tables::of_this_machine(), warnings })
     }
 
     /// What the machine does not allow as asked, one line each.
@@ -146,7 +145,7 @@ impl<T: Transport> Engine<T> {
         cancel: CancellationToken,
         stats: Arc<Stats>,
     ) -> Result<Outcome, Unfit> {
-        let Self { options, shares, transport, conntrack, warnings: _ } = self;
+        let Self { options, shares, transport, tables, warnings: _ } = self;
         let clock = options.clock;
         let fed = start_feed(targets, &options, &stats)
             .map_err(|source| Unfit::System { what: "a thread for the targets", source })?;
@@ -161,7 +160,7 @@ impl<T: Transport> Engine<T> {
             #[cfg(feature = "login")]
             credentials: options.credentials,
             clock,
-            conntrack: Mutex::new(conntrack),
+            tables: Mutex::new(tables),
             adaptive: options.adaptive.then_some(options.connect_timeout),
             stats: Arc::clone(&stats),
             lender: Lender::default(),

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sshprobe_probes::diagnose::unanswered_on_the_link;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::trouble::Patience;
@@ -27,6 +28,7 @@ use super::ways::Ways;
 use crate::sys::batch::{BATCH, Incoming, Outgoing};
 use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
+use crate::sys::neighbours::Neighbours;
 
 /// What is given to a sweep.
 #[derive(Debug)]
@@ -155,6 +157,7 @@ struct Sweeper<'a, W, A, F, V> {
     ready: VecDeque<Found<W, A>>,
     received: Incoming,
     conntrack: Conntrack,
+    neighbours: Neighbours,
     /// Packets lost by our own sockets, and when that was last noticed.
     lost: u64,
     lost_at: Option<Moment>,
@@ -227,6 +230,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             ready: VecDeque::new(),
             received: Incoming::default(),
             conntrack: Conntrack::of_this_machine(),
+            neighbours: Neighbours::default(),
             lost: sockets.lost(),
             lost_at: None,
         }
@@ -308,6 +312,12 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         }
         let mut evidence = Box::new(answer.evidence(first, now));
         evidence.path.local = Some(SocketAddr::new(self.sources.addr(source, target.ip()), answer.local.port()));
+        if unanswered_on_the_link(&evidence) {
+            self.neighbours.look(now);
+            if self.neighbours.full_since(first) {
+                return self.land(Found::Unswept(target, what));
+            }
+        }
         self.land(Found::Told(target, what, evidence));
     }
 
@@ -320,6 +330,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         let now = self.clock.now();
         let Some(first) = self.flights.silent(now) else { return };
         self.conntrack.look(now);
+        self.neighbours.look(now);
         let lost = self.sockets.lost();
         if lost > self.lost {
             tracing::info!("{} packets were lost, as they came faster than they were taken", lost - self.lost);
@@ -345,7 +356,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             self.suspect.push((target, what));
             return None;
         }
-        if lost || self.conntrack.full_since(first) {
+        if lost || self.conntrack.full_since(first) || self.neighbours.kept_from(target, first) {
             return Some(Found::Unswept(target, what));
         }
         // Nobody is silent on what this machine has not sent yet.
@@ -402,6 +413,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             return;
         }
         self.ways.look(now);
+        self.neighbours.look(now);
         while self.outbox.iter().map(|outbox| outbox.syns.len()).sum::<usize>() < BATCH {
             if self.token.is_err() {
                 self.token = self.rate.permit(now);

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use sshprobe_probes::sweep::routes::Stretches;
+use sshprobe_probes::netlink::routes::Stretches;
 use sshprobe_probes::time::Moment;
 
 use super::sockets::Sockets;

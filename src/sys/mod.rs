@@ -1,4 +1,5 @@
-//! What only this machine's kernel can tell or do: time, randomness, limits, memory, the error queue of a socket.
+//! What only this machine's kernel can tell or do: time, randomness, limits, tables, memory, what became of a
+//! socket's packets.
 
 #[cfg(feature = "syn")]
 pub mod batch;
@@ -12,10 +13,13 @@ pub mod error_queue;
 #[cfg(any(feature = "cli", feature = "login"))]
 pub mod ignored;
 pub mod memory;
+pub mod neighbours;
+mod netlink;
 #[cfg(target_os = "linux")]
 pub mod orphan;
 #[cfg(feature = "syn")]
 pub mod raw;
 #[cfg(feature = "syn")]
 pub mod routes;
+pub mod syns;
 pub mod user;

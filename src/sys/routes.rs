@@ -5,10 +5,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, socket,
-};
-use sshprobe_probes::sweep::routes::{Dump, Stretches, Survey, Unclear};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, bind, recv};
+use sshprobe_probes::netlink::Unclear;
+use sshprobe_probes::netlink::routes::{Dump, Stretches, Survey};
+
+use super::netlink::{dump, open};
 
 /// Hears of every change of a link, an address, a route or a rule of IPv4 that it has not been asked about yet.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ impl RouteChanges {
     pub fn listen() -> io::Result<Self> {
         const GROUPS: i32 = libc::RTMGRP_LINK | libc::RTMGRP_IPV4_IFADDR | libc::RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE;
         const RTMGRP_IPV4_RULE: i32 = 0x80;
-        let events = netlink()?;
+        let events = open()?;
         bind(events.as_raw_fd(), &NetlinkAddr::new(0, GROUPS.cast_unsigned()))?;
         Ok(Self { events })
     }
@@ -49,31 +50,10 @@ impl RouteChanges {
 /// They depend on more than on the destination, or the kernel does not tell.
 pub fn stretches() -> Result<Stretches, Unclear> {
     let mut survey = Survey::default();
-    for dump in [Dump::Rules, Dump::Routes] {
-        read(dump, &mut survey)?;
+    for which in [Dump::Rules, Dump::Routes] {
+        dump(&which.request(), &mut survey)?;
     }
     survey.stretches()
-}
-
-fn read(dump: Dump, survey: &mut Survey) -> Result<(), Unclear> {
-    /// Larger than the kernel makes them.
-    const DATAGRAM: usize = 1 << 16;
-    let socket = netlink().map_err(|_| Unclear)?;
-    send(socket.as_raw_fd(), &dump.request(), MsgFlags::empty()).map_err(|_| Unclear)?;
-    let mut datagram = vec![0; DATAGRAM];
-    loop {
-        // The kernel has an answer ready when it was asked, and the next part when that was taken: nobody waits.
-        match recv(socket.as_raw_fd(), &mut datagram, MsgFlags::MSG_TRUNC) {
-            Ok(length) if survey.read(datagram.get(..length).ok_or(Unclear)?)? => return Ok(()),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return Err(Unclear),
-        }
-    }
-}
-
-fn netlink() -> nix::Result<OwnedFd> {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)
 }
 
 #[cfg(test)]

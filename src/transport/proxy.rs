@@ -227,7 +227,11 @@ impl Transport for Proxy {
             }
             Opening::Down(to_proxy) | Opening::Lapsed(to_proxy) => {
                 let errno = to_proxy.path.errno;
-                let why = errno.map_or_else(|| String::from("no answer in time"), |errno| errno.to_string());
+                let why = match (errno, &to_proxy.fault) {
+                    (Some(errno), _) => errno.to_string(),
+                    (None, Some(Fault::Local(_))) => String::from("something on this machine drops what is sent to it"),
+                    (None, _) => String::from("no answer in time"),
+                };
                 if to_proxy.fault == Some(Fault::ConnectTimeout) {
                     let since = to_proxy.started;
                     tunnel.silence = Some(Silence { since, due: since + self.tcp.limit(connect) });

@@ -10,7 +10,7 @@ use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use sshprobe_probes::case::Connect;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::probe::Leave;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout_at};
 
 use crate::sys::clock::Clock;
-use crate::sys::error_queue;
+use crate::sys::{error_queue, syns};
 use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 
 /// Opens TCP connections.
@@ -176,6 +176,8 @@ impl Transport for Tcp {
                 if let Some((errno, icmp)) = error_queue::take(&stream) {
                     evidence.path.errno = Some(errno);
                     evidence.path.icmp = Some(icmp);
+                } else if syns::dropped_here(&stream) {
+                    evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
                 }
                 return Opening::Down(evidence);
             }

@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use sshprobe_probes::responder::Script;
 
-use super::syn::{codes, syn};
+use super::codes;
+use super::syn::syn;
 use crate::support::guard::lab;
 use crate::support::responder::Crowd;
 use crate::support::run::{run, sshprobe};

@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use super::syn::{codes, listener, syn};
+use super::codes;
+use super::syn::{listener, syn};
 use crate::support::guard::{lab, skip};
 use crate::support::netns::Netns;
 use crate::support::run::{run, sshprobe};

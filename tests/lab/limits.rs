@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 use sshprobe_probes::responder::Script;
 
+use super::codes;
 use crate::support::guard::lab;
 use crate::support::netns::Netns;
 use crate::support::responder::Crowd;
@@ -50,17 +51,6 @@ impl Town {
     fn address(number: u32) -> Ipv4Addr {
         Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 1, 0, 0)) + number)
     }
-}
-
-/// How many records there are of each code, every address once.
-fn codes(records: &[Value]) -> BTreeMap<&str, usize> {
-    let addresses: std::collections::BTreeSet<_> = records.iter().map(|it| it["target"]["addr"].as_str()).collect();
-    assert_eq!(addresses.len(), records.len(), "an address has two records");
-    let mut codes = BTreeMap::new();
-    for record in records {
-        *codes.entry(record["code"].as_str().expect("a code")).or_default() += 1;
-    }
-    codes
 }
 
 fn assert_all_ok(records: &[Value], stderr: &str) {

@@ -89,6 +89,33 @@ fn path_that_we_do_not_have_is_our_own_trouble() {
     }
 }
 
+/// Nothing tells a connection that its SYN was dropped on the way out: to who asks no further it is the target that is silent.
+#[test]
+fn path_that_our_own_filter_drops_is_our_own_trouble() {
+    let Some(_lab) = lab() else { return };
+    for (family, word) in [(Family::V4, "ip"), (Family::V6, "ip6")] {
+        let fleet = Fleet::of(SOME_DEAD, family);
+        let address = |octet| family.address(octet).to_string();
+        fleet.topology.prober.nft(&format!(
+            "table inet lab {{\n chain output {{\n type filter hook output priority 0\n {word} daddr {} drop\n }}\n \
+             chain later {{\n type filter hook postrouting priority 0\n {word} daddr {} drop\n }}\n}}\n",
+            address(9),
+            address(10)
+        ));
+        let records = probe(&fleet, &[&address(9), &address(10), &address(7), &address(11)]);
+        for record in &records[..2] {
+            assert_eq!(
+                (&record["status"], &record["code"]),
+                (&"local-error".into(), &"local-policy".into()),
+                "{record}"
+            );
+            assert_eq!((&record["stage"], &record["connections"]), (&"connect".into(), &0.into()), "{record}");
+        }
+        let codes: Vec<_> = records[2..].iter().map(|record| &record["code"]).collect();
+        assert_eq!(codes, ["timeout-connect", "ok"], "what others drop is their silence");
+    }
+}
+
 const SOME_DEAD: &str =
     "* openssh ok ok - auth ident=SSH-2.0-OpenSSH_ kexinit key=ssh-ed25519 methods=publickey,password
 7 router:drop timeout timeout-connect - connect

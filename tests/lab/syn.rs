@@ -1,6 +1,6 @@
 //! `--syn`: the same truth without a connection, packets that nobody asked for, and what becomes of the rights.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -18,6 +18,7 @@ use sshprobe_probes::responder::Script;
 use sshprobe_probes::sweep::cookie::{Cookie, SourcePorts};
 use sshprobe_probes::sweep::packet::{LONGEST, Syns};
 
+use super::codes;
 use super::sweep::judge;
 use crate::support::fleet::Fleet;
 use crate::support::guard::{lab, lab_with, shared_lab};
@@ -38,14 +39,6 @@ pub(super) fn syn(topology: &Topology, args: &[&str]) -> Run {
 /// Somebody who listens everywhere in the fleet, and takes nobody up.
 pub(super) fn listener(topology: &Topology) -> TcpListener {
     topology.fleet.enter(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 22))).expect("a port")
-}
-
-pub(super) fn codes(records: &[Value]) -> BTreeMap<&str, usize> {
-    let distinct: BTreeSet<_> = records.iter().map(|record| record["target"]["index"].as_u64()).collect();
-    assert_eq!(distinct.len(), records.len(), "a target has two records");
-    let mut codes = BTreeMap::new();
-    records.iter().for_each(|record| *codes.entry(record["code"].as_str().expect("a code")).or_default() += 1);
-    codes
 }
 
 fn tells_the_truth(family: Family) {

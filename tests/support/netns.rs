@@ -46,6 +46,13 @@ impl Netns {
         shell("ip", &args);
     }
 
+    /// Runs many lines of words for `ip`, at once.
+    pub(crate) fn batch(&self, lines: &str) {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        fs::write(file.path(), lines).expect("writing the lines");
+        shell("ip", &["-n", &self.name, "-batch", file.path().to_str().expect("a printable path")]);
+    }
+
     /// Loads nftables rules.
     pub(crate) fn nft(&self, ruleset: &str) {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");

@@ -73,6 +73,11 @@ pub(super) fn timed_out(evidence: &Evidence) -> Verdict {
 
 /// Trouble of this machine, as the driver found it.
 pub(super) fn local(evidence: &Evidence, trouble: LocalTrouble) -> Verdict {
+    if trouble == LocalTrouble::Policy && evidence.stage == Stage::Connect && evidence.path.errno.is_none() {
+        // A connection is told no error number for that.
+        let sentence = "the SYNs to the address did not leave this machine: a filter of its own drops them, or a queue";
+        return Verdict::new(Code::LocalPolicy, Stage::Connect, sentence).medium();
+    }
     local_verdict(trouble, evidence.stage, evidence.path.errno)
 }
 
@@ -139,11 +144,26 @@ fn by_icmp(icmp: &Icmp) -> Option<Code> {
     Some(code)
 }
 
+/// Whether it was this machine's own kernel that reported the host unreachable: nobody answered when it asked for the address on
+/// the link. If it could ask, that is; where its table of neighbours is full, it may not even have done that.
+#[must_use]
+pub fn unanswered_on_the_link(evidence: &Evidence) -> bool {
+    match &evidence.path.icmp {
+        Some(icmp) => by_icmp(icmp) == Some(Code::UnreachableHost) && is_own(evidence, icmp),
+        None => evidence.path.errno == Some(Errno::EHOSTUNREACH) && took(evidence) >= AT_ONCE,
+    }
+}
+
+/// Whether an ICMP message is from our own address, and so our own kernel's word.
+fn is_own(evidence: &Evidence, icmp: &Icmp) -> bool {
+    icmp.from.is_some() && icmp.from != Some(evidence.addr.ip()) && icmp.from == local_ip(evidence)
+}
+
 fn with_icmp(evidence: &Evidence, icmp: &Icmp, code: Code, after: &str) -> Verdict {
     let sentence = icmp_sentence(icmp);
-    // An ICMP message from our own address is our own kernel's word: a REJECT in the OUTPUT chain, or a neighbour that
-    // did not answer ARP. Only the latter says something about the target.
-    let own = icmp.from.is_some() && icmp.from != Some(evidence.addr.ip()) && icmp.from == local_ip(evidence);
+    // Our own kernel speaks of a REJECT in the OUTPUT chain, or of a neighbour that did not answer ARP. Only the latter says
+    // something about the target.
+    let own = is_own(evidence, icmp);
     let (code, confidence_is_high, remark) = match code {
         Code::RefusedByFilter | Code::AdminProhibited if own => (Code::LocalPolicy, true, ", this machine itself"),
         Code::UnreachableNet if own => (Code::LocalNoRoute, true, ", this machine itself"),

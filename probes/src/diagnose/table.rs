@@ -1198,11 +1198,11 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::LocalPolicy,
         "This machine forbids the connection",
-        "The kernel refused at once (EACCES, EPERM, EINVAL), or its own packet filter did, or ssh_config has no way to the host that could be taken; the target had no part in it.",
+        "The kernel refused at once (EACCES, EPERM, EINVAL), or its own packet filter rejected or dropped what was sent, or ssh_config has no way to the host that could be taken; the target had no part in it.",
         &[
             "a prohibit or blackhole route",
             "systemd's IPAddressDeny, a cgroup or eBPF hook",
-            "an OUTPUT rule that rejects",
+            "an OUTPUT rule that rejects, or drops",
             "SELinux, AppArmor or seccomp",
             "a link-local address without its interface",
             "a line of ssh_config that the sentence names: then nothing was sent",
@@ -1222,11 +1222,15 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a low limit on open files",
             "local ports tied up in TIME_WAIT",
             "a full connection-tracking table",
+            "more hosts on one link than the table of neighbours holds (gc_thresh3)",
         ],
         &[
             "the error's name stands in the record: EMFILE is ulimit, ENFILE the whole system, EADDRNOTAVAIL the local ports, ENOBUFS memory",
         ],
-        &["lower -c; ulimit -n 65536", "ss -s; sysctl net.ipv4.ip_local_port_range net.netfilter.nf_conntrack_max"],
+        &[
+            "lower -c; ulimit -n 65536",
+            "ss -s; sysctl net.ipv4.ip_local_port_range net.netfilter.nf_conntrack_max net.ipv4.neigh.default.gc_thresh3",
+        ],
     ),
     row(
         Code::Internal,

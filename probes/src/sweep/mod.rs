@@ -17,6 +17,4 @@ pub mod permutation;
 #[cfg(feature = "syn")]
 pub mod reply;
 #[cfg(feature = "syn")]
-pub mod routes;
-#[cfg(feature = "syn")]
 mod siphash;

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 
 use super::*;
 use crate::demo::serve;
+use crate::sys::conntrack::Conntrack;
 use crate::transport::tcp::TcpPath;
 use crate::transport::{Opening, PathEnd, SoftError, Stream};
 
@@ -388,7 +389,7 @@ async fn silence_while_our_own_connection_tracking_is_full_blames_nobody() {
     std::fs::write(folder.path().join("nf_conntrack_count"), "1000").unwrap();
     full_at("1000");
     let mut engine = prepared(unspaced(Options { connect_timeout: Duration::from_millis(50), ..options() }));
-    engine.conntrack = Conntrack::in_folder(folder.path());
+    engine.tables.conntrack = Conntrack::in_folder(folder.path());
     let port = addr.as_socket().unwrap().port();
     let here = target(0, Host::Addr(Ipv4Addr::LOCALHOST.into(), 0), port);
     let running = start(engine, [here].into_iter(), 8);

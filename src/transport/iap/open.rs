@@ -251,7 +251,13 @@ impl Iap {
                         (Some(Fault::ConnectTimeout), _) => How::Silence,
                         _ => How::Unreachable,
                     };
-                    let more = errno.map_or_else(|| addr.to_string(), |errno| format!("{addr} says {errno}"));
+                    let more = match (errno, &seen.fault) {
+                        (Some(errno), _) => format!("{addr} says {errno}"),
+                        (None, Some(Fault::Local(_))) => {
+                            format!("something on this machine drops what is sent to {addr}")
+                        }
+                        (None, _) => addr.to_string(),
+                    };
                     let silent = seen.fault == Some(Fault::ConnectTimeout);
                     let due = seen.started + self.tcp.limit(connect);
                     tunnel.silence = silent.then_some(Silence { since: seen.started, due });
