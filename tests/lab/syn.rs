@@ -291,6 +291,22 @@ fn syn_sweep_without_the_right_is_refused_in_one_line() {
 }
 
 #[test]
+fn syn_sweep_from_an_address_of_somebody_else_is_refused_as_a_connection_is() {
+    let Some(_lab) = shared_lab() else { return };
+    let prober = Netns::new("prober");
+    for source in ["203.0.113.9", "2001:db8:f::9"] {
+        let wanted =
+            format!("sshprobe: error: --source: {source} is not an address of this machine; `ip address` lists them\n");
+        for syn in [&["--syn"][..], &[]] {
+            let mut command = privileged(&prober);
+            command.args(syn).args(["--source", source, "10.77.0.1"]);
+            let run = run(command);
+            assert_eq!((run.status.code(), run.stderr.as_str()), (Some(2), wanted.as_str()), "{syn:?}");
+        }
+    }
+}
+
+#[test]
 fn syn_sweep_as_deep_as_connect_opens_no_connection() {
     let Some(_lab) = lab() else { return };
     for family in FAMILIES {
