@@ -92,6 +92,8 @@ fn bad_targets_and_options_are_refused_before_anything_is_sent() {
         ),
         (&["--columns", "host", "--format", "jsonl"], &["--columns", "--format table or csv"]),
         (&["-4", "-6"], &["-4 cannot be used with -6"]),
+        (&["-4", "[2001:db8::]/120"], &["[2001:db8::]/120", "is an IPv6 target, but -4 allows only IPv4"]),
+        (&["-6", "--source", "::1"], &["127.0.0.1", "is an IPv4 target, but -6 allows only IPv6"]),
         (&["--resolver", "dns.example"], &["--resolver", "ADDR:PORT"]),
         (&["--source", "here"], &["--source", "192.0.2.7"]),
         (&["--interface", "no-such-if0"], &["--interface", "no-such-if0"]),
