@@ -548,6 +548,15 @@ impl Config {
         out
     }
 
+    /// Whether the run begins with SYNs.
+    #[must_use]
+    pub const fn sweeps(&self) -> bool {
+        #[cfg(feature = "syn")]
+        return self.syn.is_some();
+        #[cfg(not(feature = "syn"))]
+        false
+    }
+
     /// The way to the targets, for an engine with these options.
     ///
     /// # Errors

@@ -204,7 +204,8 @@ pub(super) fn carry_out(
         None => None,
         Some(path) => {
             let codes = before.summary.codes().clone();
-            Some(Arc::new(StatsFile::begin(path, &run.id, clock, total, codes, (&stats, &progress))?))
+            let targets = (total, config.sweeps());
+            Some(Arc::new(StatsFile::begin(path, &run.id, clock, targets, codes, (&stats, &progress))?))
         }
     };
     let views = views()?;
@@ -459,6 +460,7 @@ async fn tick(
             done: at_start + stats.done(),
             total,
             in_flight: stats.in_flight(),
+            owing: stats.owing(),
             speaking: stats.speaking(),
             troubles: stats.troubles(),
             loss: stats.loss(),

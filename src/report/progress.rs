@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub total: Option<u64>,
     /// Connections open now.
     pub in_flight: u64,
+    /// Addresses that owe an answer to a SYN.
+    pub owing: u64,
     /// Targets with a record that speak SSH.
     pub speaking: u64,
     /// How often a connection was put off because this machine was short of something.
@@ -149,6 +151,9 @@ fn describe(at: Snapshot, pace: &Pace) -> String {
         line += &format!(", {} SSH", count(at.speaking));
     }
     line += &format!(", {} in flight", count(at.in_flight));
+    if at.owing > 0 {
+        line += &format!(", {} owe an answer", count(at.owing));
+    }
     if let Some(rate) = pace.per_second {
         line += &format!(", {rate:.0}/s");
     }

@@ -66,6 +66,8 @@ pub trait Watch<W>: Send + 'static {
     fn launched(&mut self);
     /// One does not any more.
     fn landed(&mut self);
+    /// So many SYNs have left.
+    fn sent(&mut self, syns: u64);
     /// This machine could not send.
     fn trouble(&mut self);
     /// There is nobody at an address. Given back, it is told like everything else; else that was all.
@@ -537,6 +539,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         let Some(done) = self.flights.answered(id) else { return };
         self.land(match refusal {
             Refusal::NoWay => Found::Unswept(done.target, done.what.what),
+                        self.watch.sent(count as u64);
+                        self.out_so_far += count as u64;
             _ => {
                 let mut evidence = Box::new(silence(done.target, done.first, now));
                 evidence.path.errno = Some(errno);

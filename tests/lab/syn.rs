@@ -356,6 +356,29 @@ fn syn_sweep_counts_the_dead_that_have_no_record() {
     assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
 }
 
+#[test]
+fn syn_sweep_has_figures_of_its_own_beside_those_of_connections() {
+    let Some(_lab) = lab() else { return };
+    let (topology, _crowd) = mixed();
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = folder.path().join("sshprobe.prom");
+    let told = format!("--stats-file={}", file.display());
+    let run = syn(&topology, &[Family::V4.target(), "--depth", "ident", "--connect-timeout", "1s", &told]);
+    let text = fs::read_to_string(&file).expect("read");
+    let sample = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} of\n{text}")).parse().expect("a whole number")
+    };
+    let codes = codes(&run.records);
+    let silent = codes["timeout-connect"] as u64;
+    assert!(silent > 0, "{codes:?}");
+    assert_eq!(sample("sshprobe_syn_targets_in_flight"), 0);
+    // The silent are asked three times, the others perhaps more than once.
+    assert!(sample("sshprobe_syns_sent_total") >= 256 + 2 * silent, "{text}");
+    assert_eq!(sample("sshprobe_connections_in_flight"), 0);
+    assert!(sample("sshprobe_connections_total") <= 256 - silent, "{text}");
+}
+
 /// The same as a /8 would be: half of it silent, half of it refused, a few live ones between them.
 #[test]
 fn syn_sweep_of_a_large_range_accounts_for_every_address() {
