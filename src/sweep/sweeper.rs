@@ -87,7 +87,7 @@ pub enum Nobody {
 
 /// Addresses that owe an answer, and those behind them in the queue, at the most: some 110 bytes each. Silence takes five seconds
 /// by default, so that it goes at 100,000 addresses a second.
-const MOST: usize = 1 << 19;
+pub const MOST: usize = 1 << 19;
 
 /// Results that nobody has taken yet, of which so many let no more SYNs out to new addresses, and nobody be given up. Answers still
 /// come in.
