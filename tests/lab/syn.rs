@@ -624,6 +624,33 @@ fn syn_sweep_sends_again_what_a_queue_of_its_own_dropped() {
     }
 }
 
+/// A queue towards one network drops all that goes there, and the kernel says that buffers are short. Those who lie elsewhere wait
+/// for none of it, and nobody is called silent for what was never sent.
+#[test]
+fn syn_sweep_goes_on_past_addresses_that_it_cannot_send_to() {
+    let Some(_lab) = lab() else { return };
+    for (family, flag, dropped, ours) in
+        [(Family::V4, "-4", "10.0.0.0/25", PROBER_V4), (Family::V6, "-6", "fd00:0:0:1::/121", PROBER_V6)]
+    {
+        let topology = Topology::new(family.network());
+        let _listener = listener(&topology);
+        let prober = &topology.prober;
+        prober.ip("link add hole type veth peer name bottom");
+        prober.ip("link set bottom up");
+        prober.ip("link set hole arp off up");
+        prober.ip(&format!("{flag} route add {dropped} dev hole src {ours}"));
+        // No packet is as small as what it lets through.
+        let queue = "qdisc replace dev hole root tbf rate 8bit burst 10 limit 10";
+        let made = prober.command("tc").args(queue.split(' ')).status();
+        assert!(made.is_ok_and(|made| made.success()), "{queue}");
+        // In their order those come first that nothing can be sent to.
+        let run = syn(&topology, &[family.target(), "--depth", "connect", "--order", "given", "--rate", "0"]);
+        let told: Vec<&str> = run.records.iter().map(|record| record["code"].as_str().expect("a code")).collect();
+        assert_eq!(codes(&run.records), BTreeMap::from([("ok", 128), ("local-resource-limit", 128)]), "{}", run.stderr);
+        assert!(told[..128].iter().all(|code| *code == "ok"), "{told:?}");
+    }
+}
+
 /// The probe is slower than the sweep, and the reader of the records slower still: SYNs wait, and nothing is lost.
 #[test]
 fn syn_sweep_waits_for_who_takes_its_answers() {
