@@ -142,6 +142,7 @@ impl Connector {
         let mut patience = Patience::default();
         let mut not_before = connect.not_before;
         let mut lapses = 0;
+        let mut put_off = false;
         loop {
             // Without a pass: the way may need some itself before it is there.
             if let Err(tunnel) = route.transport.ready().await {
@@ -152,7 +153,11 @@ impl Connector {
                 *most == route.connect_timeout && route.transport.shakes_hands() && !is_stand_in(connect.addr.ip())
             });
             let class = Class::expected(connect.plan.depth);
-            let mut pass = self.gate.pass(Errand { server: connect.addr, class, within }, not_before).await;
+            let errand = Errand { server: connect.addr, class, within };
+            let mut pass = self.gate.pass(errand, not_before, put_off).await;
+            if put_off {
+                patience.in_line(self.clock.now().since(not_before));
+            }
             connect.patience = pass.within();
             log::admitted(connect);
             // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
@@ -173,6 +178,7 @@ impl Connector {
                 pass.came_to(Upshot::NOTHING);
             }
             not_before = self.put_off(&shortage);
+            put_off = true;
             drop(pass);
             let now = self.clock.now();
             log::short(connect.addr, shortage.errno, not_before.since(now));
@@ -188,13 +194,13 @@ impl Connector {
     /// When a connection that ran into a shortage may be tried again.
     ///
     /// connect() says EADDRNOTAVAIL where no local port, or no local address at all, is left towards that one destination:
-    /// others lack nothing, and lose no slot by it.
+    /// others lack nothing, and lose no slot by it. A full connection-tracking table gets no emptier by fewer slots.
     fn put_off(&self, shortage: &Shortage) -> Moment {
         if shortage.errno == Some(Errno::EADDRNOTAVAIL) {
             self.stats.trouble();
             return self.clock.now() + LocalBackoff::LONGEST_WAIT;
         }
-        self.gate.trouble()
+        if shortage.is_full_table() { self.gate.table_full() } else { self.gate.trouble() }
     }
 
     /// Opens a connection and converses.
@@ -327,5 +333,10 @@ impl Shortage {
 
     fn of(errno: Errno) -> Self {
         Self { errno: Some(errno), sent: false }
+    }
+
+    /// Whether it is [`Self::UNSENT`].
+    const fn is_full_table(&self) -> bool {
+        self.errno.is_none() && !self.sent
     }
 }
