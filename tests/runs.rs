@@ -498,7 +498,8 @@ fn an_address_that_is_not_ours_is_refused_before_anything_is_sent() {
     let output = run(&["--source", "192.0.2.7", "-o", &file.display().to_string(), &target]);
     let stderr = text(&output.stderr);
     assert_eq!((code(&output), stderr.lines().count()), (2, 1), "{stderr}");
-    assert!(stderr.starts_with("sshprobe: error: cannot send from 192.0.2.7: "), "{stderr}");
+    let told = "sshprobe: error: --source: 192.0.2.7 is not an address of this machine; `ip address` lists them\n";
+    assert_eq!(stderr, told);
     assert!(!file.exists());
     listener.set_nonblocking(true).expect("set");
     assert!(listener.accept().is_err());

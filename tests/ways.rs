@@ -129,6 +129,7 @@ fn the_words_of_a_program_say_why_it_failed() {
         ("nc -v 127.0.0.1 1", "proxy-command-failed", None),
         // Whoever ends well and without a word tells nothing: the stream just ended.
         ("true", "closed-no-ident", None),
+        ("sh -c 'echo \"Connection to inside succeeded!\" >&2'", "closed-no-ident", None),
         ("sh -c 'kill -9 $$'", "proxy-command-failed", Some("137")),
     ];
     for (command, code, arg) in rows {
@@ -137,7 +138,16 @@ fn the_words_of_a_program_say_why_it_failed() {
         if let Some(arg) = arg {
             assert_eq!(record["arg"], *arg, "{command}: {record}");
         }
-        let connections = u64::from(*code == "closed-no-ident");
+        let open = *code == "closed-no-ident";
+        // ssh says `Connection closed by remote host` of `true`, as of netcat when a server hangs up: nobody can tell them apart.
+        let detail = record["detail"].as_str().unwrap();
+        assert_eq!(
+            open,
+            detail.contains("the server closed the connection, or the command never reached it"),
+            "{detail}"
+        );
+        assert_eq!(open, record["confidence"] == "low", "{record}");
+        let connections = u64::from(open);
         assert!(record["connections"].as_u64().unwrap() >= connections, "{record}");
     }
 }

@@ -418,10 +418,10 @@ pub struct NetworkArgs {
     /// Connect through this interface [default: the system's choice]
     #[arg(long, value_name = "NAME", value_parser = values::interface)]
     pub interface: Option<String>,
-    /// Use IPv4 addresses of names only
+    /// Probe over IPv4 only: of names their IPv4 addresses; a target that is an IPv6 address or range is refused, as by ssh
     #[arg(short = '4', conflicts_with = "ipv6")]
     pub ipv4: bool,
-    /// Use IPv6 addresses of names only
+    /// Probe over IPv6 only: of names their IPv6 addresses; a target that is an IPv4 address or range is refused, as by ssh
     #[arg(short = '6')]
     pub ipv6: bool,
     /// Make every address of a name a target of its own

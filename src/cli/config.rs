@@ -1,6 +1,7 @@
 //! From raw arguments to a validated configuration. Nothing is opened, created or sent here.
 
 use std::env;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::sys::user;
 use crate::target::{Families, Order, PortSet, Sources, Spelling};
 #[cfg(feature = "iap")]
 use crate::transport::iap::TokenError;
+use crate::transport::tcp::Unusable;
 use crate::transport::{Proxy, ProxyCommand, ProxyUrl, Road};
 use crate::trust::{KnownHostsFiles, TrustFiles};
 
@@ -281,6 +283,19 @@ pub enum Way {
     /// The relay of Google Cloud's Identity-Aware Proxy.
     #[cfg(feature = "iap")]
     Iap(Box<IapWay>),
+}
+
+/// Why connections cannot begin where they were asked to.
+fn no_tcp(why: Unusable) -> Error {
+    match why {
+        Unusable::Source { address, reason } if reason.kind() == io::ErrorKind::AddrNotAvailable => not_ours(address),
+        other => Unfit::from(other).into(),
+    }
+}
+
+/// `--source` names an address of somebody else's.
+pub(super) fn not_ours(source: IpAddr) -> Error {
+    Error::usage(format!("--source: {source} is not an address of this machine; `ip address` lists them"))
 }
 
 /// The environment variables with the credentials for `--proxy`.
@@ -533,24 +548,33 @@ impl Config {
         out
     }
 
+    /// Whether the run begins with SYNs.
+    #[must_use]
+    pub const fn sweeps(&self) -> bool {
+        #[cfg(feature = "syn")]
+        return self.syn.is_some();
+        #[cfg(not(feature = "syn"))]
+        false
+    }
+
     /// The way to the targets, for an engine with these options.
     ///
     /// # Errors
     /// The address or interface to begin at is not this machine's.
     pub fn road(&self, options: &Options) -> Result<Road, Error> {
         Ok(match &self.way {
-            Way::Direct => Road::Tcp(options.tcp().map_err(Unfit::from)?),
+            Way::Direct => Road::Tcp(options.tcp().map_err(no_tcp)?),
             // What they begin with; the routes make the rest of it.
             #[cfg(feature = "login")]
-            Way::Jump(_) => Road::Tcp(options.tcp().map_err(Unfit::from)?),
+            Way::Jump(_) => Road::Tcp(options.tcp().map_err(no_tcp)?),
             Way::Command(command, most) => Road::Command(ProxyCommand::new(options.clock, command, *most)),
             Way::Proxy(url, credentials) => {
-                let (tcp, resolver) = (options.tcp().map_err(Unfit::from)?, Arc::new(Resolver::new(self.resolver())));
+                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver())));
                 Road::Proxy(Box::new(Proxy::new(options.clock, tcp, url.clone(), credentials.clone(), resolver)))
             }
             #[cfg(feature = "iap")]
             Way::Iap(iap) => {
-                let (tcp, resolver) = (options.tcp().map_err(Unfit::from)?, Arc::new(Resolver::new(self.resolver())));
+                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver())));
                 Road::Iap(Box::new(iap.road(options.clock, tcp, resolver)?))
             }
         })

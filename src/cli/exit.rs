@@ -106,7 +106,7 @@ impl FromStr for FailOn {
                         Status::ALL.iter().map(|status| status.name()).chain(["none", "any"]).collect();
                     return Err(match word {
                         "none" | "any" => format!("has {word} beside others; it stands alone"),
-                        _ => format!("has `{}`, which {}", word.escape_default(), values::none_of(word, &names)),
+                        _ => values::stranger(text, word, &names),
                     });
                 }
             }

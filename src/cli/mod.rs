@@ -1,6 +1,7 @@
 //! The command line: raw arguments, validated configuration, the run itself and its exit code.
 
 pub mod args;
+mod census;
 pub mod complaint;
 pub mod config;
 mod demo;

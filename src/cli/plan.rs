@@ -1,7 +1,6 @@
 //! `--plan`: what a run would do and what it would cost, told without sending anything.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sshprobe_probes::escape;
@@ -10,26 +9,25 @@ use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::plan::Depth;
 #[cfg(feature = "login")]
 use sshprobe_probes::ssh_config::straight;
-use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::time::Moment;
 use sshprobe_probes::trust::KeyTypes;
 
+use crate::cli::census::Census;
 use crate::cli::config::{Config, Way};
 use crate::cli::exit::Exit;
 use crate::cli::routes::Routes;
 use crate::cli::screen::Page;
-use crate::engine::{Assigned, By, Engine, Options};
+use crate::engine::{Engine, Options};
 use crate::error::Error;
 use crate::journal::Bits;
-use crate::report::Progress;
 use crate::report::span::{count, counted, show};
-use crate::target::{Families, Share, Targets};
-use crate::transport::{Road, Transport as _};
+use crate::target::{Families, Targets};
+use crate::transport::Transport as _;
 
 /// Ports and users listed one by one; of more only their number is told.
 const LISTED: usize = 8;
 
-/// Tells what the run would do, with the targets that are not `done`. Targets are read to their end, names are not asked for, no output is created.
+/// Tells what the run would do, with the targets that are not `done`. Standard input is read to its end, names are not asked for, no output is created.
 ///
 /// # Errors
 /// What would keep the run from starting.
@@ -46,91 +44,6 @@ pub(super) fn tell(config: &Config, targets: Targets, done: &Bits) -> Result<Exi
         page.paragraph("", &format!("Warning: {line}"));
     }
     Ok(page.show()?.max(exit))
-}
-
-/// What is among the targets.
-#[derive(Debug, Default)]
-struct Census {
-    targets: u64,
-    names: u64,
-    from_ranges: u64,
-    share: Share,
-    /// By an earlier part of the run.
-    done: u64,
-    ports: BTreeSet<u16>,
-    /// `user@` of expressions.
-    users: BTreeSet<String>,
-    /// Targets of the fullest subnet.
-    fullest: u64,
-    /// Those that ssh_config sends elsewhere, through a program of its own, or nowhere.
-    elsewhere: u64,
-    by_program: u64,
-    by_jump: u64,
-    nowhere: u64,
-    /// Hosts on the way to others.
-    jump_hosts: u64,
-}
-
-impl Census {
-    /// Past so many subnets no new ones are counted: the fullest is among the first, or all are small.
-    const SUBNETS: usize = 1 << 16;
-
-    fn of(targets: Targets, done: &Bits, routes: &mut Routes) -> (Self, Exit) {
-        let mut census = Self { share: targets.share(), done: done.len(), ..Self::default() };
-        let usual_jumps = routes.usual().jumps();
-        let mut subnets = BTreeMap::new();
-        let mut exit = Exit::Clean;
-        for target in targets {
-            match target {
-                Ok(target) if done.has(target.index) => {}
-                Ok(target) => {
-                    let Assigned { target, by } = routes.assign(target);
-                    census.elsewhere += u64::from(target.place.is_some());
-                    match by {
-                        By::Usual => {}
-                        By::Own(route) => {
-                            census.by_program += u64::from(matches!(route.transport, Road::Command(_)));
-                            census.by_jump += u64::from(route.transport.jumps() && !usual_jumps);
-                        }
-                        By::Nothing(_) => census.nowhere += 1,
-                    }
-                    census.add(&target, &mut subnets);
-                }
-                Err(problem) => {
-                    // Not eprintln!, which panics where nobody reads standard error.
-                    Progress::none().say(&format!("sshprobe: error: {problem}"));
-                    exit = Exit::Program;
-                }
-            }
-        }
-        #[cfg(feature = "login")]
-        {
-            census.jump_hosts = routes.jump_hosts();
-        }
-        census.fullest = subnets.into_values().max().unwrap_or(0);
-        (census, exit)
-    }
-
-    fn add(&mut self, target: &Target, subnets: &mut BTreeMap<u128, u64>) {
-        self.targets += 1;
-        self.from_ranges += u64::from(target.from_range);
-        self.ports.insert(target.port);
-        if let Some(user) = target.user.as_deref().filter(|user| !self.users.contains(*user)) {
-            self.users.insert(user.to_owned());
-        }
-        let subnet = match target.place() {
-            Host::Name(_) | Host::Iap(_) => {
-                self.names += 1;
-                return;
-            }
-            Host::Addr(IpAddr::V4(addr), _) => u128::from(addr.to_bits() >> 8),
-            // No /24 of IPv4 is a number as high as a /64 in use.
-            Host::Addr(IpAddr::V6(addr), _) => addr.to_bits() >> 64 | 1 << 127,
-        };
-        if subnets.len() < Self::SUBNETS || subnets.contains_key(&subnet) {
-            *subnets.entry(subnet).or_insert(0) += 1;
-        }
-    }
 }
 
 fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usize, takes_names: bool, census: &Census) {
@@ -359,17 +272,41 @@ fn time(config: &Config, concurrency: usize, census: &Census) -> String {
     let silent = match syn_tries(config) {
         None => lasting(config.connect_timeout),
         Some(tries) => {
-            Rate::new(config.rate, Moment::START).time_for(census.targets.saturating_mul(tries))
-                + config.connect_timeout
+            let owing = owing().unwrap_or(u64::MAX);
+            let rounds = u32::try_from(census.targets.div_ceil(owing)).unwrap_or(u32::MAX);
+            let rate = Rate::new(config.rate, Moment::START).time_for(census.targets.saturating_mul(tries));
+            (rate + config.connect_timeout).max(config.connect_timeout.saturating_mul(rounds))
         }
     };
+    let answering = rate.max(spacing);
+    let answering = if config.rate == 0 && answering.is_zero() {
+        String::from("as fast as this machine and the network can")
+    } else {
+        format!("about {}", show(answering))
+    };
+    // The pace by default any machine keeps.
+    let bound = if config.rate == 0 || config.rate > UNDOUBTED {
+        "; this is the pace that was asked for: what this machine, the network and the servers cannot keep takes longer"
+    } else {
+        ""
+    };
     format!(
-        "about {} if every target answers at once, about {} if none answers, at most about {} if all hang until --timeout; \
-         asking for names and further connections come on top",
-        show(rate.max(spacing)),
+        "{answering} if every target answers at once, about {} if none answers, at most about {} if all hang until --timeout; \
+         asking for names and further connections come on top{bound}",
         show(silent),
         show(lasting(config.timeout))
     )
+}
+
+/// Connections a second that no machine has trouble with: a complete probe takes less than a millisecond of CPU.
+const UNDOUBTED: u32 = 1000;
+
+/// How many addresses can owe an answer to a SYN at a time.
+const fn owing() -> Option<u64> {
+    #[cfg(feature = "syn")]
+    return Some(crate::sweep::MOST as u64);
+    #[cfg(not(feature = "syn"))]
+    None
 }
 
 /// How many SYNs a silent address gets from a SYN sweep.
@@ -454,6 +391,32 @@ mod tests {
         assert!(text.contains("at most 4 to a host") && text.contains("1s for each connection, 5s where"), "{text}");
         assert!(text.contains("key exchange curve25519-sha256 (first of "), "{text}");
         assert!(!text.contains("Names "), "{text}");
+    }
+
+    /// A pace that nobody can be sure of is told as no more than that.
+    #[test]
+    fn a_time_says_what_it_is_reckoned_by() {
+        let doubt = "; this is the pace that was asked for: what this machine, the network and the servers cannot keep takes longer\n";
+        for (rate, doubted, answering) in [
+            (
+                "0",
+                true,
+                "Time         as fast as this machine and the network can if every target answers at once, about 1h",
+            ),
+            ("50000", true, "Time         about 22.3s if every target answers at once"),
+            ("1000", false, "Time         about"),
+        ] {
+            let text = plan(&["10.0.0.0/12", "--rate", rate]);
+            assert!(text.contains(answering) && text.contains(doubt) == doubted, "{rate}: {text}");
+        }
+    }
+
+    /// No faster than as many addresses as can owe an answer are given up.
+    #[cfg(feature = "syn")]
+    #[test]
+    fn a_syn_sweep_without_a_rate_is_bounded_by_who_owes_an_answer() {
+        let text = plan(&["--syn", "10.0.0.0/8", "--rate", "0"]);
+        assert!(text.contains("about 2m40s if none answers"), "{text}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use sshprobe_probes::plan::Depth;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::Target;
 use tokio::runtime::{Builder, Runtime};
@@ -204,7 +205,8 @@ pub(super) fn carry_out(
         None => None,
         Some(path) => {
             let codes = before.summary.codes().clone();
-            Some(Arc::new(StatsFile::begin(path, &run.id, clock, total, codes, (&stats, &progress))?))
+            let targets = (total, config.sweeps());
+            Some(Arc::new(StatsFile::begin(path, &run.id, clock, targets, codes, (&stats, &progress))?))
         }
     };
     let views = views()?;
@@ -247,7 +249,9 @@ pub(super) fn carry_out(
         let empties =
             empties.transpose().map_err(|source| Error::System { what: "a thread for what has no record", source })?;
         let outcome = runtime.block_on(async {
-            let shown = tick(&progress, &stats, total, at_start, stats_file.clone());
+            // No deeper than a handshake nobody says what it is.
+            let speaks = config.depth > Depth::Connect;
+            let shown = tick(&progress, &stats, (total, at_start, speaks), stats_file.clone());
             // On one of the runtime's own threads: from here, each task it starts and each target it gets would be news to
             // another thread.
             let run = tokio::spawn(engine.run(targets, resolver, sender, stop.cancel.clone(), Arc::clone(&stats)));
@@ -439,8 +443,7 @@ impl Stop {
 async fn tick(
     progress: &Progress,
     stats: &Stats,
-    total: Option<u64>,
-    at_start: u64,
+    (total, at_start, speaks): (Option<u64>, u64, bool),
     file: Option<Arc<StatsFile>>,
 ) -> Infallible {
     let mut every = tokio::time::interval(PROGRESS_EVERY);
@@ -459,7 +462,8 @@ async fn tick(
             done: at_start + stats.done(),
             total,
             in_flight: stats.in_flight(),
-            speaking: stats.speaking(),
+            owing: stats.owing(),
+            speaking: speaks.then(|| stats.speaking()),
             troubles: stats.troubles(),
             loss: stats.loss(),
             slowed: stats.slowed(),

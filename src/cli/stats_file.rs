@@ -14,7 +14,7 @@ use tempfile::Builder;
 use crate::engine::{Clock, Empty, Stats};
 use crate::error::{Error, said};
 use crate::report::Progress;
-use crate::report::exposition::{Figures, render};
+use crate::report::exposition::{Figures, SynFigures, render};
 use crate::sys::memory;
 
 /// Between two versions of the file: Prometheus asks every ten to sixty seconds.
@@ -26,6 +26,8 @@ pub(super) struct StatsFile {
     run: String,
     clock: Clock,
     total: Option<u64>,
+    /// The run begins with SYNs.
+    sweeps: bool,
     stats: Arc<Stats>,
     codes: Mutex<BTreeMap<Code, u64>>,
     progress: Arc<Progress>,
@@ -42,7 +44,7 @@ impl StatsFile {
         path: &Path,
         run: &str,
         clock: Clock,
-        total: Option<u64>,
+        (total, sweeps): (Option<u64>, bool),
         codes: BTreeMap<Code, u64>,
         (stats, progress): (&Arc<Stats>, &Arc<Progress>),
     ) -> Result<Self, Error> {
@@ -51,6 +53,7 @@ impl StatsFile {
             run: run.to_owned(),
             clock,
             total,
+            sweeps,
             stats: Arc::clone(stats),
             codes: Mutex::new(codes),
             progress: Arc::clone(progress),
@@ -94,6 +97,7 @@ impl StatsFile {
             waiting: self.stats.waiting(),
             in_flight: self.stats.in_flight(),
             opened: self.stats.opened(),
+            syn: self.sweeps.then(|| SynFigures { owing: self.stats.owing(), sent: self.stats.syns() }),
             troubles: self.stats.troubles(),
             speaking: self.stats.speaking(),
             answers: (self.stats.answers(), self.stats.resent()),

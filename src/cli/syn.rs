@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::cli::config::{Config, Way};
+use crate::cli::config::{Config, Way, not_ours};
 use crate::engine::Syn;
 use crate::error::Error;
 use crate::report::span::{counted, show};
@@ -63,6 +63,8 @@ impl SynSweep {
             Unopened::NoRight => {
                 Error::usage(format!("--syn: {why}; without --syn all is probed by connections, which need no right"))
             }
+            // Whoever leads the SYNs elsewhere by it is told what is told without them.
+            Unopened::NotOurs(source) => not_ours(source),
             Unopened::System(_) => Error::usage(format!("--syn: {why}")),
         })?;
         self.sockets = Some(Arc::new(sockets));

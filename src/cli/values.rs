@@ -92,7 +92,7 @@ pub(super) fn columns(text: &str) -> Result<Columns, String> {
     let names: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
     let chosen = text.split(',').map(str::trim).map(|word| match names.iter().position(|name| *name == word) {
         Some(at) => Ok(&COLUMNS[at]),
-        None => Err(format!("has `{}`, which {}", word.escape_default(), none_of(word, &names))),
+        None => Err(stranger(text, word, &names)),
     });
     chosen.collect::<Result<_, _>>().map(Columns)
 }
@@ -144,7 +144,7 @@ fn key_type_list(text: &str, alone: &[&str]) -> Result<Vec<&'static str>, String
             let names: Vec<&str> = alone.iter().copied().chain(KEY_TYPES.iter().map(|(name, _)| *name)).collect();
             return Err(match word {
                 _ if alone.contains(&word) => format!("has {word} beside others; it stands alone"),
-                _ => format!("has `{}`, which {}", word.escape_default(), none_of(word, &names)),
+                _ => stranger(text, word, &names),
             });
         };
         types.extend(meant.iter().filter(|kind| !types.contains(*kind)).copied().collect::<Vec<_>>());
@@ -191,6 +191,15 @@ pub(super) fn interface(text: &str) -> Result<String, String> {
 /// The place of `text` in `names`.
 fn one_of(text: &str, names: &[&str]) -> Result<usize, String> {
     names.iter().position(|name| *name == text).ok_or_else(|| none_of(text, names))
+}
+
+/// Says that `word` of the list `text` is no member of a closed set of names.
+pub(super) fn stranger(text: &str, word: &str, names: &[&str]) -> String {
+    match word {
+        "" if text.trim().is_empty() => format!("names nothing; give one or more of {}", names.join(", ")),
+        "" => format!("has a comma with nothing beside it; between commas stands one of {}", names.join(", ")),
+        _ => format!("has `{}`, which {}", word.escape_default(), none_of(word, names)),
+    }
 }
 
 /// Says that `text` is no member of a closed set of names, and which it may have meant.

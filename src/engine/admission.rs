@@ -71,6 +71,8 @@ impl Errand {
 struct Waiting<W> {
     who: W,
     errand: Errand,
+    /// It was put off for want of something of ours, and goes before those who have not been tried.
+    put_off: bool,
 }
 
 #[derive(Debug)]
@@ -102,14 +104,23 @@ impl<W> Admission<W> {
 
     /// `who` wants a connection, not before `at`.
     pub(super) fn want(&mut self, who: W, errand: Errand, at: Moment) {
-        self.postpone(Waiting { who, errand }, at);
+        self.postpone(Waiting { who, errand, put_off: false }, at);
+    }
+
+    /// The same of somebody who was put off for want of something of ours.
+    pub(super) fn want_again(&mut self, who: W, errand: Errand, at: Moment) {
+        self.postpone(Waiting { who, errand, put_off: true }, at);
     }
 
     /// The next who may go, with what for. Ask until there is none; whoever goes has to [`Self::leave`] again.
     pub(super) fn admit(&mut self, now: Moment) -> Option<(W, Errand)> {
         while self.later.peek().is_some_and(|first| first.at <= now) {
             let Some(first) = self.later.pop() else { break };
-            self.ready.push_back(first.waiting);
+            if first.waiting.put_off {
+                self.ready.push_front(first.waiting)
+            } else {
+                self.ready.push_back(first.waiting)
+            }
         }
         self.token = None;
         while self.in_flight < self.backoff.allowed().min(self.congestion.allowed(now)) {
@@ -186,6 +197,11 @@ impl<W> Admission<W> {
     pub(super) fn trouble(&mut self, now: Moment) -> Moment {
         // The one that ran into it is still counted, and was not possible.
         self.backoff.note(self.in_flight.saturating_sub(1), now)
+    }
+
+    /// A connection was not heard of, which may be the doing of a full table of the kernel's: when to try it again.
+    pub(super) fn table_full(&mut self, now: Moment) -> Moment {
+        self.backoff.note_full_table(now)
     }
 
     /// A connection could be opened.
@@ -274,6 +290,21 @@ mod tests {
         admission.leave(errand(addr(0, 2)), Upshot::NOTHING, at(10));
         assert_eq!(all(&mut admission, at(4999)), [0u32; 0]);
         assert_eq!(all(&mut admission, at(5000)), [0]);
+    }
+
+    /// Else its patience would be over before it is tried a second time.
+    #[test]
+    fn who_was_put_off_goes_before_those_who_have_not_been_tried() {
+        let mut admission = admission(0, 0, 0, 1);
+        for who in 0..4 {
+            admission.want(who, errand(addr(0, 1)), at(0));
+        }
+        assert_eq!(all(&mut admission, at(0)), [0]);
+        admission.want_again(9, errand(addr(0, 2)), at(50));
+        for (now, next) in [(40, 1), (60, 9), (70, 2)] {
+            admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(now));
+            assert_eq!(all(&mut admission, at(now)), [next]);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! There is one of it in a run. Whoever has connections made, for a target or for a host on the way to one, has them made here.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -168,6 +169,7 @@ impl Connector {
         let mut patience = Patience::default();
         let mut not_before = connect.not_before;
         let mut made_anew = 0;
+        let mut put_off = false;
         loop {
             // Without a pass: the way may need some itself before it is there.
             if let Err(tunnel) = route.transport.ready().await {
@@ -178,7 +180,11 @@ impl Connector {
                 *most == route.connect_timeout && route.transport.shakes_hands() && !is_stand_in(connect.addr.ip())
             });
             let class = Class::expected(connect.plan.depth);
-            let mut pass = self.gate.pass(Errand { server: connect.addr, class, within }, not_before).await;
+            let errand = Errand { server: connect.addr, class, within };
+            let mut pass = self.gate.pass(errand, not_before, put_off).await;
+            if put_off {
+                patience.in_line(self.clock.now().since(not_before));
+            }
             connect.patience = pass.within();
             log::admitted(connect);
             // Boxed: of all who wait for a pass, none has to hold the room for a conversation.
@@ -195,16 +201,17 @@ impl Connector {
                 }
                 Err(shortage) => shortage,
             };
-            if !shortage.sent {
+            if !shortage.may_have_sent() {
                 pass.came_to(Upshot::NOTHING);
             }
-            not_before = self.put_off(&shortage);
+            not_before = self.put_off(shortage);
+            put_off = true;
             drop(pass);
             let now = self.clock.now();
-            log::short(connect.addr, shortage.errno, not_before.since(now));
-            if patience.exhausted(now) {
+            log::short(connect.addr, shortage, not_before.since(now));
+            if patience.exhausted(shortage.altogether(), now) {
                 let mut evidence = Evidence::new(connect.addr, now);
-                evidence.path.errno = shortage.errno;
+                evidence.path.errno = shortage.errno();
                 evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
                 return Box::new(evidence);
             }
@@ -214,13 +221,13 @@ impl Connector {
     /// When a connection that ran into a shortage may be tried again.
     ///
     /// connect() says EADDRNOTAVAIL where no local port, or no local address at all, is left towards that one destination:
-    /// others lack nothing, and lose no slot by it.
-    fn put_off(&self, shortage: &Shortage) -> Moment {
-        if shortage.errno == Some(Errno::EADDRNOTAVAIL) {
+    /// others lack nothing, and lose no slot by it. A full table of the kernel's gets no emptier by fewer slots.
+    fn put_off(&self, shortage: Shortage) -> Moment {
+        if shortage == Shortage::Errno(Errno::EADDRNOTAVAIL) {
             self.stats.trouble();
             return self.clock.now() + LocalBackoff::LONGEST_WAIT;
         }
-        self.gate.trouble()
+        if shortage.is_full_table() { self.gate.table_full() } else { self.gate.trouble() }
     }
 
     /// Opens a connection and converses.
@@ -236,7 +243,7 @@ impl Connector {
             Opening::Up(stream, evidence) => Box::pin(self.converse(route, connect, after, stream, evidence)),
             Opening::Down(evidence) => return self.down(route, connect, evidence),
             Opening::Lapsed(evidence) => return Ok(Attempt::unsent(evidence)),
-            Opening::Short(errno) => return Err(Shortage::of(errno)),
+            Opening::Short(errno) => return Err(Shortage::Errno(errno)),
         };
         conversation.await.map(Attempt::done)
     }
@@ -276,7 +283,7 @@ impl Connector {
     fn probe(&self, connect: &Connect, evidence: Evidence) -> Result<Probe, Shortage> {
         log::connected(&evidence);
         // Randomness is a resource of this machine like any other.
-        let seed = entropy::seed().map_err(|_| Shortage::BEHIND)?;
+        let seed = entropy::seed().map_err(|_| Shortage::Behind)?;
         let probe = Probe::new(connect.plan_once_up(), seed, evidence, self.clock.now());
         // Nothing secret goes over a probe's connection: logins have keys of their own.
         Ok(match self.lender.lend() {
@@ -290,7 +297,7 @@ impl Connector {
         let dropped_here = matches!(evidence.fault, Some(Fault::Local(_)));
         let silence = silence(&evidence, route, connect);
         if silence.is_some_and(|silence| overslept(&evidence, silence)) {
-            return Err(Shortage::BEHIND);
+            return Err(Shortage::Behind);
         }
         let not_found = evidence.fault == Some(Fault::Connect) && unanswered_on_the_link(&evidence);
         if silence.is_some() || dropped_here || not_found {
@@ -302,8 +309,11 @@ impl Connector {
                 Some(Fault::ConnectTimeout) => tables.neighbours.kept_from(connect.addr, since),
                 _ => (dropped_here || not_found) && tables.neighbours.full_since(since),
             };
-            if untracked || no_neighbour {
-                return Err(Shortage::UNSENT);
+            if no_neighbour {
+                return Err(Shortage::Unfound);
+            }
+            if untracked {
+                return Err(Shortage::Untracked);
             }
         }
         if dropped_here {
@@ -326,7 +336,7 @@ fn ended<T>(route: &Route<T>, connect: &Connect, mut evidence: Evidence, end: Pa
     }
     evidence.tunnel = end.tunnel.or(evidence.tunnel);
     if silence(&evidence, route, connect).is_some_and(|silence| overslept(&evidence, silence)) {
-        return Err(Shortage::BEHIND);
+        return Err(Shortage::Behind);
     }
     Ok(evidence)
 }
@@ -350,21 +360,45 @@ fn overslept(evidence: &Evidence, silence: Silence) -> bool {
 }
 
 /// This machine lacked something.
-#[derive(Debug)]
-struct Shortage {
-    /// What said so, if an error number did. Full tables of the kernel's have none, nor has want of CPU.
-    errno: Option<Errno>,
-    /// The target may have heard of us all the same.
-    sent: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shortage {
+    /// An error number said what.
+    Errno(Errno),
+    /// CPU, or randomness for a connection that was up.
+    Behind,
+    /// Nothing got past our own netfilter.
+    Untracked,
+    /// There was no room for another neighbour.
+    Unfound,
 }
 
 impl Shortage {
-    /// Too little CPU, or no randomness for a connection that was up.
-    const BEHIND: Self = Self { errno: None, sent: true };
-    /// Nothing got past our own netfilter, or found its neighbour.
-    const UNSENT: Self = Self { errno: None, sent: false };
+    fn errno(self) -> Option<Errno> {
+        if let Self::Errno(errno) = self { Some(errno) } else { None }
+    }
 
-    fn of(errno: Errno) -> Self {
-        Self { errno: Some(errno), sent: false }
+    /// Whether the target may have heard of us all the same.
+    fn may_have_sent(self) -> bool {
+        self == Self::Behind
+    }
+
+    fn is_full_table(self) -> bool {
+        matches!(self, Self::Untracked | Self::Unfound)
+    }
+
+    /// For how long it is borne.
+    fn altogether(self) -> Duration {
+        if self == Self::Unfound { Patience::NEIGHBOURS } else { Patience::TOTAL }
+    }
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Errno(errno) => errno.fmt(f),
+            Self::Behind => f.write_str("CPU or randomness"),
+            Self::Untracked => f.write_str("the connection-tracking table is full"),
+            Self::Unfound => f.write_str("the table of neighbours is full"),
+        }
     }
 }

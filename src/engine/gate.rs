@@ -54,11 +54,16 @@ impl Gate {
         Self { state: Mutex::new(State { admission, awaited: None }), clock, stats, sooner: Notify::new() }
     }
 
-    /// Waits until a connection may be opened, and not before `not_before`.
-    pub(super) async fn pass(self: &Arc<Self>, errand: Errand, not_before: Moment) -> Pass {
+    /// Waits until a connection may be opened, and not before `not_before`; whether it was `put_off` before for want of something of
+    /// ours.
+    pub(super) async fn pass(self: &Arc<Self>, errand: Errand, not_before: Moment, put_off: bool) -> Pass {
         loop {
             let (who, admitted) = oneshot::channel();
-            self.lock().admission.want(who, errand, not_before);
+            if put_off {
+                self.lock().admission.want_again(who, errand, not_before);
+            } else {
+                self.lock().admission.want(who, errand, not_before);
+            }
             self.open();
             if let Ok(pass) = admitted.await {
                 return pass;
@@ -88,6 +93,12 @@ impl Gate {
     pub(super) fn trouble(&self) -> Moment {
         self.stats.trouble();
         self.lock().admission.trouble(self.clock.now())
+    }
+
+    /// A connection was not heard of, which may be the doing of a full table of the kernel's: when to try it again.
+    pub(super) fn table_full(&self) -> Moment {
+        self.stats.trouble();
+        self.lock().admission.table_full(self.clock.now())
     }
 
     /// A connection could be opened.
@@ -181,11 +192,11 @@ mod tests {
     async fn a_pass_given_back_lets_the_next_one_through() {
         let (gate, stats) = gate(1);
         attended(&gate, async {
-            let first = gate.pass(ERRAND, Moment::START).await;
+            let first = gate.pass(ERRAND, Moment::START, false).await;
             assert_eq!(stats.in_flight(), 1);
             let second = tokio::spawn({
                 let gate = Arc::clone(&gate);
-                async move { drop(gate.pass(ERRAND, Moment::START).await) }
+                async move { drop(gate.pass(ERRAND, Moment::START, false).await) }
             });
             tokio::task::yield_now().await;
             assert!(!second.is_finished());
@@ -200,11 +211,11 @@ mod tests {
     async fn whoever_was_cancelled_while_waiting_takes_no_slot() {
         let (gate, stats) = gate(1);
         attended(&gate, async {
-            let first = gate.pass(ERRAND, Moment::START).await;
+            let first = gate.pass(ERRAND, Moment::START, false).await;
             let waiting: Vec<_> = (0..5000)
                 .map(|_| {
                     let gate = Arc::clone(&gate);
-                    tokio::spawn(async move { gate.pass(ERRAND, Moment::START).await })
+                    tokio::spawn(async move { gate.pass(ERRAND, Moment::START, false).await })
                 })
                 .collect();
             tokio::task::yield_now().await;
@@ -215,7 +226,7 @@ mod tests {
                 assert!(task.await.is_err());
             }
             drop(first);
-            drop(gate.pass(ERRAND, Moment::START).await);
+            drop(gate.pass(ERRAND, Moment::START, false).await);
             assert_eq!(stats.in_flight(), 0);
         })
         .await;
@@ -226,7 +237,7 @@ mod tests {
         let (gate, _) = gate(1);
         let then = gate.clock.now() + Duration::from_millis(20);
         attended(&gate, async {
-            drop(gate.pass(ERRAND, then).await);
+            drop(gate.pass(ERRAND, then, false).await);
             assert!(gate.clock.now() >= then);
         })
         .await;

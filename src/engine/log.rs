@@ -11,11 +11,13 @@ use std::time::Duration;
 use sshprobe_probes::case::{Connect, ResolveFault};
 use sshprobe_probes::diagnose::classify;
 use sshprobe_probes::escape::{escape, quote};
-use sshprobe_probes::evidence::{Errno, Evidence, Stage};
+use sshprobe_probes::evidence::{Evidence, Stage};
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::record::Record;
 use sshprobe_probes::target::{Target, host_port, is_stand_in};
 use sshprobe_probes::time::Moment;
+
+use super::connector::Shortage;
 
 /// The most of a server's text that a line shows.
 const TEXT: usize = 120;
@@ -68,10 +70,9 @@ pub(super) fn connected(evidence: &Evidence) {
 }
 
 /// It could not be opened for want of something of ours.
-pub(super) fn short(addr: SocketAddr, errno: Option<Errno>, again: Duration) {
-    let why = errno.map_or_else(|| String::from("the connection-tracking table is full"), |errno| errno.to_string());
+pub(super) fn short(addr: SocketAddr, of: Shortage, again: Duration) {
     let addr = shown(addr);
-    tracing::info!("{addr} put off, as this machine is short of something ({why}); again in {}", millis(again));
+    tracing::info!("{addr} put off, as this machine is short of something ({of}); again in {}", millis(again));
 }
 
 /// It is over.

@@ -10,7 +10,8 @@ pub struct Stats {
     fed: AtomicU64,
     done: AtomicU64,
     in_flight: AtomicU64,
-    swept: AtomicU64,
+    owing: AtomicU64,
+    syns: AtomicU64,
     opened: AtomicU64,
     troubles: AtomicU64,
     answers: AtomicU64,
@@ -33,16 +34,28 @@ impl Stats {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Connections that hold a slot, being opened or open; and addresses that owe an answer to a SYN of a sweep.
+    /// Connections that hold a slot, being opened or open.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
-        self.in_flight.load(Ordering::Relaxed) + self.swept.load(Ordering::Relaxed)
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Addresses that owe an answer to a SYN of a sweep.
+    #[must_use]
+    pub fn owing(&self) -> u64 {
+        self.owing.load(Ordering::Relaxed)
+    }
+
+    /// SYNs that a sweep has sent, those that were sent again too.
+    #[must_use]
+    pub fn syns(&self) -> u64 {
+        self.syns.load(Ordering::Relaxed)
     }
 
     /// Targets that wait: for their name's addresses, for a slot, for their pacing, for a slow reader of the records.
     #[must_use]
     pub fn waiting(&self) -> u64 {
-        self.fed().saturating_sub(self.done()).saturating_sub(self.in_flight())
+        self.fed().saturating_sub(self.done()).saturating_sub(self.in_flight()).saturating_sub(self.owing())
     }
 
     /// Connections begun so far.
@@ -122,15 +135,41 @@ impl Stats {
 
     #[cfg(feature = "syn")]
     pub(super) fn launch(&self) {
-        self.swept.fetch_add(1, Ordering::Relaxed);
+        self.owing.fetch_add(1, Ordering::Relaxed);
     }
 
     #[cfg(feature = "syn")]
     pub(super) fn land(&self) {
-        self.swept.fetch_sub(1, Ordering::Relaxed);
+        self.owing.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "syn")]
+    pub(super) fn send_syns(&self, count: u64) {
+        self.syns.fetch_add(count, Ordering::Relaxed);
     }
 
     pub(super) fn trouble(&self) {
         self.troubles.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, feature = "syn"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_owes_an_answer_to_a_syn_is_no_connection() {
+        let stats = Stats::default();
+        for _ in 0..5 {
+            stats.feed();
+        }
+        stats.launch();
+        stats.launch();
+        stats.enter();
+        stats.send_syns(3);
+        assert_eq!((stats.in_flight(), stats.owing(), stats.syns()), (1, 2, 3));
+        assert_eq!(stats.waiting(), 2, "of neither kind");
+        stats.land();
+        assert_eq!((stats.in_flight(), stats.owing(), stats.waiting()), (1, 1, 3));
     }
 }

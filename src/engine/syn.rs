@@ -199,6 +199,10 @@ impl Watch<Ticket> for Watcher {
         self.stats.land();
     }
 
+    fn sent(&mut self, syns: u64) {
+        self.stats.send_syns(syns);
+    }
+
     fn trouble(&mut self) {
         self.stats.trouble();
     }

@@ -54,6 +54,31 @@ impl Bits {
         }
     }
 
+    /// How many of `len` numbers from `start` on are in it. Only what is there is looked at.
+    #[must_use]
+    pub fn count(&self, start: u64, len: u64) -> u64 {
+        let Some(last) = len.checked_sub(1).map(|more| start.saturating_add(more)) else { return 0 };
+        let chunks = self.chunks.range(start / CHUNK..=last / CHUNK);
+        chunks
+            .map(|(at, chunk)| {
+                let first = at * CHUNK;
+                let (from, to) = (start.max(first) - first, last.min(first + (CHUNK - 1)) - first);
+                let Chunk::Some(words, count) = chunk else { return to - from + 1 };
+                if to - from == CHUNK - 1 {
+                    return *count;
+                }
+                let within = |at: u64| {
+                    let low = if at == from / 64 { from % 64 } else { 0 };
+                    let high = if at == to / 64 { to % 64 } else { 63 };
+                    u64::MAX << low & u64::MAX >> (63 - high)
+                };
+                (from / 64..=to / 64)
+                    .filter_map(|at| Some(u64::from((words.get(at as usize)? & within(at)).count_ones())))
+                    .sum()
+            })
+            .sum()
+    }
+
     /// Adds a number; whether it was not there.
     pub fn add(&mut self, number: u64) -> bool {
         let none = || Chunk::Some(vec![0; WORDS].into_boxed_slice(), 0);
@@ -188,6 +213,11 @@ mod tests {
                 prop_assert_eq!(bits.has(number ^ 1), model.contains(&(number ^ 1)));
             }
             prop_assert_eq!(bits.len(), model.len() as u64);
+            for (start, len) in [(0, 64), (3, 61), (60, 9), (64, 64), (7, 0), (0, u64::MAX), (1 << 63, u64::MAX), (199, 1 << 40)] {
+                let end = u128::from(start) + u128::from(len);
+                let within = model.iter().filter(|number| **number >= start && u128::from(**number) < end).count();
+                prop_assert_eq!(bits.count(start, len), within as u64);
+            }
             prop_assert_eq!(bits.iter().collect::<BTreeSet<_>>(), model);
             prop_assert_eq!(Bits::from_bytes(&bits.to_bytes()), Ok(bits));
         }

@@ -23,12 +23,14 @@ pub struct Figures {
     pub running: bool,
     /// Targets in all, where that is known.
     pub targets: Option<u64>,
-    /// Targets taken up that hold no connection: waiting for a name, a slot, their pace, or a slow reader of the records.
+    /// Targets taken up that hold no connection and owe no answer to a SYN: waiting for a name, a slot, their pace, or a slow reader of the records.
     pub waiting: u64,
     /// Connections that are open or being opened.
     pub in_flight: u64,
     /// Connections begun.
     pub opened: u64,
+    /// Of a SYN sweep.
+    pub syn: Option<SynFigures>,
     /// How often a connection was put off because this machine was short of something.
     pub troubles: u64,
     /// Targets that identified themselves as SSH servers, in this part of the run.
@@ -43,6 +45,15 @@ pub struct Figures {
     pub memory: Option<u64>,
 }
 
+/// What there is to tell of a SYN sweep.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SynFigures {
+    /// Addresses that owe an answer.
+    pub owing: u64,
+    /// SYNs sent, those that were sent again too.
+    pub sent: u64,
+}
+
 /// The text, a metric after the other.
 #[must_use]
 pub fn render(figures: &Figures) -> String {
@@ -55,10 +66,15 @@ pub fn render(figures: &Figures) -> String {
     out.single("elapsed_seconds", "gauge", "For how long it has been going on.", Some(figures.elapsed.as_secs_f64()));
     out.single("running", "gauge", "1 until the run is over, then 0.", Some(u8::from(figures.running)));
     out.single("targets", "gauge", "Targets in all; absent until standard input has ended.", figures.targets);
-    out.single("targets_waiting", "gauge", "Targets taken up that hold no connection.", Some(figures.waiting));
-    let open = "Connections that are open or being opened, and addresses that owe an answer to a SYN of --syn.";
+    let waiting = "Targets taken up that hold no connection and owe no answer to a SYN.";
+    out.single("targets_waiting", "gauge", waiting, Some(figures.waiting));
+    let open = "Connections that are open or being opened.";
     out.single("connections_in_flight", "gauge", open, Some(figures.in_flight));
     out.single("connections_total", "counter", "Connections begun.", Some(figures.opened));
+    let owing = "Addresses that owe an answer to a SYN of --syn; absent without it.";
+    out.single("syn_targets_in_flight", "gauge", owing, figures.syn.map(|syn| syn.owing));
+    let sent = "SYNs that --syn has sent, those that were sent again too; absent without it.";
+    out.single("syns_sent_total", "counter", sent, figures.syn.map(|syn| syn.sent));
     let troubles = "How often a connection was put off because this machine was short of something.";
     out.single("local_troubles_total", "counter", troubles, Some(figures.troubles));
     let speaking = "Targets that identified themselves as SSH servers, in this part of the run.";
@@ -113,6 +129,7 @@ mod tests {
             waiting: 3,
             in_flight: 7,
             opened: 40,
+            syn: Some(SynFigures { owing: 12, sent: 90 }),
             troubles: 1,
             speaking: 31,
             answers: (33, 2),
@@ -134,6 +151,8 @@ mod tests {
                 "sshprobe_targets_waiting 3",
                 "sshprobe_connections_in_flight 7",
                 "sshprobe_connections_total 40",
+                "sshprobe_syn_targets_in_flight 12",
+                "sshprobe_syns_sent_total 90",
                 "sshprobe_local_troubles_total 1",
                 "sshprobe_ssh_targets_total 31",
                 "sshprobe_handshakes_total 33",
@@ -147,7 +166,7 @@ mod tests {
         );
         // Each family is announced once, before its samples, and no counter goes by another name.
         let announced: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE sshprobe_")).collect();
-        assert_eq!(announced.len(), 15);
+        assert_eq!(announced.len(), 17);
         assert!(announced.iter().all(|line| line.ends_with(" counter") == line.contains("_total ")), "{announced:?}");
         assert!(text.ends_with('\n') && text.is_ascii());
     }
@@ -156,7 +175,8 @@ mod tests {
     fn what_is_not_known_is_left_out() {
         let text = render(&Figures::default());
         assert!(
-            !text.contains("sshprobe_targets ") && !text.contains("memory") && text.contains("sshprobe_running 0\n")
+            !["sshprobe_targets ", "memory", "_syn"].iter().any(|name| text.contains(name))
+                && text.contains("sshprobe_running 0\n")
         );
     }
 }

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod layout;
 mod networks;
 pub mod next;
+mod pace;
 pub mod progress;
 #[cfg(test)]
 pub(crate) mod samples;

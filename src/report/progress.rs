@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::report::pace::Pace;
 use crate::report::span::{count, show};
 
 /// How far a run is.
@@ -17,8 +18,10 @@ pub struct Snapshot {
     pub total: Option<u64>,
     /// Connections open now.
     pub in_flight: u64,
-    /// Targets with a record that speak SSH.
-    pub speaking: u64,
+    /// Addresses that owe an answer to a SYN.
+    pub owing: u64,
+    /// Targets with a record that speak SSH, where that can be found out at all.
+    pub speaking: Option<u64>,
     /// How often a connection was put off because this machine was short of something.
     pub troubles: u64,
     /// The share of packets lost each way, where enough of them tell.
@@ -82,7 +85,7 @@ impl Progress {
         let now = self.started.elapsed();
         let line = {
             let mut pace = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
-            pace.observe(now, at.done);
+            pace.observe(now, at.done, at.done + at.in_flight + at.owing, at.total);
             describe(at, &pace)
         };
         match &self.face {
@@ -145,11 +148,14 @@ fn describe(at: Snapshot, pace: &Pace) -> String {
         Some(total) => format!("{}/{} done", count(at.done), count(total)),
         None => format!("{} done", count(at.done)),
     };
-    if at.done > 0 {
-        line += &format!(", {} SSH", count(at.speaking));
+    if let Some(speaking) = at.speaking.filter(|_| at.done > 0) {
+        line += &format!(", {} SSH", count(speaking));
     }
     line += &format!(", {} in flight", count(at.in_flight));
-    if let Some(rate) = pace.per_second {
+    if at.owing > 0 {
+        line += &format!(", {} owe an answer", count(at.owing));
+    }
+    if let Some(rate) = pace.per_second() {
         line += &format!(", {rate:.0}/s");
     }
     // What is as it should be takes no room.
@@ -165,49 +171,10 @@ fn describe(at: Snapshot, pace: &Pace) -> String {
     if let Some(memory) = at.memory {
         line += &format!(", {} MiB", count(memory / (1024 * 1024)));
     }
-    if let Some(left) = at.total.and_then(|total| pace.time_for(total.saturating_sub(at.done))) {
+    if let Some(left) = pace.left() {
         line += &format!(", ETA {}", show(left));
     }
     line
-}
-
-/// Targets a second, smoothed over about ten seconds, so that a burst of silent addresses does not make the forecast jump.
-#[derive(Debug, Default)]
-struct Pace {
-    /// When the first target was counted from.
-    began: Duration,
-    last: Option<(Duration, u64)>,
-    per_second: Option<f64>,
-}
-
-/// The time over which a change of pace is believed.
-const SMOOTHING: f64 = 10.0;
-
-impl Pace {
-    fn observe(&mut self, now: Duration, done: u64) {
-        let Some((then, before)) = self.last else {
-            (self.began, self.last) = (now, Some((now, done)));
-            return;
-        };
-        let span = now.saturating_sub(then).as_secs_f64();
-        if span < 0.05 {
-            return;
-        }
-        let rate = done.saturating_sub(before) as f64 / span;
-        // In the beginning it is the plain average: one early sample must not stand for ten seconds.
-        let share = span / now.saturating_sub(self.began).as_secs_f64();
-        let weight = share.max(1.0 - (-span / SMOOTHING).exp());
-        self.per_second = Some(self.per_second.map_or(rate, |old| old + weight * (rate - old)));
-        self.last = Some((now, done));
-    }
-
-    /// How long `left` more targets will take; `None` while nothing can be said.
-    fn time_for(&self, left: u64) -> Option<Duration> {
-        let rate = self.per_second.filter(|rate| *rate > 0.01)?;
-        let span = Duration::try_from_secs_f64(left as f64 / rate).ok()?;
-        // Tenths of a second would only flicker.
-        Some(Duration::from_secs(span.as_secs() + u64::from(left > 0)))
-    }
 }
 
 #[cfg(test)]
@@ -215,33 +182,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pace_follows_and_forecasts() {
-        let mut pace = Pace::default();
-        assert_eq!(pace.time_for(5), None);
-        for second in 0..60 {
-            pace.observe(Duration::from_secs(second), second * 100);
-        }
-        assert_eq!(pace.per_second.map(f64::round), Some(100.0));
-        assert_eq!(pace.time_for(1_000), Some(Duration::from_secs(11)));
-        assert_eq!(pace.time_for(0), Some(Duration::ZERO));
-        let mut ramped = Pace::default();
-        for (tenth, done) in [(0, 0), (1, 0), (2, 10), (10, 100)] {
-            ramped.observe(Duration::from_millis(100 * tenth), done);
-        }
-        assert_eq!(ramped.per_second.map(f64::round), Some(100.0), "the average since the start");
-        for second in 60..120 {
-            pace.observe(Duration::from_secs(second), 6_000);
-        }
-        assert!(pace.per_second.is_some_and(|rate| rate < 1.0), "{pace:?}");
-    }
-
-    #[test]
     fn a_line_says_what_is_known_and_no_more() {
         let mut pace = Pace::default();
         assert_eq!(describe(Snapshot::default(), &pace), "0 done, 0 in flight");
-        pace.observe(Duration::ZERO, 0);
-        pace.observe(Duration::from_secs(1), 1_000);
-        let at = Snapshot { done: 1_000, total: Some(4_096), in_flight: 256, speaking: 12, ..Snapshot::default() };
+        pace.observe(Duration::ZERO, 0, 0, Some(4_096));
+        pace.observe(Duration::from_secs(1), 1_000, 1_000, Some(4_096));
+        let speaking = Some(12);
+        let at = Snapshot { done: 1_000, total: Some(4_096), in_flight: 256, speaking, ..Snapshot::default() };
         assert_eq!(describe(at, &pace), "1,000/4,096 done, 12 SSH, 256 in flight, 1000/s, ETA 4s");
         let at = Snapshot { troubles: 3, loss: Some(0.0204), memory: Some(41 << 20), ..at };
         assert_eq!(
@@ -255,5 +202,14 @@ mod tests {
         );
         let at = Snapshot { loss: Some(0.004), slowed: None, ..at };
         assert_eq!(describe(at, &pace), "1,000/4,096 done, 12 SSH, 256 in flight, 1000/s, ETA 4s");
+    }
+
+    /// Nothing is SSH as far as `--depth connect` goes.
+    #[test]
+    fn where_nobody_can_be_seen_to_speak_ssh_nothing_is_said_of_it() {
+        let at = Snapshot { done: 10, in_flight: 3, ..Snapshot::default() };
+        assert_eq!(describe(at, &Pace::default()), "10 done, 3 in flight");
+        let at = Snapshot { owing: 4_096, ..at };
+        assert_eq!(describe(at, &Pace::default()), "10 done, 3 in flight, 4,096 owe an answer");
     }
 }

@@ -17,4 +17,4 @@ mod ways;
 
 pub use inbox::Inbox;
 pub use sockets::{Sockets, Unopened};
-pub use sweeper::{Found, Launch, Nobody, Pace, Watch, start};
+pub use sweeper::{Found, Launch, MOST, Nobody, Pace, Watch, start};

@@ -25,6 +25,9 @@ pub enum Unopened {
     /// Neither root nor CAP_NET_RAW.
     #[error("raw sockets need root or CAP_NET_RAW (sudo setcap cap_net_raw+ep \"$(command -v sshprobe)\")")]
     NoRight,
+    /// The address to send from is none of this machine's.
+    #[error("cannot send from {0}: it is not an address of this machine")]
+    NotOurs(IpAddr),
     /// Something else that the kernel refused.
     #[error("no raw socket: {0}")]
     System(#[from] io::Error),
@@ -77,8 +80,9 @@ impl Sockets {
 }
 
 fn open(v6: bool, source: Option<IpAddr>, interface: Option<&str>, ports: SourcePorts) -> Result<RawSockets, Unopened> {
-    RawSockets::open(v6, source, interface, ports).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Unopened::NoRight,
+    RawSockets::open(v6, source, interface, ports).map_err(|error| match (error.kind(), source) {
+        (io::ErrorKind::PermissionDenied, _) => Unopened::NoRight,
+        (io::ErrorKind::AddrNotAvailable, Some(source)) => Unopened::NotOurs(source),
         _ => Unopened::System(error),
     })
 }

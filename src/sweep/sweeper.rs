@@ -1,6 +1,6 @@
 //! The loop of a SYN sweep.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +23,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::inbox::Inbox;
 use super::sockets::Sockets;
 use super::sources::{Source, Sources};
-use super::trouble::{Pause, Refusal};
+use super::trouble::{Pause, Refusal, Standing};
 use super::ways::Ways;
 use crate::sys::batch::{BATCH, Incoming, Outgoing};
 use crate::sys::clock::Clock;
@@ -68,6 +68,8 @@ pub trait Watch<W>: Send + 'static {
     fn launched(&mut self);
     /// One does not any more.
     fn landed(&mut self);
+    /// So many SYNs have left.
+    fn sent(&mut self, syns: u64);
     /// This machine could not send.
     fn trouble(&mut self);
     /// There is nobody at an address. Given back, it is told like everything else; else that was all.
@@ -87,7 +89,7 @@ pub enum Nobody {
 
 /// Addresses that owe an answer, and those behind them in the queue, at the most: some 110 bytes each. Silence takes five seconds
 /// by default, so that it goes at 100,000 addresses a second.
-const MOST: usize = 1 << 19;
+pub const MOST: usize = 1 << 19;
 
 /// Results that nobody has taken yet, of which so many let no more SYNs out to new addresses, and nobody be given up. Answers still
 /// come in.
@@ -153,7 +155,14 @@ struct Sweeper<'a, W, A, F, V> {
     more: bool,
     /// To be sent, of IPv4 and of IPv6.
     outbox: [Outbox; 2],
+    /// Whose turn it is to send first.
+    turn: usize,
+    /// To be sent again from a moment on, each into its outbox, as it cannot be sent where others can.
+    aside: BTreeMap<(Moment, u64), (usize, Outgoing, Syn)>,
+    set_aside: u64,
     pause: Pause,
+    /// Packets that have left.
+    out_so_far: u64,
     ready: VecDeque<Found<W, A>>,
     received: Incoming,
     conntrack: Conntrack,
@@ -187,6 +196,7 @@ struct Syn {
     id: u64,
     place: Place,
     patience: Patience,
+    standing: Standing,
 }
 
 impl Outbox {
@@ -194,6 +204,17 @@ impl Outbox {
     fn rotate(&mut self) {
         self.packets.rotate_left(1);
         self.syns.rotate_left(1);
+    }
+
+    fn push(&mut self, packet: Outgoing, syn: Syn) {
+        self.packets.push(packet);
+        self.syns.push(syn);
+    }
+
+    /// Takes the first one out.
+    fn take_first(&mut self) -> Option<(Outgoing, Syn)> {
+        let syn = (!self.syns.is_empty()).then(|| self.syns.remove(0))?;
+        Some((self.packets.remove(0), syn))
     }
 
     fn drop_first(&mut self, count: usize) -> impl Iterator<Item = Syn> {
@@ -226,6 +247,10 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             suspect: Vec::new(),
             more: true,
             outbox: [Outbox::default(), Outbox::default()],
+            turn: 0,
+            aside: BTreeMap::new(),
+            set_aside: 0,
+            out_so_far: 0,
             pause: Pause::default(),
             ready: VecDeque::new(),
             received: Incoming::default(),
@@ -414,7 +439,15 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         }
         self.ways.look(now);
         self.neighbours.look(now);
-        while self.outbox.iter().map(|outbox| outbox.syns.len()).sum::<usize>() < BATCH {
+        self.fetch(now);
+        let waiting = self.outbox.iter().flat_map(|outbox| &outbox.syns);
+        let refused = waiting.clone().filter(|syn| syn.standing.is_known()).count();
+        if refused > self.pause.room() {
+            return;
+        }
+        let mut fresh = waiting.count() - refused;
+        while fresh < BATCH {
+            fresh += 1;
             if self.token.is_err() {
                 self.token = self.rate.permit(now);
             }
@@ -423,6 +456,18 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             }
             // Asked for at once, so that it is known when the next one comes.
             self.token = self.rate.permit(now);
+        }
+    }
+
+    /// Takes back those that were set aside until now.
+    fn fetch(&mut self, now: Moment) {
+        for _ in 0..BATCH {
+            let Some(first) = self.aside.first_entry().filter(|first| first.key().0 <= now) else { return };
+            let (family, packet, syn) = first.remove();
+            // Of somebody who is done nothing needs to be known any more.
+            if let (Some(outbox), Some(_)) = (self.outbox.get_mut(family), self.flights.at(syn.place)) {
+                outbox.push(packet, syn);
+            }
         }
     }
 
@@ -482,8 +527,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         if let Some(packet) = Outgoing::new(to, |out| syns.write(to.ip(), to.port(), cookie, sent, out)) {
             let [v4, v6] = &mut self.outbox;
             let outbox = if to.is_ipv6() { v6 } else { v4 };
-            outbox.packets.push(packet);
-            outbox.syns.push(Syn { id: cookie.id, place, patience: Patience::default() });
+            let (patience, standing) = (Patience::default(), Standing::default());
+            outbox.push(packet, Syn { id: cookie.id, place, patience, standing });
             if let Some(passenger) = self.flights.at(place) {
                 passenger.waiting = passenger.waiting.saturating_add(1);
             }
@@ -493,7 +538,9 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
     /// Sends what is ready; how many SYNs went.
     fn send(&mut self) -> usize {
         let mut sent = 0;
-        for family in 0..self.outbox.len() {
+        // Where one family can send nothing, it does not stand in the other's way.
+        self.turn = 1 - self.turn;
+        for family in [self.turn, 1 - self.turn] {
             let sockets = if family == 0 { &self.sockets.v4 } else { &self.sockets.v6 };
             let Some(sockets) = sockets else { continue };
             while let Some(outbox) = self.outbox.get_mut(family).filter(|outbox| !outbox.syns.is_empty()) {
@@ -504,6 +551,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
                 match sockets.send(&outbox.packets) {
                     Ok(count) => {
                         sent += count;
+                        self.watch.sent(count as u64);
+                        self.out_so_far += count as u64;
                         self.pause.over();
                         for syn in outbox.drop_first(count) {
                             if let Some(passenger) = self.flights.at(syn.place) {
@@ -529,13 +578,25 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         let Some(outbox) = self.outbox.get_mut(family) else { return };
         let Some(syn) = outbox.syns.first_mut() else { return };
         let (id, place) = (syn.id, syn.place);
+        if refusal == Refusal::Short && self.flights.at(place).is_none() {
+            // Whoever it was for is done.
+            return drop(outbox.drop_first(1));
+        }
+        let full = self.neighbours.full_since(now);
+        let altogether = if full { Patience::NEIGHBOURS } else { Patience::TOTAL };
         match refusal {
             Refusal::QueueFull => return self.pause.queue_full(now),
-            Refusal::Short if !syn.patience.exhausted(now) => {
+            Refusal::Short if !syn.patience.exhausted(altogether, now) => {
+                self.watch.trouble();
                 // Others may lack nothing.
-                outbox.rotate();
-                self.pause.short(now);
-                return self.watch.trouble();
+                let Some(wait) = syn.standing.refused(self.out_so_far) else {
+                    outbox.rotate();
+                    return self.pause.short(now, outbox.syns.len());
+                };
+                let Some((packet, syn)) = outbox.take_first() else { return };
+                self.set_aside += 1;
+                self.aside.insert((now + wait, self.set_aside), (family, packet, syn));
+                return;
             }
             Refusal::Short | Refusal::Filtered | Refusal::NoWay => drop(outbox.drop_first(1)),
         }
@@ -579,6 +640,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             // Of what is piled up it is seen soon enough whether anybody takes it.
             due.filter(|_| !self.is_piled_up()),
             pause.filter(|_| waiting || new),
+            self.aside.first_key_value().map(|((at, _), _)| pause.map_or(*at, |until| until.max(*at))),
             self.token.err().filter(|_| new),
             (!self.ready.is_empty()).then(|| now + RETRY),
             Some(now + LONGEST_REST),

@@ -1,15 +1,26 @@
-//! Waiting while this machine cannot send.
+//! Waiting while this machine cannot send, and telling apart whether it can send nothing or not there.
 
 use std::time::Duration;
 
 use sshprobe_probes::evidence::Errno;
 use sshprobe_probes::time::Moment;
 
+use crate::sys::batch::BATCH;
+
 /// How long nothing is sent, after the kernel would not take a packet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pause {
     until: Option<Moment>,
     wait: Duration,
+    /// Packets refused one after the other, with none between them that went out.
+    row: usize,
+    room: usize,
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self { until: None, wait: Duration::ZERO, row: 0, room: BATCH }
+    }
 }
 
 impl Pause {
@@ -23,8 +34,21 @@ impl Pause {
         self.until = Some(now + Self::GLANCE);
     }
 
-    /// Something is short. The wait doubles for as long as nothing can be sent at all.
-    pub(super) fn short(&mut self, now: Moment) {
+    /// Something is short for the first of `waiting` packets, which goes behind the others.
+    ///
+    /// It may be short for that one alone, so the next is tried at once. Two in a row are a full queue, as a rule. Where it is as
+    /// full after the pause, all are tried before the next one, which is twice as long for as long as nothing can be sent at all;
+    /// and others are let in besides, as those that wait may have in common what no other has.
+    pub(super) fn short(&mut self, now: Moment, waiting: usize) {
+        self.row += 1;
+        let all_tried = self.row >= 2 + waiting;
+        if waiting > 1 && self.row != 2 && !all_tried {
+            return;
+        }
+        if waiting <= 1 || all_tried {
+            self.row = 2;
+            self.room = self.room.saturating_add(BATCH);
+        }
         self.wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
         self.until = Some(now + self.wait);
     }
@@ -37,6 +61,49 @@ impl Pause {
     /// Until when nothing is to be sent.
     pub(super) fn until(&self, now: Moment) -> Option<Moment> {
         self.until.filter(|until| *until > now)
+    }
+
+    /// As long as fewer than so many packets were refused and still wait to be tried again, new ones are made ready.
+    pub(super) const fn room(&self) -> usize {
+        self.room
+    }
+}
+
+/// How a packet fared among others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Standing {
+    /// How many others had gone out when it was last refused.
+    out: Option<u64>,
+    /// So often it was refused again although others had gone out in between.
+    strikes: u8,
+    wait: Duration,
+}
+
+impl Standing {
+    /// Of the others between two refusals, before it is more than bad luck with a queue that is full now and then.
+    const OTHERS: u64 = BATCH as u64 / 4;
+    /// One more refusal of the kind could still be bad luck: who is set aside by mistake is late, and no more.
+    const STRIKES: u8 = 2;
+    const FIRST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    /// Something was short for it, after `out` packets had gone out in all. Where it is short for this one and not for others:
+    /// for how long it is left alone, while they go on.
+    pub(super) fn refused(&mut self, out: u64) -> Option<Duration> {
+        if self.out.is_some_and(|before| out.saturating_sub(before) >= Self::OTHERS) {
+            self.strikes = self.strikes.saturating_add(1);
+        }
+        self.out = Some(out);
+        if self.strikes < Self::STRIKES {
+            return None;
+        }
+        self.wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
+        Some(self.wait)
+    }
+
+    /// It was refused before.
+    pub(super) const fn is_known(&self) -> bool {
+        self.out.is_some()
     }
 }
 
@@ -78,7 +145,7 @@ mod tests {
         assert_eq!(pause.until(at(0)), None);
         let mut waits = Vec::new();
         for _ in 0..9 {
-            pause.short(at(1000));
+            pause.short(at(1000), 1);
             waits.push(pause.until(at(1000)).unwrap().since(at(1000)).as_millis());
         }
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 500, 500]);
@@ -86,6 +153,49 @@ mod tests {
         pause.over();
         pause.queue_full(at(2000));
         assert_eq!(pause.until(at(2000)), Some(at(2001)));
+    }
+
+    /// Of ten that wait: how many are tried before each pause, and how long that is.
+    #[test]
+    fn all_are_tried_before_all_have_to_wait() {
+        let mut pause = Pause::default();
+        let (mut now, mut tried) = (at(0), 0);
+        let mut pauses = Vec::new();
+        while pauses.len() < 5 {
+            tried += 1;
+            pause.short(now, 10);
+            if let Some(until) = pause.until(now) {
+                pauses.push((tried, until.since(now).as_millis(), pause.room()));
+                (now, tried) = (until, 0);
+            }
+        }
+        let wanted =
+            [(2, 5, BATCH), (10, 10, 2 * BATCH), (10, 20, 3 * BATCH), (10, 40, 4 * BATCH), (10, 80, 5 * BATCH)];
+        assert_eq!(pauses, wanted, "and more are let in each time");
+        pause.over();
+        pause.short(now, 10);
+        assert_eq!((pause.until(now), pause.room()), (None, BATCH), "one may be the only one");
+    }
+
+    #[test]
+    fn who_is_refused_while_others_go_out_is_left_alone() {
+        let mut lonely = Standing::default();
+        assert!(!lonely.is_known());
+        let waits: Vec<_> = (0..8).map(|nth| lonely.refused(100 * nth).map(|wait| wait.as_millis())).collect();
+        let wanted = [None, None, Some(100), Some(200), Some(400), Some(800), Some(1600), Some(2000)];
+        assert_eq!(waits, wanted);
+        assert!(lonely.is_known());
+    }
+
+    #[test]
+    fn who_is_refused_like_all_others_is_not() {
+        let mut one_of_many = Standing::default();
+        assert!(
+            (0..100).all(|nth| one_of_many.refused(7 + nth).is_none()),
+            "a trickle gets out, and it is everybody's turn"
+        );
+        let mut unlucky = Standing::default();
+        assert_eq!((unlucky.refused(0), unlucky.refused(1000), unlucky.refused(1000)), (None, None, None));
     }
 
     #[test]

@@ -15,6 +15,6 @@ pub use address::Families;
 pub use expr::{Expression, Hosts};
 pub use ports::PortSet;
 pub use problem::{ExprError, InputProblem, InputProblems};
-pub use set::{Exclusions, Order, Spelling};
+pub use set::{Exclusions, Order, Spelling, Stretch};
 pub use share::Share;
 pub use source::{Listed, Sources, Targets};

@@ -220,6 +220,33 @@ struct Segment {
     rank: u64,
     /// The place of its first target among all targets.
     index: u64,
+    /// Its targets, in every share together.
+    len: u64,
+}
+
+/// The targets of ranges that are left in one stretch: addresses in a row with the same ports each.
+#[derive(Debug, Clone)]
+pub struct Stretch {
+    /// The first address.
+    pub first: IpAddr,
+    /// The ports of each address, never none.
+    pub ports: PortSet,
+    /// `user@` in front of the range.
+    pub user: Option<Arc<str>>,
+    /// The index of its first target.
+    pub index: u64,
+    /// Its targets, in every share together.
+    pub len: u64,
+    /// Which of them are to be probed.
+    pub share: Share,
+}
+
+impl Stretch {
+    /// How many of them are to be probed.
+    #[must_use]
+    pub const fn targets(&self) -> u64 {
+        self.share.count(self.index, self.len)
+    }
 }
 
 impl SetBuilder {
@@ -305,6 +332,7 @@ impl SetBuilder {
                             ports: piece.ports,
                             rank,
                             index: next,
+                            len,
                         });
                         let ours = share.count(next, len);
                         rank += ours;
@@ -424,6 +452,22 @@ impl Walk {
     /// How many targets there are, in every share together.
     pub(crate) const fn total(&self) -> u64 {
         self.set.total
+    }
+
+    /// Takes the ranges out of what is walked.
+    pub(crate) fn take_ranges(&mut self) -> Vec<Stretch> {
+        let set = &mut self.set;
+        for entry in &mut set.entries {
+            if let What::Many(points) = &mut entry.what {
+                *points = 0;
+            }
+        }
+        let of = |segment: Segment| {
+            let (first, _) = segment.space.address(segment.first);
+            let user = set.inputs.get(segment.range).and_then(|input| input.user.clone());
+            Stretch { first, ports: segment.ports, user, index: segment.index, len: segment.len, share: set.share }
+        };
+        std::mem::take(&mut set.segments).into_iter().map(of).collect()
     }
 
     /// What is walked.

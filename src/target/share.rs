@@ -44,8 +44,14 @@ impl Share {
         if first < len { (len - 1 - first) / self.of + 1 } else { 0 }
     }
 
+    /// The most that can be in it of `len` targets in a row.
+    #[must_use]
+    pub const fn most(self, len: u64) -> u64 {
+        len.div_ceil(self.of)
+    }
+
     /// How far behind the index `start` its `n`th target from there on lies, counted from 0.
-    pub(super) const fn offset(self, start: u64, n: u64) -> u64 {
+    pub(crate) const fn offset(self, start: u64, n: u64) -> u64 {
         n.saturating_mul(self.of).saturating_add(self.gap(start))
     }
 

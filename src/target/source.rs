@@ -4,6 +4,7 @@
 //! intervals (see [`set`](super::set)), so that a file may be a pipe and may change afterwards. Stdin is read line by
 //! line while its targets are probed; a bad line is an error among the targets, and the rest goes on.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use super::expr::Expression;
 use super::lines::{LineFault, Lines};
 use super::ports::PortSet;
 use super::problem::{InputProblem, InputProblems, Quoted};
-use super::set::{Exclusions, Order, Seen, SetBuilder, Spelling, Walk};
+use super::set::{Exclusions, Order, Seen, SetBuilder, Spelling, Stretch, Walk};
 use super::share::Share;
 
 /// Everything the user gave about targets. Fill it in, then [`Sources::open`] it.
@@ -149,7 +150,8 @@ impl Sources {
             current: None,
             lines_seen: 0,
         });
-        Ok(Targets { fixed: set.walk(self.order), stdin, total, share: self.share, accepted: given, exclusions })
+        let fixed = set.walk(self.order);
+        Ok(Targets { fixed, stdin, total, share: self.share, accepted: given, exclusions, stretches: None })
     }
 
     fn exclusions(&self, problems: &mut InputProblems) -> Exclusions {
@@ -273,9 +275,18 @@ pub struct Targets {
     /// Something was given that could be understood.
     accepted: bool,
     exclusions: Arc<Exclusions>,
+    /// What is left of ranges, where they are not to be walked.
+    stretches: Option<VecDeque<Stretch>>,
 }
 
 impl Targets {
+    /// The same in as few pieces as it takes, in no particular order: for whoever only counts.
+    #[must_use]
+    pub fn in_lots(mut self) -> Lots {
+        self.stretches = Some(self.fixed.take_ranges().into());
+        Lots(self)
+    }
+
     /// How many targets there are in the share; `None` as long as stdin is open.
     ///
     /// (Not called `count`: [`Iterator::count`] would be called instead, and walk them all.)
@@ -330,7 +341,7 @@ impl Iterator for Targets {
             return Some(target.map_err(|error| InputProblem::new("targets", error)));
         }
         let stdin = self.stdin.as_mut()?;
-        if let Some(item) = stdin.next(&mut self.total, &mut self.accepted) {
+        if let Some(item) = stdin.next(&mut self.total, &mut self.accepted, self.stretches.as_mut()) {
             return Some(item);
         }
         let nothing_came = stdin.lines_seen == 0;
@@ -340,6 +351,36 @@ impl Iterator for Targets {
         }
         // Where only bad lines came they have been reported.
         (self.total == 0 && self.accepted).then(|| Err(nothing_left()))
+    }
+}
+
+/// Some targets.
+#[derive(Debug, Clone)]
+pub enum Lot {
+    /// One that was named by itself.
+    One(Target),
+    /// Addresses of a range.
+    Stretch(Stretch),
+}
+
+/// All targets, those of ranges by the stretch: its time and room depend on how many ranges there are, not on how large.
+#[derive(Debug)]
+pub struct Lots(Targets);
+
+impl Iterator for Lots {
+    type Item = Result<Lot, InputProblem>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(stretch) = self.0.stretches.as_mut().and_then(VecDeque::pop_front) {
+                return Some(Ok(Lot::Stretch(stretch)));
+            }
+            match self.0.next() {
+                Some(item) => return Some(item.map(Lot::One)),
+                None if self.0.stretches.as_ref().is_none_or(VecDeque::is_empty) => return None,
+                None => {}
+            }
+        }
     }
 }
 
@@ -364,7 +405,13 @@ impl std::fmt::Debug for Stdin {
 }
 
 impl Stdin {
-    fn next(&mut self, total: &mut u64, accepted: &mut bool) -> Option<Result<Target, InputProblem>> {
+    /// The next target; where there are `stretches`, what is left of ranges goes there.
+    fn next(
+        &mut self,
+        total: &mut u64,
+        accepted: &mut bool,
+        mut stretches: Option<&mut VecDeque<Stretch>>,
+    ) -> Option<Result<Target, InputProblem>> {
         loop {
             if let Some(target) = self.current.as_mut().and_then(Iterator::next) {
                 return Some(target.map_err(|error| self.problem(error)));
@@ -385,9 +432,12 @@ impl Stdin {
             };
             self.lines_seen += 1;
             match self.line(&text, *total) {
-                Ok(walk) => {
+                Ok(mut walk) => {
                     *accepted = true;
                     *total += walk.total();
+                    if let Some(stretches) = stretches.as_deref_mut() {
+                        stretches.extend(walk.take_ranges());
+                    }
                     self.current = Some(walk);
                 }
                 Err(problem) => return Some(Err(problem)),

@@ -284,6 +284,22 @@ fn syn_sweep_without_the_right_is_refused_in_one_line() {
 }
 
 #[test]
+fn syn_sweep_from_an_address_of_somebody_else_is_refused_as_a_connection_is() {
+    let Some(_lab) = shared_lab() else { return };
+    let prober = Netns::new("prober");
+    for source in ["203.0.113.9", "2001:db8:f::9"] {
+        let wanted =
+            format!("sshprobe: error: --source: {source} is not an address of this machine; `ip address` lists them\n");
+        for syn in [&["--syn"][..], &[]] {
+            let mut command = privileged(&prober);
+            command.args(syn).args(["--source", source, "10.77.0.1"]);
+            let run = run(command);
+            assert_eq!((run.status.code(), run.stderr.as_str()), (Some(2), wanted.as_str()), "{syn:?}");
+        }
+    }
+}
+
+#[test]
 fn syn_sweep_as_deep_as_connect_opens_no_connection() {
     let Some(_lab) = lab() else { return };
     for family in FAMILIES {
@@ -331,6 +347,29 @@ fn syn_sweep_counts_the_dead_that_have_no_record() {
         assert!(run.stderr.contains(counted), "{counted}:\n{}", run.stderr);
     }
     assert_eq!(run.status.code(), Some(0), "{}", run.stderr);
+}
+
+#[test]
+fn syn_sweep_has_figures_of_its_own_beside_those_of_connections() {
+    let Some(_lab) = lab() else { return };
+    let (topology, _crowd) = mixed();
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = folder.path().join("sshprobe.prom");
+    let told = format!("--stats-file={}", file.display());
+    let run = syn(&topology, &[Family::V4.target(), "--depth", "ident", "--connect-timeout", "1s", &told]);
+    let text = fs::read_to_string(&file).expect("read");
+    let sample = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} of\n{text}")).parse().expect("a whole number")
+    };
+    let codes = codes(&run.records);
+    let silent = codes["timeout-connect"] as u64;
+    assert!(silent > 0, "{codes:?}");
+    assert_eq!(sample("sshprobe_syn_targets_in_flight"), 0);
+    // The silent are asked three times, the others perhaps more than once.
+    assert!(sample("sshprobe_syns_sent_total") >= 256 + 2 * silent, "{text}");
+    assert_eq!(sample("sshprobe_connections_in_flight"), 0);
+    assert!(sample("sshprobe_connections_total") <= 256 - silent, "{text}");
 }
 
 /// The same as a /8 would be: half of it silent, half of it refused, a few live ones between them.
@@ -575,6 +614,33 @@ fn syn_sweep_sends_again_what_a_queue_of_its_own_dropped() {
         let run = syn(&topology, &[&sweep[..], &["--retries", "0", "--connect-timeout", "1s"]].concat());
         let codes = codes(&run.records);
         assert!(codes.values().sum::<usize>() == 256 && !codes.contains_key("local-policy"), "{codes:?}");
+    }
+}
+
+/// A queue towards one network drops all that goes there, and the kernel says that buffers are short. Those who lie elsewhere wait
+/// for none of it, and nobody is called silent for what was never sent.
+#[test]
+fn syn_sweep_goes_on_past_addresses_that_it_cannot_send_to() {
+    let Some(_lab) = lab() else { return };
+    for (family, flag, dropped, ours) in
+        [(Family::V4, "-4", "10.0.0.0/25", PROBER_V4), (Family::V6, "-6", "fd00:0:0:1::/121", PROBER_V6)]
+    {
+        let topology = Topology::new(family.network());
+        let _listener = listener(&topology);
+        let prober = &topology.prober;
+        prober.ip("link add hole type veth peer name bottom");
+        prober.ip("link set bottom up");
+        prober.ip("link set hole arp off up");
+        prober.ip(&format!("{flag} route add {dropped} dev hole src {ours}"));
+        // No packet is as small as what it lets through.
+        let queue = "qdisc replace dev hole root tbf rate 8bit burst 10 limit 10";
+        let made = prober.command("tc").args(queue.split(' ')).status();
+        assert!(made.is_ok_and(|made| made.success()), "{queue}");
+        // In their order those come first that nothing can be sent to.
+        let run = syn(&topology, &[family.target(), "--depth", "connect", "--order", "given", "--rate", "0"]);
+        let told: Vec<&str> = run.records.iter().map(|record| record["code"].as_str().expect("a code")).collect();
+        assert_eq!(codes(&run.records), BTreeMap::from([("ok", 128), ("local-resource-limit", 128)]), "{}", run.stderr);
+        assert!(told[..128].iter().all(|code| *code == "ok"), "{told:?}");
     }
 }
 

@@ -8,6 +8,7 @@ use super::verdict::Verdict;
 use super::{disconnect, sniff, text};
 use crate::escape::quote;
 use crate::evidence::{Evidence, Fault};
+use crate::record::Via;
 
 /// libwrap sleeps five seconds before it lets go of a connection it refused.
 const LIBWRAP: Duration = Duration::from_secs(5);
@@ -117,6 +118,11 @@ pub(super) fn refused(evidence: &Evidence) -> Option<Verdict> {
     Some(Verdict::new(code, evidence.stage, sentence))
 }
 
+/// What passes the bytes on is a program.
+fn by_program(evidence: &Evidence) -> bool {
+    evidence.tunnel.as_ref().is_some_and(|tunnel| tunnel.via == Via::ProxyCommand)
+}
+
 /// Not a byte came.
 fn silent(evidence: &Evidence, end: End) -> Verdict {
     let up = up(evidence);
@@ -140,6 +146,19 @@ fn silent(evidence: &Evidence, end: End) -> Verdict {
         )
         .with_arg("tls")
         .low(),
+        // netcat ends well and without a byte where the server hangs up at once, and `true` does so anyway: ssh says the same of
+        // both. Of those that end badly the program itself says so.
+        End::Eof if by_program(evidence) => {
+            let said = match evidence.tunnel.as_ref().map_or(&[][..], |tunnel| tunnel.reason.trim_ascii()) {
+                [] => String::from("without a word"),
+                words => format!("and said {}", quote(words, QUOTED)),
+            };
+            let sentence = format!(
+                "the proxy command ended after {after} as if all were well, passed on no byte {said}: the server closed the \
+                 connection, or the command never reached it"
+            );
+            verdict(Code::ClosedNoIdent, sentence).low()
+        }
         End::Eof => {
             verdict(Code::ClosedNoIdent, format!("the server closed the connection after {after} without a word"))
         }

@@ -1,4 +1,4 @@
-//! Trouble of this machine: no descriptors, ports or buffers left, a full connection-tracking table.
+//! Trouble of this machine: no descriptors, ports or buffers left, a full table of the kernel's.
 //!
 //! EMFILE, ENFILE, ENOBUFS, ENOMEM and EADDRNOTAVAIL say nothing about the target. The connection is put off, and fewer are
 //! kept in flight for a while, as what is short comes back when connections end.
@@ -20,6 +20,34 @@ pub struct LocalBackoff {
     answered_until: Option<Moment>,
     /// When the allowance last changed.
     changed: Moment,
+    through: Through,
+    /// When a table of the kernel's was last seen to be full.
+    table_full: Option<Moment>,
+}
+
+/// How many connections could be opened lately: in the span that goes on, and in the one before it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Through {
+    since: Moment,
+    now: usize,
+    before: usize,
+}
+
+impl Through {
+    /// As long as a connect is waited for, or nearly so: what gets through in the meantime is what a next round can be.
+    const SPAN: Duration = Duration::from_secs(5);
+
+    fn note(&mut self, now: Moment, count: usize) {
+        let spans = now.since(self.since).as_micros() / Self::SPAN.as_micros();
+        if spans > 0 {
+            *self = Self { since: now, now: 0, before: if spans == 1 { self.now } else { 0 } };
+        }
+        self.now = self.now.saturating_add(count);
+    }
+
+    fn a_span(&self) -> usize {
+        self.now.max(self.before)
+    }
 }
 
 impl LocalBackoff {
@@ -34,7 +62,15 @@ impl LocalBackoff {
     #[must_use]
     pub fn new(ceiling: usize) -> Self {
         let ceiling = ceiling.max(1);
-        Self { ceiling, allowed: ceiling, wait: Self::FIRST_WAIT, answered_until: None, changed: Moment::START }
+        Self {
+            ceiling,
+            allowed: ceiling,
+            wait: Self::FIRST_WAIT,
+            answered_until: None,
+            changed: Moment::START,
+            through: Through::default(),
+            table_full: None,
+        }
     }
 
     /// How many connections may be in flight. Those above it are not cut off; no new one is opened until enough have ended.
@@ -50,6 +86,8 @@ impl LocalBackoff {
         if let Some(until) = self.answered_until.filter(|until| *until > now) {
             return until;
         }
+        // A shortage of another kind, in which fewer do help.
+        self.table_full = None;
         // What was possible is the better measure: of 1000 allowed, 60 may be all there are descriptors for.
         self.allowed = (self.allowed.min(in_flight.max(1)) * 2 / 3).max(1);
         self.changed = now;
@@ -59,8 +97,41 @@ impl LocalBackoff {
         until
     }
 
+    /// A connection was not heard of while a table of the kernel's was full, of connections or of neighbours: when to try it again.
+    ///
+    /// Nothing of ours makes room in it by ending: entries go when their time has come, and whoever tries then has one. A
+    /// connection that is waited for in vain holds none, so that nothing is won by having one at a time, and the run would go at
+    /// the pace of their timeouts. So half as many more are tried as got through lately, which has each get through within a
+    /// few tries; and no fewer than a twentieth of the ceiling, as in a range of silent addresses nothing gets through although
+    /// there is room.
+    pub fn note_full_table(&mut self, now: Moment) -> Moment {
+        self.through.note(now, 0);
+        if let Some(until) = self.answered_until.filter(|until| *until > now) {
+            return until;
+        }
+        self.allowed = self.allowed.min(self.through_full_table());
+        self.changed = now;
+        let until = now + self.wait;
+        self.answered_until = Some(until);
+        self.wait = (self.wait * 2).min(Self::LONGEST_WAIT);
+        self.table_full = Some(now);
+        until
+    }
+
+    /// How many connections are tried at a time while the table is full.
+    fn through_full_table(&self) -> usize {
+        let through = self.through.a_span();
+        (through + through / 2).max(self.ceiling / 20).clamp(1, self.ceiling)
+    }
+
     /// A connection could be opened at `now`.
     pub fn recovered(&mut self, now: Moment) {
+        self.through.note(now, 1);
+        if self.table_full.is_some_and(|full| now.since(full) < Through::SPAN) {
+            // That it is full is only heard when a connection has been waited for: until then a second without trouble is no sign.
+            self.allowed = self.allowed.max(self.through_full_table());
+            return;
+        }
         if self.answered_until.is_some_and(|until| until > now) {
             return;
         }
@@ -82,13 +153,22 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// In all. TIME_WAIT, which holds local ports, lasts a minute; half of it frees half of them.
+    /// As a rule. TIME_WAIT, which holds local ports, lasts a minute; half of it frees half of them.
     pub const TOTAL: Duration = Duration::from_secs(30);
 
-    /// Whether trouble at `now` is the end of it.
-    pub fn exhausted(&mut self, now: Moment) -> bool {
+    /// A connection that is tried again had to wait for its turn so long: what others are waited for is not counted.
+    pub fn in_line(&mut self, span: Duration) {
+        self.since = self.since.map(|since| since + span);
+    }
+
+    /// The same where a table of neighbours is full: who has answered keeps its place for 15 to 45 seconds
+    /// (`base_reachable_time`), and five more.
+    pub const NEIGHBOURS: Duration = Duration::from_secs(60);
+
+    /// Whether trouble at `now` is the end of it, if it is borne for so long altogether.
+    pub fn exhausted(&mut self, altogether: Duration, now: Moment) -> bool {
         let since = *self.since.get_or_insert(now);
-        now.since(since) >= Self::TOTAL
+        now.since(since) >= altogether
     }
 }
 
@@ -154,26 +234,108 @@ mod tests {
         assert_eq!(slow.allowed(), 81, "three steps of five in three seconds");
     }
 
+    /// A table in which room for `freed` connections comes a second, and `wanted` that are to be made, each of which sends its SYN
+    /// at once, after 1 and 3 s, and gives up after 5: how many have got through in two minutes, and how many have not within
+    /// their patience.
+    fn through_a_full_table(
+        freed: usize,
+        wanted: usize,
+        note: impl Fn(&mut LocalBackoff, Moment) -> Moment,
+    ) -> (usize, usize) {
+        const TICK: u64 = 100;
+        let mut backoff = LocalBackoff::new(1000);
+        let mut fresh = wanted;
+        // Those that were tried go first.
+        let mut again: Vec<(Moment, Patience)> = Vec::new();
+        let mut up: Vec<(Moment, Patience)> = Vec::new();
+        let (mut room, mut through, mut lost) = (0, 0, 0);
+        for now in (0..120_000).step_by(TICK as usize).map(at) {
+            room = (room + (freed * TICK as usize).div_ceil(1000)).min(2 * freed);
+            let mut still = Vec::new();
+            for (begun, mut patience) in up.drain(..) {
+                let age = now.since(begun).as_millis() as u64;
+                if age >= 5_000 {
+                    let not_before = note(&mut backoff, now);
+                    if patience.exhausted(Patience::TOTAL, now) {
+                        lost += 1
+                    } else {
+                        again.push((not_before, patience))
+                    }
+                } else if room > 0 && [0, 1_000, 3_000].iter().any(|sent| (*sent..sent + TICK).contains(&age)) {
+                    room -= 1;
+                    through += 1;
+                    backoff.recovered(now);
+                } else {
+                    still.push((begun, patience));
+                }
+            }
+            up = still;
+            again.sort_by_key(|(not_before, _)| *not_before);
+            while up.len() < backoff.allowed() {
+                if again.first().is_some_and(|(not_before, _)| *not_before <= now) {
+                    let (not_before, mut patience) = again.remove(0);
+                    patience.in_line(now.since(not_before));
+                    up.push((now, patience));
+                } else if fresh > 0 {
+                    fresh -= 1;
+                    up.push((now, Patience::default()));
+                } else {
+                    break;
+                }
+            }
+        }
+        (through, lost)
+    }
+
+    #[test]
+    fn while_the_table_stays_full_a_run_goes_at_the_pace_at_which_entries_come_free() {
+        for freed in [10, 50, 200] {
+            let possible = freed * 120;
+            let (through, lost) = through_a_full_table(freed, 2 * possible, LocalBackoff::note_full_table);
+            assert!(through * 5 >= possible * 4, "{through} of {possible}, {lost} lost");
+            assert!(lost * 20 <= through, "{lost} lost of {through}");
+        }
+    }
+
+    #[test]
+    fn a_full_table_through_which_nothing_comes_is_tried_by_a_few_at_a_time() {
+        let mut backoff = LocalBackoff::new(1000);
+        let mut now = at(0);
+        for _ in 0..100 {
+            now = backoff.note_full_table(now);
+        }
+        assert_eq!(backoff.allowed(), 50);
+        let mut small = LocalBackoff::new(3);
+        for _ in 0..100 {
+            now = small.note_full_table(now);
+        }
+        assert_eq!(small.allowed(), 1);
+    }
+
     #[test]
     fn one_connection_is_put_off_for_half_a_minute_at_most() {
         let mut patience = Patience::default();
-        assert!(!patience.exhausted(at(5000)), "the first trouble starts the count");
-        assert!(!patience.exhausted(at(34_999)));
-        assert!(patience.exhausted(at(35_000)));
+        assert!(!patience.exhausted(Patience::TOTAL, at(5000)), "the first trouble starts the count");
+        assert!(!patience.exhausted(Patience::TOTAL, at(34_999)));
+        assert!(patience.exhausted(Patience::TOTAL, at(35_000)));
+        patience.in_line(Duration::from_secs(10));
+        assert!(!patience.exhausted(Patience::TOTAL, at(44_999)), "waiting for a turn is no trouble");
+        assert!(patience.exhausted(Patience::TOTAL, at(45_000)));
     }
 
     proptest! {
         #[test]
         fn at_least_one_and_never_more_than_the_ceiling(
             ceiling in 0usize..5000,
-            steps in proptest::collection::vec((any::<bool>(), 0usize..6000, 0u64..3000), 0..100),
+            steps in proptest::collection::vec((0u8..3, 0usize..6000, 0u64..3000), 0..100),
         ) {
             let mut backoff = LocalBackoff::new(ceiling);
             let mut now = at(0);
             for (trouble, in_flight, gap) in steps {
                 now = now + Duration::from_millis(gap);
-                if trouble {
-                    let again = backoff.note(in_flight, now);
+                if trouble > 0 {
+                    let again =
+                        if trouble == 1 { backoff.note(in_flight, now) } else { backoff.note_full_table(now) };
                     prop_assert!(again > now && again.since(now) <= LocalBackoff::LONGEST_WAIT);
                 } else {
                     backoff.recovered(now);
