@@ -225,7 +225,11 @@ enum Begun {
 async fn established(stream: &TcpStream) -> io::Result<()> {
     /// Where the poller cannot tell: an ICMP message that did not end the attempt keeps the socket "ready" for good.
     const GLANCE: Duration = Duration::from_millis(20);
-    stream.writable().await?;
+    // A socket that the poller calls writable, and does not call failed as well, has left SYN-SENT: its peer need not be asked for.
+    let ready = stream.ready(Interest::WRITABLE).await?;
+    if ready.is_writable() && !ready.is_write_closed() {
+        return Ok(());
+    }
     loop {
         // Only a socket that is connected has a peer: an ICMP error that came since is not the end of it.
         if stream.peer_addr().is_ok() {
