@@ -114,9 +114,8 @@ fn a_list_is_probed_in_its_order() {
     args.extend(targets.iter().map(String::as_str));
     let output = run(&args);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
-    let called = std::iter::from_fn(|| listener.accept().ok()).map(|(call, _)| {
-        call.local_addr().expect("an address").as_socket().expect("of IPv4").to_string()
-    });
+    let called = std::iter::from_fn(|| listener.accept().ok())
+        .map(|(call, _)| call.local_addr().expect("an address").as_socket().expect("of IPv4").to_string());
     assert_eq!(called.collect::<Vec<_>>(), targets, "one at a time");
 }
 

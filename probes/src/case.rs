@@ -274,7 +274,8 @@ impl Case {
                 Next::Connect(Connect {
                     addr: *addr,
                     host: self.target.place().clone(),
-                    name: Some(self.target.called().into()),
+                    // Without one of its own it goes by its host.
+                    name: self.target.is_called().then(|| self.target.called().into()),
                     plan,
                     not_before,
                     patience: None,
