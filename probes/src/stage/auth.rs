@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::evidence::{Auth, Fault};
+use crate::memo::Memo;
 use crate::probe::{Conversation, State, Turn};
 use crate::wire::message::{
     ExtInfo, SERVICE_USERAUTH, SSH_MSG_EXT_INFO, SSH_MSG_GLOBAL_REQUEST, SSH_MSG_SERVICE_ACCEPT,
@@ -75,7 +76,11 @@ impl AwaitAnswer {
                 // Read to its end before anything is kept: of a broken one nothing is.
                 ExtInfo::read(payload, |_, _| {}).map_err(broken("EXT_INFO"))?;
                 let kept = &mut conversation.evidence.ext_info;
-                ExtInfo::read(payload, |name, value| keep_extension(kept, name, value)).map_err(broken("EXT_INFO"))?;
+                if kept.is_empty() {
+                    *kept = EXTENSIONS.with(|made| made.get(payload, || extended(Vec::new(), payload)));
+                } else {
+                    *kept = extended(kept.to_vec(), payload);
+                }
             }
             // Meant for what comes after a login; harmless and unanswered here.
             Some(SSH_MSG_GLOBAL_REQUEST | SSH2_MSG_PING) => {}
@@ -95,8 +100,23 @@ fn send_none(conversation: &mut Conversation) {
     conversation.evidence.auth.get_or_insert_default().none_sent = true;
 }
 
-fn methods(list: NameList<'_>) -> Vec<Vec<u8>> {
-    list.names().filter(|name| !name.is_empty()).take(MAX_METHODS).map(<[u8]>::to_vec).collect()
+/// Name and value of each.
+type Extensions = Arc<[(Vec<u8>, Vec<u8>)]>;
+
+thread_local! {
+    static METHODS: Memo<Arc<[Vec<u8>]>> = const { Memo::new() };
+    static EXTENSIONS: Memo<Extensions> = const { Memo::new() };
+}
+
+fn methods(list: NameList<'_>) -> Arc<[Vec<u8>]> {
+    let names = || list.names().filter(|name| !name.is_empty()).take(MAX_METHODS).map(<[u8]>::to_vec).collect();
+    METHODS.with(|made| made.get(list.0, names))
+}
+
+/// What is kept, with the extensions of one more message that has been read to its end.
+fn extended(mut kept: Vec<(Vec<u8>, Vec<u8>)>, payload: &[u8]) -> Extensions {
+    let _ = ExtInfo::read(payload, |name, value| keep_extension(&mut kept, name, value));
+    kept.into()
 }
 
 /// Keeps an extension if there is room for it; a smaller one behind one that is too big still may have some.
