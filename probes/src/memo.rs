@@ -106,4 +106,16 @@ mod tests {
         let outer = memo.get(b"a", || 1 + memo.get(b"a", || 1));
         assert_eq!((outer, memo.get(b"a", || 9)), (2, 2));
     }
+
+    #[test]
+    fn where_the_pieces_end_is_a_part_of_what_they_are() {
+        let memo = Memo::new();
+        let get = |pieces: &[&str]| memo.get_of(pieces.iter().map(|piece| piece.as_bytes()), || pieces.join(","));
+        for pieces in [&["ab", "c"][..], &["a", "bc"], &["abc"], &["abc", ""], &[]] {
+            assert_eq!(get(pieces), pieces.join(","));
+            assert_eq!(get(pieces), pieces.join(","), "once more");
+        }
+        let long = "x".repeat(LONGEST + 1);
+        assert_eq!(get(&[&long, "a"]), format!("{long},a"), "made anew");
+    }
 }
