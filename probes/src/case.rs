@@ -150,7 +150,8 @@ pub struct Case {
     target: Target,
     settings: Arc<Settings>,
     resolve: Option<Duration>,
-    addrs: Box<[SocketAddr]>,
+    /// Those behind the first, which the state has.
+    others: Box<[SocketAddr]>,
     connections: Vec<Evidence>,
     /// What the host, if it is one that keeps accounts, holds against us.
     budget: Budget,
@@ -210,15 +211,15 @@ impl Case {
     #[must_use]
     pub fn new(
         target: Target,
-        mut addrs: Vec<SocketAddr>,
+        addrs: impl IntoIterator<Item = SocketAddr>,
         resolve: Option<Duration>,
         settings: Arc<Settings>,
         now: Moment,
         entropy: u64,
     ) -> Self {
-        addrs.truncate(Self::MAX_ADDRESSES);
-        let state = match addrs.first() {
-            Some(&addr) => State::Wanted { addr, not_before: now },
+        let mut addrs = addrs.into_iter().take(Self::MAX_ADDRESSES);
+        let state = match addrs.next() {
+            Some(addr) => State::Wanted { addr, not_before: now },
             None => State::Unresolved(ResolveFault::NoAddress),
         };
         let step_by_step = settings.plan.step_by_step;
@@ -228,7 +229,7 @@ impl Case {
             target,
             settings,
             resolve,
-            addrs: addrs.into_boxed_slice(),
+            others: addrs.collect(),
             connections: Vec::new(),
             budget: Budget::default(),
             jitter: Jitter::new(entropy),
@@ -261,7 +262,7 @@ impl Case {
         now: Moment,
     ) -> Self {
         let state = State::Unresolved(fault);
-        Self { state, ..Self::new(target, Vec::new(), Some(resolve), settings, now, 0) }
+        Self { state, ..Self::new(target, [], Some(resolve), settings, now, 0) }
     }
 
     /// What to do now. Call again after [`Case::add`]; before that, and after the end, the answer stays the same.
@@ -274,7 +275,8 @@ impl Case {
                 Next::Connect(Connect {
                     addr: *addr,
                     host: self.target.place().clone(),
-                    name: Some(self.target.called().into()),
+                    // Without one of its own it goes by its host.
+                    name: self.target.is_called().then(|| self.target.called().into()),
                     plan,
                     not_before,
                     patience: None,
@@ -403,7 +405,7 @@ impl Case {
         if self.connections.iter().any(Evidence::connected) {
             return None;
         }
-        self.addrs.get(self.connections.len() + 1).copied()
+        self.others.get(self.connections.len()).copied()
     }
 
     /// The earliest moment from `at` on at which the host, if it keeps accounts, would not ban us for one connection more.

@@ -90,8 +90,8 @@ pub struct Evidence {
     pub negotiated: Option<Negotiated>,
     /// The host key the server presented.
     pub host_key: Option<HostKey>,
-    /// EXT_INFO name/value pairs (RFC 8308), in the order received.
-    pub ext_info: Vec<(Vec<u8>, Vec<u8>)>,
+    /// EXT_INFO name/value pairs (RFC 8308), in the order received; shared, as a fleet repeats them.
+    pub ext_info: Arc<[(Vec<u8>, Vec<u8>)]>,
     /// What userauth showed.
     pub auth: Option<Auth>,
     /// What a login showed, if the connection was made for one.
@@ -131,7 +131,7 @@ impl Evidence {
             kexinit: None,
             negotiated: None,
             host_key: None,
-            ext_info: Vec::new(),
+            ext_info: Arc::default(),
             auth: None,
             login: None,
             disconnect: None,
@@ -437,7 +437,7 @@ pub struct Auth {
     /// The `none` request was sent.
     pub none_sent: bool,
     /// The method names that can continue, as listed; `None` before an answer came.
-    pub methods: Option<Vec<Vec<u8>>>,
+    pub methods: Option<Arc<[Vec<u8>]>>,
     /// The FAILURE's partial-success flag.
     pub partial: bool,
     /// The server let `none` in.

@@ -16,12 +16,29 @@ const LONGEST: usize = 8 * 1024;
 #[derive(Debug)]
 pub(crate) struct Memo<T> {
     made: RefCell<Vec<(Box<[u8]>, T)>>,
+    /// Room for what several pieces come to as one key.
+    joined: RefCell<Vec<u8>>,
 }
 
 impl<T: Clone> Memo<T> {
     /// Nothing remembered yet.
     pub(crate) const fn new() -> Self {
-        Self { made: RefCell::new(Vec::new()) }
+        Self { made: RefCell::new(Vec::new()), joined: RefCell::new(Vec::new()) }
+    }
+
+    /// What `make` makes of these pieces, or has made before.
+    pub(crate) fn get_of<'a>(&self, pieces: impl Iterator<Item = &'a [u8]>, make: impl FnOnce() -> T) -> T {
+        let Ok(mut joined) = self.joined.try_borrow_mut() else { return make() };
+        joined.clear();
+        for piece in pieces {
+            // Where each ends is a part of what they are.
+            joined.extend_from_slice(&piece.len().to_be_bytes());
+            joined.extend_from_slice(piece);
+            if joined.len() > LONGEST {
+                return make();
+            }
+        }
+        self.get(&joined, make)
     }
 
     /// What `make` makes of `bytes`, or has made before.
@@ -88,5 +105,17 @@ mod tests {
         let memo = Memo::new();
         let outer = memo.get(b"a", || 1 + memo.get(b"a", || 1));
         assert_eq!((outer, memo.get(b"a", || 9)), (2, 2));
+    }
+
+    #[test]
+    fn where_the_pieces_end_is_a_part_of_what_they_are() {
+        let memo = Memo::new();
+        let get = |pieces: &[&str]| memo.get_of(pieces.iter().map(|piece| piece.as_bytes()), || pieces.join(","));
+        for pieces in [&["ab", "c"][..], &["a", "bc"], &["abc"], &["abc", ""], &[]] {
+            assert_eq!(get(pieces), pieces.join(","));
+            assert_eq!(get(pieces), pieces.join(","), "once more");
+        }
+        let long = "x".repeat(LONGEST + 1);
+        assert_eq!(get(&[&long, "a"]), format!("{long},a"), "made anew");
     }
 }

@@ -254,13 +254,23 @@ impl Offer {
     /// Our KEXINIT's payload.
     #[must_use]
     pub fn kexinit(&self, cookie: [u8; 16]) -> Vec<u8> {
+        KexInit::build(cookie, self.all_lists(), false)
+    }
+
+    /// How long that is, in bytes.
+    pub(crate) fn kexinit_size(&self) -> usize {
+        KexInit::size(&self.all_lists())
+    }
+
+    /// The ten lists of a KEXINIT, in their order; languages are none of ours.
+    fn all_lists(&self) -> [&[u8]; 10] {
         let OfferLists { kex, host_key, cipher, mac, compression } = &self.lists;
         let lists = [kex, host_key, cipher, cipher, mac, mac, compression, compression];
         let mut all = [&[][..]; 10];
         for (to, from) in all.iter_mut().zip(lists) {
             *to = from.as_bytes();
         }
-        KexInit::build(cookie, all, false)
+        all
     }
 }
 

@@ -34,6 +34,9 @@ use crate::wire::packet::{Inbound, Outbound, PacketFault};
 /// more is wasting our time on purpose.
 const MAX_RECEIVED: u64 = 4 * 1024 * 1024;
 
+/// Room that is kept for what is to be said next: behind our KEXINIT all writes are small.
+const KEPT: usize = 256;
+
 /// How the driver is to leave a finished connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leave {
@@ -86,8 +89,15 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// Queues one packet.
     pub(crate) fn send(&mut self, payload: &[u8]) {
+        self.send_message(|out| out.extend_from_slice(payload));
+    }
+
+    /// Queues one packet, whose payload `write` appends to what it is given.
+    pub(crate) fn send_message(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.mute {
-            self.outbound.seal(payload, &mut self.randomness, &mut self.output);
+            // What leaves in one write is written into one piece of memory.
+            self.output.reserve(KEPT.saturating_sub(self.output.len()));
+            self.outbound.seal_message(write, &mut self.randomness, &mut self.output);
         }
     }
 
@@ -114,8 +124,8 @@ impl Conversation {
 pub(crate) enum State {
     Ident(AwaitIdent),
     Kexinit(AwaitKexinit),
-    Kex(Box<Exchanging>),
-    Newkeys(Box<AwaitNewkeys>),
+    Kex(Exchanging),
+    Newkeys(AwaitNewkeys),
     Auth(AwaitAnswer),
     LastWords(LastWords),
     Over(Leave),
@@ -247,8 +257,11 @@ impl Probe {
     pub fn written(&mut self, count: usize) {
         let output = &mut self.conversation.output;
         if count >= output.len() {
-            // Give the memory back: most of a connection's life is waiting.
-            *output = Vec::new();
+            // Give the memory back if it is much: most of a connection's life is waiting.
+            if output.capacity() > KEPT {
+                *output = Vec::new();
+            }
+            output.clear();
         } else {
             output.drain(..count);
         }
@@ -366,8 +379,11 @@ impl Probe {
     fn introduce(&mut self) {
         self.introduced = true;
         if !self.conversation.mute {
-            self.conversation.output.extend_from_slice(&self.conversation.plan.ident);
-            self.conversation.output.extend_from_slice(b"\r\n");
+            let Conversation { plan, output, .. } = &mut self.conversation;
+            // With room for the KEXINIT that follows, as a rule in the same write.
+            output.reserve(plan.ident.len().saturating_add(plan.offer.kexinit_size()).saturating_add(KEPT));
+            output.extend_from_slice(&plan.ident);
+            output.extend_from_slice(b"\r\n");
         }
     }
 
@@ -468,7 +484,7 @@ impl Probe {
         if conversation.evidence.stage > Stage::Ident && listens {
             // This code keeps OpenSSH's log line at INFO; any other is logged as an error.
             let goodbye = message::Disconnect { code: SSH_DISCONNECT_BY_APPLICATION, description: b"sshprobe" };
-            conversation.send(&goodbye.build());
+            conversation.send_message(|out| goodbye.write(out));
         }
         let silent = conversation.evidence.received == 0 && !self.introduced;
         conversation.evidence.fault = fault;

@@ -11,7 +11,10 @@ use crate::kex::ecdh::Lent;
 /// The driver fills it from the operating system; tests and replay pass a fixed one and get the same bytes on the wire
 /// again. A seed must never serve two connections that carry a credential.
 #[derive(Clone)]
-pub struct Seed(pub [u8; 32]);
+pub struct Seed(pub [u8; SEED_LEN]);
+
+/// The size of a seed in bytes.
+const SEED_LEN: usize = 32;
 
 impl fmt::Debug for Seed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,11 +51,13 @@ impl Randomness {
     /// Fills `out` with the next bytes of the stream. Every call starts a new block, so no byte serves twice.
     pub fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(digest::SHA256_OUTPUT_LEN) {
-            let mut context = digest::Context::new(&digest::SHA256);
-            context.update(&self.seed.0);
-            context.update(&self.counter.to_be_bytes());
+            // In one go: the library has contexts on the heap, and every packet draws its padding.
+            let mut block = [0; SEED_LEN + 8];
+            let (seed, counter) = block.split_at_mut(SEED_LEN);
+            seed.copy_from_slice(&self.seed.0);
+            counter.copy_from_slice(&self.counter.to_be_bytes());
             self.counter = self.counter.wrapping_add(1);
-            for (to, from) in chunk.iter_mut().zip(context.finish().as_ref()) {
+            for (to, from) in chunk.iter_mut().zip(digest::digest(&digest::SHA256, &block).as_ref()) {
                 *to = *from;
             }
         }

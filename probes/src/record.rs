@@ -24,6 +24,7 @@ use crate::evidence::Stage;
 use crate::hostkey::UnixTime;
 use crate::time::{Moment, UnixMicros};
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The run's identity, unique enough to tell two runs' lines apart.
-    pub id: String,
+    pub id: Arc<str>,
     /// The program's version.
     pub version: &'static str,
     /// The wall-clock time of [`crate::time::Moment::START`].
@@ -55,9 +56,9 @@ pub struct Record {
     /// [`SCHEMA`].
     pub schema: u32,
     /// [`Run::id`].
-    pub run: String,
+    pub run: Arc<str>,
     /// The program's version.
-    pub version: String,
+    pub version: Cow<'static, str>,
     /// What was probed.
     pub target: Named,
     /// The target came out of a range: nobody named this very address. Written only where true.
@@ -114,9 +115,9 @@ pub struct Record {
     /// The host keys presented, over all connections.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_keys: Vec<HostKey>,
-    /// The extensions of EXT_INFO (RFC 8308).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub ext_info: BTreeMap<String, String>,
+    /// The extensions of EXT_INFO (RFC 8308); shared, as a fleet repeats them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ext_info: Option<Arc<BTreeMap<String, String>>>,
     /// Those of them whose value is not UTF-8, as bytes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ext_info_b64: BTreeMap<String, String>,

@@ -1,6 +1,7 @@
 //! What is probed: one name or address with a port, and where in the user's input it came from.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -40,6 +41,12 @@ impl Target {
             Host::Name(_) | Host::Addr(..) if !self.from_range => Cow::Borrowed(typed_host(&self.input)),
             _ => Cow::Owned(self.host.to_string()),
         }
+    }
+
+    /// It is called something else than the place where it is looked for: not the address out of a range that is that place.
+    #[must_use]
+    pub fn is_called(&self) -> bool {
+        !self.from_range || self.place.is_some() || !matches!(self.host, Host::Addr(..))
     }
 }
 
@@ -87,6 +94,18 @@ pub enum Host {
     Addr(IpAddr, u32),
     /// What stands behind the Identity-Aware Proxy, without a port. It goes by its name, which is one only together with the rest.
     Iap(Arc<IapTarget>),
+}
+
+impl Host {
+    /// How it is shown, made in one go: a record has it for every target.
+    #[must_use]
+    pub fn text(&self) -> String {
+        const IPV4: usize = "255.255.255.255".len();
+        let mut text = String::with_capacity(if matches!(self, Self::Addr(IpAddr::V4(_), 0)) { IPV4 } else { 0 });
+        // A String takes everything.
+        let _ = write!(text, "{self}");
+        text
+    }
 }
 
 impl std::fmt::Display for Host {

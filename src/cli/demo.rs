@@ -85,7 +85,7 @@ impl Check {
     fn observe(&mut self, record: &Record) {
         let target = &record.target.input;
         let seen = outcome(record.code, record.arg.as_deref());
-        match self.waiting.remove(target) {
+        match self.waiting.remove(&**target) {
             Some(staged) if staged.code == record.code && staged.arg == record.arg.as_deref() => {}
             Some(staged) => {
                 self.wrong.push(format!(
@@ -151,7 +151,7 @@ mod tests {
             None,
             None,
             1,
-            &Run { id: String::new(), version: "0", epoch: UnixMicros(0) },
+            &Run { id: "".into(), version: "0", epoch: UnixMicros(0) },
         )
     }
 

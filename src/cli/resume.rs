@@ -169,8 +169,8 @@ fn read_back(
     let content = if is_packed(path) { Content::Zstd } else { Content::Plain };
     let whole = reread(&file, content, |record| {
         match &before.run {
-            None => before.run = Some(record.run.clone()),
-            Some(run) if *run == record.run => {}
+            None => before.run = Some(record.run.to_string()),
+            Some(run) if **run == *record.run => {}
             Some(_) => return Err(String::from("is of another run than the lines before it")),
         }
         belongs(&record, targets)?;
@@ -201,7 +201,7 @@ fn belongs(record: &Record, targets: &Targets) -> Result<(), String> {
     let named = &record.target;
     let ours = targets.at(named.index).filter(|target| targets.share().has(target.index));
     // An ssh_config may give a host another port and address than its target has.
-    let same = |target: &Target| *target.input == named.input && target.host.to_string() == named.host;
+    let same = |target: &Target| *target.input == *named.input && target.host.to_string() == named.host;
     match ours {
         Some(target) if same(&target) => Ok(()),
         Some(target) => {

@@ -141,21 +141,21 @@ impl Connector {
         let mut last: Option<Connect> = None;
         loop {
             let now = self.clock.now();
-            match case.next(now) {
-                Next::Connect(connect) => {
-                    if let Some(before) = &last {
-                        log::again(before, &connect, now);
-                    }
-                    let connect = last.insert(connect);
-                    let evidence = self.connection(route, connect, after).await;
-                    log::ended(&evidence, connect.plan.depth);
-                    case.add(*evidence);
-                }
+            // Taken apart before anything is waited for, or the room would be held twice.
+            let connect = match case.next(now) {
+                Next::Connect(connect) => connect,
                 Next::Done(record) => {
                     log::done(&record);
                     return record;
                 }
+            };
+            if let Some(before) = &last {
+                log::again(before, &connect, now);
             }
+            let connect = last.insert(connect);
+            let evidence = self.connection(route, connect, after).await;
+            log::ended(&evidence, connect.plan.depth);
+            case.add(*evidence);
         }
     }
 

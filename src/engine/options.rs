@@ -97,7 +97,7 @@ impl Options {
         let epoch = clock.epoch();
         // A name for the run is no secret: without randomness the time will do.
         let id = entropy::number().unwrap_or(epoch.0);
-        let run = Run { id: format!("{id:016x}"), version: env!("CARGO_PKG_VERSION"), epoch };
+        let run = Run { id: format!("{id:016x}").into(), version: env!("CARGO_PKG_VERSION"), epoch };
         let settings = Settings {
             plan: Arc::new(plan),
             retries: 1,
@@ -130,7 +130,7 @@ impl Options {
 impl Options {
     /// Gives the run the name of an earlier part of it.
     pub fn name_run(&mut self, id: String) {
-        let run = Arc::new(Run { id, ..(*self.settings.run).clone() });
+        let run = Arc::new(Run { id: id.into(), ..(*self.settings.run).clone() });
         self.settings = Arc::new(Settings { run, ..(*self.settings).clone() });
     }
 

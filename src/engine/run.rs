@@ -291,7 +291,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Host::Name(name) => drop(tokio::spawn(async move { works.name(target, route, &name, room).await })),
                 // The relay knows where it is; its name is none of the DNS.
                 Host::Iap(_) => {
-                    let case = Box::new(self.case(&target, &route, vec![stand_in(target.place(), target.port)], None));
+                    let case = Box::new(self.case(&target, &route, [stand_in(target.place(), target.port)], None));
                     start(async move { works.see(&target, &route, case, room).await }).await;
                 }
                 Host::Addr(addr, scope) if awaited => {
@@ -300,7 +300,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 }
                 Host::Addr(addr, scope) => {
                     let addr = socket_addr(addr, scope, target.port);
-                    let case = Box::new(self.case(&target, &route, vec![addr], None));
+                    let case = Box::new(self.case(&target, &route, [addr], None));
                     start(async move { works.see(&target, &route, case, room).await }).await;
                 }
             }
@@ -358,7 +358,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         }
         let Some(place) = self.room(&self.cases).await else { return };
         drop(room);
-        let case = Box::new(self.case(&target, &route, vec![addr], None));
+        let case = Box::new(self.case(&target, &route, [addr], None));
         self.see(&target, &route, case, place).await;
     }
 
@@ -388,12 +388,18 @@ impl<T: Transport, R: Resolve> Works<T, R> {
             return Err(self.excluded(target, "every address of the name is excluded"));
         };
         if self.all_addresses && addrs.len() > 1 {
-            return Ok(addrs.into_iter().map(|addr| self.case(target, route, vec![addr], took)).collect());
+            return Ok(addrs.into_iter().map(|addr| self.case(target, route, [addr], took)).collect());
         }
         Ok(vec![self.case(target, route, addrs, took)])
     }
 
-    fn case(&self, target: &Target, route: &Route<T>, addrs: Vec<SocketAddr>, resolve: Option<Duration>) -> Case {
+    fn case(
+        &self,
+        target: &Target,
+        route: &Route<T>,
+        addrs: impl IntoIterator<Item = SocketAddr>,
+        resolve: Option<Duration>,
+    ) -> Case {
         // It decides random delays only: without randomness there is none.
         self.case_by(entropy::number().unwrap_or_default(), target, route, addrs, resolve)
     }
@@ -403,7 +409,7 @@ impl<T: Transport, R: Resolve> Works<T, R> {
         entropy: u64,
         target: &Target,
         route: &Route<T>,
-        addrs: Vec<SocketAddr>,
+        addrs: impl IntoIterator<Item = SocketAddr>,
         resolve: Option<Duration>,
     ) -> Case {
         Case::new(target.clone(), addrs, resolve, Arc::clone(&route.settings), self.clock.now(), entropy)

@@ -335,7 +335,7 @@ mod tests {
         for (how, evidence) in [(Nobody::Silent, silence(to, sent, now)), (Nobody::Refuses, reset.evidence(sent, now))]
         {
             let target = Target { from_range: true, ..target(Host::Addr(to.ip(), 0)) };
-            let mut case = Case::new(target, vec![to], None, Arc::clone(&settings), sent, 0);
+            let mut case = Case::new(target, [to], None, Arc::clone(&settings), sent, 0);
             case.add(evidence);
             let Next::Done(record) = case.next(now) else { panic!("{how:?} is not all") };
             assert_eq!((record.code, record.connections), (code(how), 0));

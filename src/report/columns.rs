@@ -157,7 +157,7 @@ pub static COLUMNS: [Column; 52] = [
         ..column("detail", "DETAIL", Shown::Csv, 30, 30, |r| escape(&r.detail))
     },
     column("findings", "FINDINGS", Shown::Csv, 18, 60, |r| names(r.findings.iter())),
-    column("target", "TARGET", Shown::Csv, 18, 40, |r| escape(&r.target.input)),
+    column("target", "TARGET", Shown::Csv, 18, 40, |r| escape(&*r.target.input)),
     number("index", "INDEX", Shown::Csv, |r| r.target.index.to_string()),
     column("started", "STARTED", Shown::Csv, 24, 24, |r| escape(&r.started)),
     column("via", "VIA", Shown::OnDemand, 5, 13, |r| word(&r.target.via)),

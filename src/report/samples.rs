@@ -16,7 +16,7 @@ pub(crate) fn record(host: &str, code: Code, stage: Stage, detail: &str) -> Reco
     };
     let target =
         Target { input: Arc::from("input"), index: 0, host, port: 22, place: None, user: None, from_range: false };
-    let run = Run { id: String::from("run"), version: "0", epoch: UnixMicros(0) };
+    let run = Run { id: "run".into(), version: "0", epoch: UnixMicros(0) };
     Record::assemble(&target, Verdict::new(code, stage, detail), &[], None, None, 1, &run)
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn healthy(host: &str) -> Record {
     });
     record.auth = Some(Auth {
         user: String::from("root"),
-        methods: Some(vec![String::from("publickey"), String::from("password")]),
+        methods: Some([String::from("publickey"), String::from("password")].into()),
         methods_b64: Vec::new(),
         banner: String::new(),
         banner_b64: None,
@@ -85,7 +85,7 @@ pub(crate) fn hostile() -> Vec<Record> {
         }
     }
     if let Some(auth) = &mut evil.auth {
-        auth.methods = Some(vec![bytes.into(); 3]);
+        auth.methods = Some(vec![bytes.into(); 3].into());
         auth.banner = bytes.into();
         auth.user = bytes.into();
     }

@@ -4,6 +4,7 @@
 //! summary lists the groups.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
@@ -20,6 +21,9 @@ use sshprobe_probes::target::host_and_odd_port;
 /// one by one, and its memory is to stay flat.
 const KEYS: usize = 1 << 20;
 
+/// Room for a finding's words around the host and the key, with a number in them.
+const SENTENCE: usize = 64;
+
 /// Groups told of at the end.
 const GROUPS: usize = 5;
 
@@ -35,6 +39,9 @@ pub(super) struct SharedKeys {
     hasher: RandomState,
     most: usize,
     full: bool,
+    /// Room for the keys of the record that is looked at, as numbers, and for the bytes of one of them.
+    proven: Vec<u64>,
+    blob: Vec<u8>,
 }
 
 /// The first address that showed a key. Small, because there may be a million.
@@ -61,6 +68,8 @@ impl Default for SharedKeys {
             hasher: RandomState::new(),
             most: KEYS,
             full: false,
+            proven: Vec::new(),
+            blob: Vec::new(),
         }
     }
 }
@@ -70,47 +79,62 @@ impl SharedKeys {
     /// of them before. Several ports or names of one address are one host.
     pub(super) fn note(&mut self, record: &mut Record) {
         let Some(addr) = record.target.addr else { return };
-        for id in self.proven(record) {
-            let Some(first) = self.keys.get(&id).copied() else {
-                if self.keys.len() < self.most {
-                    self.keys.insert(id, Holder { addr, port: record.target.port });
-                } else {
-                    self.full = true;
-                }
-                continue;
-            };
-            if first.addr == addr {
-                continue;
-            }
-            let key = record.host_keys.iter().find(|key| self.id(key) == Some(id));
-            let first = host_and_odd_port(&first.addr.to_string(), first.port);
-            let group = self.groups.entry(id).or_insert_with(|| Group {
-                key: key.map(|key| escape(format!("{} {}", key.kind, key.fingerprint))).unwrap_or_default(),
-                first: first.clone(),
-                hosts: 1,
-            });
-            if self.counted.len() >= self.most {
-                self.full = true;
-            } else if self.counted.insert(self.hasher.hash_one((id, addr))) {
-                group.hosts += 1;
-            }
-            let detail = format!("{first} has shown {} before; with this one {} hosts have it", group.key, group.hosts);
-            record.findings.push(Finding::new(FindingId::SharedHostKey, detail));
+        let mut proven = std::mem::take(&mut self.proven);
+        self.find_proven(record, &mut proven);
+        for &id in &proven {
+            self.compare(id, addr, record);
         }
+        self.proven = proven;
+    }
+
+    /// Compares one key that `addr` proved with those before it.
+    fn compare(&mut self, id: u64, addr: IpAddr, record: &mut Record) {
+        let Some(first) = self.keys.get(&id).copied() else {
+            if self.keys.len() < self.most {
+                self.keys.insert(id, Holder { addr, port: record.target.port });
+            } else {
+                self.full = true;
+            }
+            return;
+        };
+        if first.addr == addr {
+            return;
+        }
+        if !self.groups.contains_key(&id) {
+            let key = record.host_keys.iter().find(|key| self.id(key) == Some(id));
+            let key = key.map(|key| escape(format!("{} {}", key.kind, key.fingerprint))).unwrap_or_default();
+            let first = host_and_odd_port(&first.addr.to_string(), first.port);
+            self.groups.insert(id, Group { key, first, hosts: 1 });
+        }
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if self.counted.len() >= self.most {
+            self.full = true;
+        } else if self.counted.insert(self.hasher.hash_one((id, addr))) {
+            group.hosts += 1;
+        }
+        let Group { key, first, hosts } = group;
+        // In one go: where one image has made a fleet, every record has it.
+        let mut detail = String::with_capacity(first.len() + key.len() + SENTENCE);
+        let _ = write!(detail, "{first} has shown {key} before; with this one {hosts} hosts have it");
+        record.findings.push(Finding::new(FindingId::SharedHostKey, detail));
     }
 
     /// The keys that a record's target proved, each once: a certificate and the plain key in it are one.
-    fn proven(&self, record: &Record) -> Vec<u64> {
-        let mut ids: Vec<u64> = record.host_keys.iter().filter_map(|key| self.id(key)).collect();
+    fn find_proven(&mut self, record: &Record, ids: &mut Vec<u64>) {
+        ids.clear();
+        ids.extend(record.host_keys.iter().filter_map(|key| self.id(key)));
         ids.sort_unstable();
         ids.dedup();
-        ids
     }
 
     /// The number of a proven key. Of the key itself, not of a fingerprint: MD5's can be forged.
-    fn id(&self, key: &HostKey) -> Option<u64> {
-        let blob = STANDARD.decode(&key.key).ok().filter(|_| key.signature == Signature::Verified)?;
-        let plain = canonical_key(&blob).ok()?;
+    fn id(&mut self, key: &HostKey) -> Option<u64> {
+        if key.signature != Signature::Verified {
+            return None;
+        }
+        self.blob.clear();
+        STANDARD.decode_vec(&key.key, &mut self.blob).ok()?;
+        let plain = canonical_key(&self.blob).ok()?;
         Some(self.hasher.hash_one(&*plain))
     }
 

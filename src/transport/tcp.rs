@@ -13,8 +13,10 @@ use sshprobe_probes::case::Connect;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::probe::Leave;
+use sshprobe_probes::time::Moment;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout_at};
 
 use crate::sys::clock::Clock;
@@ -125,20 +127,47 @@ impl Transport for Tcp {
     }
 
     async fn open(&self, connect: &Connect) -> Opening<TcpPath> {
-        let mut evidence = Evidence::new(connect.addr, self.clock.now());
-        let socket = match self.socket(connect) {
-            Ok((socket, mss)) => {
-                evidence.mss = mss;
-                socket
-            }
-            Err(error) => return self.failed(evidence, &error, None),
+        let begun = match self.begin(connect) {
+            Ok(begun) => begun,
+            Err(opening) => return *opening,
         };
-        evidence.started = self.clock.now();
-        let begun = match socket.connect(&connect.addr.into()) {
-            Ok(()) => Begun::UnderWay,
-            Err(error) if under_way(&error) => Begun::UnderWay,
-            Err(error) if reset(&error) => Begun::Torn(errno(&error)),
+        let up = match begun.torn {
+            None => {
+                let deadline = self.clock.instant(begun.started + self.limit(connect));
+                timeout_at(deadline, established(&begun.stream)).await
+            }
+            Some(errno) => Ok(Err(io::Error::from_raw_os_error(errno.0))),
+        };
+        self.settle(connect, begun, up)
+    }
+}
+
+/// A connection under way, and what is to be known of it: of a sweep's addresses most wait here and in vain, and evidence has room
+/// for all that a server may say.
+struct Begun {
+    stream: TcpStream,
+    started: Moment,
+    /// TCP_MAXSEG could be lowered to this.
+    mss: Option<u16>,
+    /// It is over already, by what connect() said. Only over loopback can both happen before that returns.
+    torn: Option<Errno>,
+}
+
+impl Tcp {
+    /// Sends the SYN. Where it is over before anything had to be waited for, that is what it came to.
+    fn begin(&self, connect: &Connect) -> Result<Begun, Box<Opening<TcpPath>>> {
+        let began = self.clock.now();
+        let (socket, mss) = match self.socket(connect) {
+            Ok(made) => made,
+            Err(error) => return Err(Box::new(self.failed(Evidence::new(connect.addr, began), &error, None))),
+        };
+        let started = self.clock.now();
+        let torn = match socket.connect(&connect.addr.into()) {
+            Ok(()) => None,
+            Err(error) if under_way(&error) => None,
+            Err(error) if reset(&error) => Some(errno(&error)),
             Err(error) => {
+                let evidence = Evidence { mss, ..Evidence::new(connect.addr, started) };
                 let mut opening = self.failed(evidence, &error, Some(&SockRef::from(&socket)));
                 // What connect() itself says has not left this machine (a closed port of its own apart). Read off the clock
                 // the time would grow with our load until it looked like an answer of the network's.
@@ -147,30 +176,28 @@ impl Transport for Tcp {
                 {
                     evidence.timing.connect = Some(Duration::ZERO);
                 }
-                return opening;
+                return Err(Box::new(opening));
             }
         };
-        let stream = match TcpStream::from_std(socket.into()) {
-            Ok(stream) => stream,
+        match TcpStream::from_std(socket.into()) {
+            Ok(stream) => Ok(Begun { stream, started, mss, torn }),
             // The poller takes no more: of what it lacks, all is ours.
-            Err(error) => return Opening::Short(errno(&error)),
-        };
-        let deadline = self.clock.instant(evidence.started + self.limit(connect));
-        let up = async {
-            match begun {
-                Begun::UnderWay => timeout_at(deadline, established(&stream)).await,
-                Begun::Torn(errno) => Ok(Err(io::Error::from_raw_os_error(errno.0))),
-            }
-        };
-        let torn = match up.await {
+            Err(error) => Err(Box::new(Opening::Short(errno(&error)))),
+        }
+    }
+
+    /// What it came to, once that is known or has lasted too long.
+    fn settle(&self, connect: &Connect, begun: Begun, up: Result<io::Result<()>, Elapsed>) -> Opening<TcpPath> {
+        let Begun { stream, started, mss, torn: _ } = begun;
+        let mut evidence = Evidence { mss, ..Evidence::new(connect.addr, started) };
+        let torn = match up {
             Ok(Ok(())) => None,
             // Linux says ECONNREFUSED to a SYN's reset; any other came over a connection that had been accepted. What the
             // server said before it hung up may still be there to be read.
             Ok(Err(error)) if reset(&error) => Some(errno(&error)),
             Ok(Err(error)) => return self.failed(evidence, &error, Some(&SockRef::from(&stream))),
             Err(_) => {
-                let now = self.clock.now();
-                evidence.ended = now;
+                evidence.ended = self.clock.now();
                 evidence.fault = Some(Fault::ConnectTimeout);
                 evidence.path.local = local(&SockRef::from(&stream));
                 if let Some((errno, icmp)) = error_queue::take(&stream) {
@@ -192,9 +219,7 @@ impl Transport for Tcp {
         }
         Opening::Up(TcpPath { stream, torn, waiting: false }, evidence)
     }
-}
 
-impl Tcp {
     fn failed(&self, mut evidence: Evidence, error: &io::Error, socket: Option<&SockRef<'_>>) -> Opening<TcpPath> {
         let errno = errno(error);
         if short(errno) {
@@ -213,21 +238,16 @@ impl Tcp {
     }
 }
 
-/// What connect() said.
-#[derive(Debug, Clone, Copy)]
-enum Begun {
-    /// The handshake goes on, or is over already.
-    UnderWay,
-    /// It is over, and so is the connection. Only over loopback can both happen before connect() returns.
-    Torn(Errno),
-}
-
 /// Waits until the handshake has succeeded or failed. If it succeeded, there may already be a complaint about the connection: it
 /// stays with the socket, for whoever reads from it or asks.
 async fn established(stream: &TcpStream) -> io::Result<()> {
     /// Where the poller cannot tell: an ICMP message that did not end the attempt keeps the socket "ready" for good.
     const GLANCE: Duration = Duration::from_millis(20);
-    stream.writable().await?;
+    // A socket that the poller calls writable, and does not call failed as well, has left SYN-SENT: its peer need not be asked for.
+    let ready = stream.ready(Interest::WRITABLE).await?;
+    if ready.is_writable() && !ready.is_write_closed() {
+        return Ok(());
+    }
     loop {
         // Only a socket that is connected has a peer: an ICMP error that came since is not the end of it.
         if stream.peer_addr().is_ok() {

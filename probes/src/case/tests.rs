@@ -34,7 +34,7 @@ fn target() -> Target {
 }
 
 fn case(addrs: &[&str], settings: Settings) -> Case {
-    let addrs = addrs.iter().copied().map(addr).collect();
+    let addrs: Vec<_> = addrs.iter().copied().map(addr).collect();
     Case::new(target(), addrs, None, Arc::new(settings), at(0), 42)
 }
 
@@ -48,7 +48,7 @@ fn ending(change: impl Fn(&mut Evidence) + 'static) -> Ending {
 fn ok() -> Ending {
     ending(|evidence| {
         reached_auth(evidence, "OpenSSH_9.2p1", None);
-        evidence.auth.as_mut().unwrap().methods = Some(vec![b"publickey".to_vec()]);
+        evidence.auth.as_mut().unwrap().methods = Some([b"publickey".to_vec()].into());
     })
 }
 
@@ -370,10 +370,10 @@ fn the_targets_own_user_is_the_one_named() {
     let mut named = target();
     named.user = Some("alice".into());
     let settings = Arc::new(settings(1));
-    let mut case = Case::new(named, vec![addr(FIRST)], None, Arc::clone(&settings), at(0), 0);
+    let mut case = Case::new(named, [addr(FIRST)], None, Arc::clone(&settings), at(0), 0);
     let Next::Connect(connect) = case.next(at(0)) else { panic!("nothing wanted") };
     assert_eq!(connect.plan.user, "alice");
-    let mut case = Case::new(target(), vec![addr(FIRST)], None, Arc::clone(&settings), at(0), 0);
+    let mut case = Case::new(target(), [addr(FIRST)], None, Arc::clone(&settings), at(0), 0);
     let Next::Connect(connect) = case.next(at(0)) else { panic!("nothing wanted") };
     assert!(Arc::ptr_eq(&connect.plan, &settings.plan), "all others share one plan");
 }
@@ -478,7 +478,7 @@ proptest! {
     ) {
         let mut settings = settings(retries);
         settings.per_host = spacing;
-        let addrs = (0..addresses).map(|last| addr(&format!("10.0.0.{last}:22"))).collect();
+        let addrs: Vec<_> = (0..addresses).map(|last| addr(&format!("10.0.0.{last}:22"))).collect();
         let mut case = Case::new(target(), addrs, None, Arc::new(settings), at(0), entropy);
         let (mut now, mut not_before) = (at(0), at(0));
         let mut last: Option<(SocketAddr, Moment)> = None;
@@ -555,7 +555,7 @@ fn trusting(lines: &[(&str, &str, u8)], key_types: KeyTypes) -> Settings {
 fn shows(kind: &'static str, byte: u8) -> Ending {
     ending(move |evidence| {
         reached_auth(evidence, "OpenSSH_9.9", None);
-        evidence.auth.as_mut().unwrap().methods = Some(vec![b"publickey".to_vec()]);
+        evidence.auth.as_mut().unwrap().methods = Some([b"publickey".to_vec()].into());
         offers(evidence, "rsa-sha2-512,rsa-sha2-256,ssh-ed25519");
         evidence.host_key = Some(HostKey { blob: key(kind, byte), signature: Signature::Verified });
     })

@@ -24,18 +24,17 @@ pub fn judge(connections: &[Evidence], further: usize, asked: Depth) -> Verdict 
         at if at < further => asked.min(Depth::Auth),
         _ => asked.min(Depth::Kex),
     };
+    if let [only] = connections
+        && further > 0
+        && asked != Depth::Login
+    {
+        // As for most targets: it wins, whatever it is.
+        return classify(only, depth(0));
+    }
     let each = connections.iter().enumerate();
     let mut verdicts: Vec<Verdict> = each.map(|(at, evidence)| classify(evidence, depth(at))).collect();
     for (index, verdict) in verdicts.iter_mut().enumerate() {
         verdict.connection = index;
-    }
-    if let [_] = connections
-        && further > 0
-        && asked != Depth::Login
-        && let Some(only) = verdicts.pop()
-    {
-        // As for most targets: it wins, whatever it is.
-        return Verdict { answers: vec![Answer { code: only.code, stage: only.stage }], ..only };
     }
     let (before, logins) = verdicts.split_at_checked(login).unwrap_or((&verdicts, &[]));
     let learning = connections.get(..login).unwrap_or(connections);

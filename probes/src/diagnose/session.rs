@@ -46,8 +46,16 @@ fn learned(evidence: &Evidence) -> String {
                 write!(sentence, "lets user \"{}\" in without a credential", Shortened(auth.user.as_bytes(), QUOTED));
         } else if let Some(methods) = &auth.methods {
             and(&mut sentence);
-            let methods = methods.join(&b", "[..]);
-            let _ = write!(sentence, "authentication by {}", Shortened(&methods, 2 * QUOTED));
+            let _ = sentence.write_str("authentication by ");
+            let length: usize = methods.iter().map(|method| method.len().saturating_add(2)).sum();
+            if length <= 2 * QUOTED {
+                for (at, method) in methods.iter().enumerate() {
+                    let comma = if at > 0 { ", " } else { "" };
+                    let _ = write!(sentence, "{comma}{}", Shortened(method, 2 * QUOTED));
+                }
+            } else {
+                let _ = write!(sentence, "{}", Shortened(&methods.join(&b", "[..]), 2 * QUOTED));
+            }
         }
     }
     if sentence.is_empty() { String::from("the connection was made") } else { sentence }

@@ -722,7 +722,7 @@ pub(crate) fn any_evidence() -> impl Strategy<Value = Evidence> {
                     user,
                     service_accepted: flags[0],
                     none_sent: flags[1],
-                    methods: method.map(|method| vec![method]),
+                    methods: method.map(|method| vec![method].into()),
                     partial: flags[2],
                     none_accepted: flags[3],
                     banner,
@@ -730,7 +730,7 @@ pub(crate) fn any_evidence() -> impl Strategy<Value = Evidence> {
                 });
                 evidence.ident = ident.map(|raw| Identification { raw });
                 evidence.host_key = key.map(|blob| HostKey { blob, signature: Signature::Unchecked });
-                evidence.ext_info = ext_info;
+                evidence.ext_info = ext_info.into();
                 evidence
             },
         )

@@ -1,11 +1,12 @@
 //! Looking for findings in the evidence of one connection.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::rating::{Rating, rate};
 use crate::diagnose::{Finding, FindingId};
-use crate::escape::{escape, quote};
+use crate::escape::{Shortened, escape, quote};
 use crate::evidence::{Evidence, Identification, Slot};
 use crate::fingerprint::honeypot_signs;
 use crate::hostkey::KeyInfo;
@@ -45,11 +46,8 @@ pub fn findings(evidence: &Evidence, key: Option<KeyInfo<'_>>) -> Vec<Finding> {
                 format!("the server let user {} in without a credential", quote(&auth.user, QUOTED)),
             );
         }
-        if auth.methods.iter().flatten().any(|method| method == b"password") {
-            found.add(
-                FindingId::PasswordAuthOffered,
-                format!("password is listed for user {}", quote(&auth.user, QUOTED)),
-            );
+        if auth.methods.iter().flat_map(|methods| methods.iter()).any(|method| method == b"password") {
+            found.add(FindingId::PasswordAuthOffered, password_listed(&auth.user));
         }
     }
     if let Some(ident) = &evidence.ident {
@@ -71,6 +69,14 @@ pub fn findings(evidence: &Evidence, key: Option<KeyInfo<'_>>) -> Vec<Finding> {
         found.add(FindingId::LikelyHoneypot, signs.tells.join("; "));
     }
     found.0
+}
+
+/// In one go: most hosts have it.
+fn password_listed(user: &str) -> String {
+    const WORDS: &str = "password is listed for user ";
+    let mut sentence = String::with_capacity(WORDS.len().saturating_add(user.len()).saturating_add(2));
+    let _ = write!(sentence, "{WORDS}\"{}\"", Shortened(user.as_bytes(), QUOTED));
+    sentence
 }
 
 thread_local! {

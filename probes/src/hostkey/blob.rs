@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use md5::{Digest, Md5};
@@ -102,7 +102,9 @@ pub fn canonical_key(blob: &[u8]) -> Result<Cow<'_, [u8]>, KeyFault> {
 /// The fingerprint as OpenSSH prints it: `SHA256:` and base64 without padding.
 #[must_use]
 pub fn fingerprint_sha256(blob: &[u8]) -> String {
-    let mut text = String::from("SHA256:");
+    const PREFIX: &str = "SHA256:";
+    let mut text = String::with_capacity(PREFIX.len() + SHA256_OUTPUT_LEN.div_ceil(3) * 4);
+    text.push_str(PREFIX);
     STANDARD_NO_PAD.encode_string(digest(&SHA256, blob), &mut text);
     text
 }

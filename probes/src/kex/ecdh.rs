@@ -191,12 +191,11 @@ impl Exchange for EcdhClient {
         payload
     }
 
-    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>) -> Result<Progress, KexFault> {
+    fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault> {
         let [host_key, q_s, signature] = fields(payload, SSH_MSG_KEX_ECDH_REPLY)?;
         let secret = self.0.agree(q_s)?;
         let hash = exchange_hash(self.0.curve, preface, host_key, self.0.public(), q_s, &secret);
-        let (host_key, signature) = (host_key.to_vec(), signature.to_vec());
-        Ok(Progress::Done(Box::new(Exchanged { host_key, signature, hash, secret, dh_bits: None })))
+        Ok(Progress::Done(Exchanged { host_key, signature, hash, secret, dh_bits: None }))
     }
 }
 
@@ -244,7 +243,7 @@ mod tests {
         Randomness::new(Seed([seed; 32]))
     }
 
-    fn done(progress: Progress) -> Box<Exchanged> {
+    fn done(progress: Progress<'_>) -> Exchanged<'_> {
         match progress {
             Progress::Done(exchanged) => exchanged,
             Progress::Send(_) => panic!("one message each way"),

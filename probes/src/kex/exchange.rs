@@ -17,16 +17,16 @@ pub trait Exchange: Send + fmt::Debug {
     ///
     /// # Errors
     /// The server broke the method's rules.
-    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>) -> Result<Progress, KexFault>;
+    fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault>;
 }
 
 /// What a message from the server leads to.
 #[derive(Debug)]
-pub enum Progress {
+pub enum Progress<'p> {
     /// This payload is to be sent; another message will come.
     Send(Vec<u8>),
     /// The exchange is complete. The signature is still to be verified.
-    Done(Box<Exchanged>),
+    Done(Exchanged<'p>),
 }
 
 /// The server's side of one key exchange, as the scripted responder needs it.
@@ -68,11 +68,11 @@ pub struct Answer {
 
 /// What a key exchange yields.
 #[derive(Debug)]
-pub struct Exchanged {
+pub struct Exchanged<'p> {
     /// K_S: the host key blob.
-    pub host_key: Vec<u8>,
+    pub host_key: &'p [u8],
     /// The signature blob over [`Exchanged::hash`], not verified.
-    pub signature: Vec<u8>,
+    pub signature: &'p [u8],
     /// H
     pub hash: ExchangeHash,
     /// K

@@ -222,7 +222,7 @@ impl Exchange for Fixed {
         self.ephemeral.message(SSH_MSG_KEXDH_INIT)
     }
 
-    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>) -> Result<Progress, KexFault> {
+    fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault> {
         let [host_key, theirs, signature] = reply(payload, SSH_MSG_KEXDH_REPLY)?;
         let secret = self.ephemeral.agree(&self.field, theirs)?;
         let mut transcript = Transcript::new(self.hash, preface, host_key);
@@ -232,15 +232,15 @@ impl Exchange for Fixed {
     }
 }
 
-fn done(host_key: &[u8], signature: &[u8], transcript: Transcript, secret: SharedSecret, field: &Field) -> Progress {
-    let (host_key, signature) = (host_key.to_vec(), signature.to_vec());
-    Progress::Done(Box::new(Exchanged {
-        host_key,
-        signature,
-        hash: transcript.finish(&secret),
-        secret,
-        dh_bits: Some(field.bits),
-    }))
+fn done<'p>(
+    host_key: &'p [u8],
+    signature: &'p [u8],
+    transcript: Transcript,
+    secret: SharedSecret,
+    field: &Field,
+) -> Progress<'p> {
+    let hash = transcript.finish(&secret);
+    Progress::Done(Exchanged { host_key, signature, hash, secret, dh_bits: Some(field.bits) })
 }
 
 /// What was asked for, as it enters the exchange hash.
@@ -305,7 +305,7 @@ impl Exchange for GroupExchange {
         payload
     }
 
-    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>) -> Result<Progress, KexFault> {
+    fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault> {
         let Some((field, ephemeral)) = &self.chosen else {
             let number = SSH_MSG_KEX_DH_GEX_GROUP;
             let layout = |fault: ReadError| KexFault::Layout { number, fault };

@@ -196,13 +196,12 @@ impl Exchange for HybridClient {
         payload
     }
 
-    fn receive(&mut self, payload: &[u8], preface: &Preface<'_>) -> Result<Progress, KexFault> {
+    fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault> {
         let [host_key, reply, signature] = fields(payload, SSH_MSG_KEX_ECDH_REPLY)?;
         let (ciphertext, public) = halves(reply, self.hybrid.kem.ciphertext(), self.hybrid.curve)?;
         let secret = self.hybrid.secret(self.kem.decapsulate(ciphertext)?, &self.curve, public)?;
         let hash = self.hybrid.exchange_hash(preface, host_key, [&self.init, reply], &secret);
-        let (host_key, signature) = (host_key.to_vec(), signature.to_vec());
-        Ok(Progress::Done(Box::new(Exchanged { host_key, signature, hash, secret, dh_bits: None })))
+        Ok(Progress::Done(Exchanged { host_key, signature, hash, secret, dh_bits: None }))
     }
 }
 
@@ -266,7 +265,7 @@ mod tests {
         }
     }
 
-    fn done(progress: Progress) -> Box<Exchanged> {
+    fn done(progress: Progress<'_>) -> Exchanged<'_> {
         match progress {
             Progress::Done(exchanged) => exchanged,
             Progress::Send(_) => panic!("one message each way"),

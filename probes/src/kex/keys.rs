@@ -1,6 +1,6 @@
 //! From the shared secret to the keys (RFC 4253 section 7.2).
 
-use aws_lc_rs::digest::Context;
+use aws_lc_rs::digest::digest;
 
 use super::{ExchangeHash, SharedSecret};
 
@@ -34,23 +34,29 @@ pub fn derive_key(
     letter: u8,
     length: usize,
 ) -> Vec<u8> {
-    let begin = || {
-        let mut context = Context::new(hash.algorithm());
-        context.update(secret.encoded());
-        context.update(hash.bytes());
-        context
-    };
-    let mut key = Vec::with_capacity(length.next_multiple_of(hash.algorithm().output_len()));
-    while key.len() < length {
-        let mut context = begin();
-        if key.is_empty() {
-            context.update(&[letter]);
-            context.update(session.bytes());
-        } else {
-            context.update(&key);
-        }
-        key.extend_from_slice(context.finish().as_ref());
+    if length == 0 {
+        return Vec::new();
     }
+    let block = hash.algorithm().output_len();
+    let mut key: Vec<u8> = Vec::with_capacity(length.next_multiple_of(block));
+    let shared = secret.encoded().len().saturating_add(hash.bytes().len());
+    // What is hashed, put together in one place: the library's contexts would be allocated one by one.
+    let behind = key.capacity().max(session.bytes().len().saturating_add(1));
+    let mut hashed = Vec::with_capacity(shared.saturating_add(behind));
+    hashed.extend_from_slice(secret.encoded());
+    hashed.extend_from_slice(hash.bytes());
+    while key.len() < length {
+        hashed.truncate(shared);
+        if key.is_empty() {
+            hashed.push(letter);
+            hashed.extend_from_slice(session.bytes());
+        } else {
+            hashed.extend_from_slice(&key);
+        }
+        key.extend_from_slice(digest(hash.algorithm(), &hashed).as_ref());
+    }
+    hashed.fill(0);
+    std::hint::black_box(&*hashed);
     key.truncate(length);
     key
 }
@@ -59,7 +65,7 @@ pub fn derive_key(
 mod tests {
     use super::*;
     use crate::kex::exchange::ExchangeHash;
-    use aws_lc_rs::digest::{SHA256, digest};
+    use aws_lc_rs::digest::SHA256;
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -117,8 +117,8 @@ impl Record {
         let status = verdict.status();
         Self {
             schema: SCHEMA,
-            run: run.id.clone(),
-            version: run.version.to_owned(),
+            run: Arc::clone(&run.id),
+            version: run.version.into(),
             target: named(target),
             from_range: target.from_range,
             status,
@@ -141,7 +141,7 @@ impl Record {
             kexinit: None,
             negotiated: None,
             host_keys: Vec::new(),
-            ext_info: BTreeMap::new(),
+            ext_info: None,
             ext_info_b64: BTreeMap::new(),
             ext_info_raw_b64: Vec::new(),
             server_sig_algs: None,
@@ -205,30 +205,43 @@ impl Record {
     }
 
     fn extensions(&mut self, evidence: &Evidence) {
+        let pieces = || evidence.ext_info.iter().flat_map(|(name, value)| [name.as_slice(), value]);
+        if pieces().all(|piece| std::str::from_utf8(piece).is_ok()) {
+            let made = || evidence.ext_info.iter().map(|(name, value)| (text(name).0, text(value).0)).collect();
+            self.ext_info = Some(EXTENSIONS.with(|known| known.get_of(pieces(), || Arc::new(made()))));
+        } else {
+            self.odd_extensions(evidence);
+        }
+        let listed = |list: &[u8]| SIGNATURES.with(|made| made.get(list, || names(NameList(list)).into()));
+        self.server_sig_algs = evidence.extension(b"server-sig-algs").map(listed);
+    }
+
+    /// Extensions of which not all is UTF-8.
+    fn odd_extensions(&mut self, evidence: &Evidence) {
+        let mut extensions = BTreeMap::new();
         // Of an extension sent twice the last counts (RFC 8308 section 2.4), and so it is in a map.
-        for (name, value) in &evidence.ext_info {
+        for (name, value) in evidence.ext_info.iter() {
             let (value, bytes) = text(value);
             let name = String::from_utf8_lossy(name).into_owned();
             match bytes {
                 Some(bytes) => self.ext_info_b64.insert(name.clone(), bytes),
                 None => self.ext_info_b64.remove(&name),
             };
-            self.ext_info.insert(name, value);
+            extensions.insert(name, value);
         }
+        self.ext_info = Some(Arc::new(extensions));
         if evidence.ext_info.iter().any(|(name, _)| std::str::from_utf8(name).is_err()) {
             let pairs = evidence.ext_info.iter();
             self.ext_info_raw_b64 = pairs.map(|(name, value)| (BASE64.encode(name), BASE64.encode(value))).collect();
         }
-        let listed = |list: &[u8]| SIGNATURES.with(|made| made.get(list, || names(NameList(list)).into()));
-        self.server_sig_algs = evidence.extension(b"server-sig-algs").map(listed);
     }
 }
 
 fn named(target: &Target) -> Named {
     Named {
-        input: target.input.to_string(),
+        input: Arc::clone(&target.input),
         index: target.index,
-        host: target.host.to_string(),
+        host: target.host.text(),
         hostname: target.place.as_ref().map(ToString::to_string),
         addr: match *target.place() {
             Host::Addr(addr, _) => Some(addr),
@@ -347,6 +360,8 @@ thread_local! {
     static IDENTS: Memo<Arc<Ident>> = const { Memo::new() };
     static KEXINITS: Memo<Arc<Kexinit>> = const { Memo::new() };
     static SIGNATURES: Memo<Arc<[String]>> = const { Memo::new() };
+    static EXTENSIONS: Memo<Arc<BTreeMap<String, String>>> = const { Memo::new() };
+    static METHODS: Memo<Arc<[String]>> = const { Memo::new() };
 }
 
 fn kexinit(kexinit: &KexInit) -> Arc<Kexinit> {
@@ -436,7 +451,15 @@ fn sshfp(said: &SshfpResult) -> Sshfp {
 
 fn auth(auth: &evidence::Auth) -> Auth {
     let (banner, banner_b64) = text(&auth.banner);
-    let listed = auth.methods.as_ref().map(|methods| texts(methods.iter().map(Vec::as_slice)));
+    let listed = auth.methods.as_ref().map(|methods| {
+        let names = || methods.iter().map(Vec::as_slice);
+        if names().all(|name| std::str::from_utf8(name).is_ok()) {
+            (METHODS.with(|made| made.get_of(names(), || texts(names()).0.into())), Vec::new())
+        } else {
+            let (methods, bytes) = texts(names());
+            (methods.into(), bytes)
+        }
+    });
     let result = match &auth.methods {
         _ if auth.none_accepted => Some(AuthResult::Open),
         Some(_) if auth.partial => Some(AuthResult::Partial),

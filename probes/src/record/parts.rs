@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::de::{Deserializer, Error as _};
 use serde::ser::SerializeStruct;
@@ -15,8 +16,8 @@ use crate::trust::{CertSummary, Removal};
 /// What was probed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
-    /// The expression as the user wrote it.
-    pub input: String,
+    /// The expression as the user wrote it; shared by the addresses of a range.
+    pub input: Arc<str>,
     /// Its place in the order of the input.
     pub index: u64,
     /// The name or address it goes by.
@@ -375,9 +376,9 @@ pub enum Trust {
 pub struct Auth {
     /// The user named.
     pub user: String,
-    /// The methods that can continue, as listed; absent before an answer came.
+    /// The methods that can continue, as listed; absent before an answer came. Shared, as a fleet repeats them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub methods: Option<Vec<String>>,
+    pub methods: Option<Arc<[String]>>,
     /// The same as bytes, if not all of them are UTF-8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub methods_b64: Vec<String>,

@@ -87,12 +87,12 @@ fn complete() -> Evidence {
         dh_bits: None,
     });
     evidence.host_key = Some(evidence::HostKey { blob: blob(), signature: Signature::Verified });
-    evidence.ext_info = vec![(b"server-sig-algs".to_vec(), b"ssh-ed25519,rsa-sha2-512".to_vec())];
+    evidence.ext_info = vec![(b"server-sig-algs".to_vec(), b"ssh-ed25519,rsa-sha2-512".to_vec())].into();
     evidence.auth = Some(evidence::Auth {
         user: "root".into(),
         service_accepted: true,
         none_sent: true,
-        methods: Some(vec![b"publickey".to_vec(), b"password".to_vec()]),
+        methods: Some([b"publickey".to_vec(), b"password".to_vec()].into()),
         banner: b"Authorised use only\n".to_vec(),
         ..evidence::Auth::default()
     });
@@ -215,11 +215,12 @@ fn bytes_that_are_no_text_come_in_base64_beside_it() {
     let mut evidence = complete();
     evidence.ident = Some(Identification { raw: b"SSH-2.0-caf\xe9".to_vec() });
     let auth = evidence.auth.as_mut().unwrap();
-    auth.methods = Some(vec![b"publickey".to_vec(), b"\xff".to_vec()]);
+    auth.methods = Some([b"publickey".to_vec(), b"\xff".to_vec()].into());
     auth.banner = b"\xe9".to_vec();
     auth.banner_truncated = true;
     evidence.ext_info =
-        vec![(b"x".to_vec(), b"\xff".to_vec()), (b"y".to_vec(), b"\xff".to_vec()), (b"y".to_vec(), b"z".to_vec())];
+        vec![(b"x".to_vec(), b"\xff".to_vec()), (b"y".to_vec(), b"\xff".to_vec()), (b"y".to_vec(), b"z".to_vec())]
+            .into();
     evidence.kexinit = Some(KexInit::parse(&KexInit::build([0; 16], [b"\xff"; 10], false)).unwrap());
     let json = json_of(&record(&[evidence]));
     assert_eq!(json["ident"]["raw"], "SSH-2.0-caf\u{fffd}");
@@ -351,7 +352,7 @@ fn connections_count_those_that_were_made() {
 #[test]
 fn extensions_whose_names_are_no_text_are_not_lost_in_each_other() {
     let mut evidence = complete();
-    evidence.ext_info = vec![(b"\xff".to_vec(), b"one".to_vec()), (b"\xfe".to_vec(), b"two".to_vec())];
+    evidence.ext_info = vec![(b"\xff".to_vec(), b"one".to_vec()), (b"\xfe".to_vec(), b"two".to_vec())].into();
     let json = json_of(&record(&[evidence]));
     assert_eq!(json["ext_info_raw_b64"], json!([["/w==", "b25l"], ["/g==", "dHdv"]]));
     assert_eq!(json_of(&record(&[complete()])).get("ext_info_raw_b64"), None);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::algorithm::{Agreed, CIPHER, KEX, MAC, Offer, negotiate};
 use crate::hostkey::{Certificate, CertificateRole, VerifyFault, fingerprint_sha256, plain_key, verify};
-use crate::kex::{Direction, Exchange, ExchangeHash, Exchanged, Preface, Progress};
+use crate::kex::{Direction, Exchange, ExchangeHash, Exchanged, Preface, Progress, SharedSecret};
 use crate::negotiate::NoCommon;
 use crate::random::{Randomness, Seed};
 use crate::time::Moment;
@@ -48,7 +48,7 @@ struct Client {
     inbound: Option<Inbound>,
     i_c: Vec<u8>,
     exchange: Option<Box<dyn Exchange>>,
-    exchanged: Option<Box<Exchanged>>,
+    exchanged: Option<(SharedSecret, ExchangeHash)>,
     drop_guess: bool,
     out: Vec<u8>,
     seen: Seen,
@@ -147,23 +147,22 @@ impl Client {
                     Ok(Progress::Send(reply)) => self.send(&reply),
                     Ok(Progress::Done(exchanged)) => {
                         let algorithm = self.agreed().host_key;
-                        let Exchanged { host_key, signature, hash, .. } = &*exchanged;
+                        let Exchanged { host_key, signature, hash, secret, .. } = exchanged;
                         self.seen.signature = Some(verify(algorithm, host_key, signature, hash.bytes()));
                         self.seen.fingerprint = Some(fingerprint_sha256(host_key));
-                        self.seen.host_key.clone_from(host_key);
-                        self.exchanged = Some(exchanged);
+                        self.seen.host_key = host_key.to_vec();
+                        self.exchanged = Some((secret, hash));
                     }
                     other => self.seen.fault = Some(format!("{other:?}")),
                 }
             }
             SSH_MSG_NEWKEYS => {
-                let exchanged = self.exchanged.take().unwrap();
-                let hash: &ExchangeHash = &exchanged.hash;
+                let (secret, hash) = &self.exchanged.take().unwrap();
                 let agreed = self.agreed();
                 self.send(&[SSH_MSG_NEWKEYS]);
-                let sealer = agreed.sealer(Direction::ClientToServer, &exchanged.secret, hash, hash).unwrap();
+                let sealer = agreed.sealer(Direction::ClientToServer, secret, hash, hash).unwrap();
                 self.outbound.rekey(sealer, agreed.strict_kex);
-                let opener = agreed.opener(Direction::ServerToClient, &exchanged.secret, hash, hash).unwrap();
+                let opener = agreed.opener(Direction::ServerToClient, secret, hash, hash).unwrap();
                 self.inbound.as_mut().unwrap().rekey(opener, agreed.strict_kex);
                 self.send(&Service { name: SERVICE_USERAUTH }.build_request());
                 if self.pipelined {

@@ -2,7 +2,10 @@
 //!
 //! Nothing that could let anyone in is ever sent here: `none` asks, it does not try.
 
+use std::sync::Arc;
+
 use crate::evidence::{Auth, Fault};
+use crate::memo::Memo;
 use crate::probe::{Conversation, State, Turn};
 use crate::wire::message::{
     ExtInfo, SERVICE_USERAUTH, SSH_MSG_EXT_INFO, SSH_MSG_GLOBAL_REQUEST, SSH_MSG_SERVICE_ACCEPT,
@@ -25,7 +28,7 @@ pub(crate) struct AwaitAnswer;
 impl AwaitAnswer {
     /// Asks for the service and, unless the plan goes step by step, sends `none` right behind it: one round trip less.
     pub(crate) fn start(conversation: &mut Conversation) -> Self {
-        conversation.send(&Service { name: SERVICE_USERAUTH }.build_request());
+        conversation.send_message(|out| Service { name: SERVICE_USERAUTH }.write_request(out));
         let user = conversation.plan.user.clone();
         conversation.evidence.auth = Some(Auth { user, ..Auth::default() });
         if !conversation.plan.step_by_step {
@@ -70,8 +73,14 @@ impl AwaitAnswer {
             }
             // RFC 8308: right behind NEWKEYS, and a second time before the answer to `none`.
             Some(SSH_MSG_EXT_INFO) => {
-                let pairs = ExtInfo::parse(payload).map_err(broken("EXT_INFO"))?.pairs;
-                pairs.into_iter().for_each(|pair| keep_extension(&mut conversation.evidence.ext_info, pair));
+                // Read to its end before anything is kept: of a broken one nothing is.
+                ExtInfo::read(payload, |_, _| {}).map_err(broken("EXT_INFO"))?;
+                let kept = &mut conversation.evidence.ext_info;
+                if kept.is_empty() {
+                    *kept = EXTENSIONS.with(|made| made.get(payload, || extended(Vec::new(), payload)));
+                } else {
+                    *kept = extended(kept.to_vec(), payload);
+                }
             }
             // Meant for what comes after a login; harmless and unanswered here.
             Some(SSH_MSG_GLOBAL_REQUEST | SSH2_MSG_PING) => {}
@@ -86,17 +95,32 @@ fn asked(conversation: &Conversation) -> bool {
 }
 
 fn send_none(conversation: &mut Conversation) {
-    let request = UserauthRequest::build_none(conversation.plan.user.as_bytes());
-    conversation.send(&request);
+    let plan = Arc::clone(&conversation.plan);
+    conversation.send_message(|out| UserauthRequest::write_none(plan.user.as_bytes(), out));
     conversation.evidence.auth.get_or_insert_default().none_sent = true;
 }
 
-fn methods(list: NameList<'_>) -> Vec<Vec<u8>> {
-    list.names().filter(|name| !name.is_empty()).take(MAX_METHODS).map(<[u8]>::to_vec).collect()
+/// Name and value of each.
+type Extensions = Arc<[(Vec<u8>, Vec<u8>)]>;
+
+thread_local! {
+    static METHODS: Memo<Arc<[Vec<u8>]>> = const { Memo::new() };
+    static EXTENSIONS: Memo<Extensions> = const { Memo::new() };
+}
+
+fn methods(list: NameList<'_>) -> Arc<[Vec<u8>]> {
+    let names = || list.names().filter(|name| !name.is_empty()).take(MAX_METHODS).map(<[u8]>::to_vec).collect();
+    METHODS.with(|made| made.get(list.0, names))
+}
+
+/// What is kept, with the extensions of one more message that has been read to its end.
+fn extended(mut kept: Vec<(Vec<u8>, Vec<u8>)>, payload: &[u8]) -> Extensions {
+    let _ = ExtInfo::read(payload, |name, value| keep_extension(&mut kept, name, value));
+    kept.into()
 }
 
 /// Keeps an extension if there is room for it; a smaller one behind one that is too big still may have some.
-fn keep_extension(kept: &mut Vec<(Vec<u8>, Vec<u8>)>, (name, value): (&[u8], &[u8])) {
+fn keep_extension(kept: &mut Vec<(Vec<u8>, Vec<u8>)>, name: &[u8], value: &[u8]) {
     let bytes = kept.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum::<usize>();
     let bytes = bytes.saturating_add(name.len()).saturating_add(value.len());
     if kept.len() < MAX_EXTENSIONS && bytes <= MAX_EXTENSION_BYTES {

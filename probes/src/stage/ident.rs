@@ -44,7 +44,9 @@ pub(crate) enum Step {
 impl AwaitIdent {
     /// Takes bytes that came `at` after TCP was connected. `ours` is our own identification if we have already sent it.
     pub(crate) fn input(&mut self, at: Duration, bytes: &[u8], ours: Option<&[u8]>, evidence: &mut Evidence) -> Step {
-        // As a rule it is the identification, and comes whole.
+        if let Some(used) = self.whole(bytes, ours, evidence) {
+            return Step::Identified(used);
+        }
         let likely = bytes.len().min(MAX_LIKELY);
         self.line.reserve(likely);
         evidence.first_bytes.reserve(likely);
@@ -88,6 +90,17 @@ impl AwaitIdent {
             }
         }
         Step::More
+    }
+
+    /// Takes the identification where it is the first that comes, and comes whole: the rule. Gives where it ends.
+    fn whole(&self, bytes: &[u8], ours: Option<&[u8]>, evidence: &mut Evidence) -> Option<usize> {
+        let first = self.line.is_empty() && evidence.first_bytes.is_empty();
+        let end = bytes.iter().take(MAX_LIKELY).position(|byte| *byte == b'\n')?;
+        let line = bytes.get(..end).filter(|line| first && line.starts_with(b"SSH-"))?;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        accept(line, ours).ok()?;
+        evidence.ident = Some(Identification { raw: line.to_vec() });
+        end.checked_add(1)
     }
 
     /// The connection ends within a line: keeps what there is of it. Says what that line was, if it was one.

@@ -37,7 +37,7 @@ impl Exchanging {
         self.agreed.strict_kex
     }
 
-    pub(crate) fn packet(mut self: Box<Self>, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
+    pub(crate) fn packet(mut self, payload: &[u8], conversation: &mut Conversation) -> Result<Turn, Fault> {
         if !payload.first().is_some_and(|number| (SSH_MSG_KEX_FIRST..=SSH_MSG_KEX_LAST).contains(number)) {
             return Err(super::unexpected(payload, "during the key exchange"));
         }
@@ -55,7 +55,7 @@ impl Exchanging {
         };
         let evidence = &mut conversation.evidence;
         evidence.negotiated = Some(self.agreed.negotiated(done.dh_bits));
-        let verdict = hostkey::verify(self.agreed.host_key, &done.host_key, &done.signature, done.hash.bytes());
+        let verdict = hostkey::verify(self.agreed.host_key, done.host_key, done.signature, done.hash.bytes());
         let signature = match verdict {
             Ok(()) => Signature::Verified,
             Err(VerifyFault::Wrong(_)) => Signature::Bad,
@@ -63,7 +63,7 @@ impl Exchanging {
             // that the key is unproven.
             Err(VerifyFault::Unsupported(_)) => Signature::Unchecked,
         };
-        evidence.host_key = Some(HostKey { blob: done.host_key.clone(), signature });
+        evidence.host_key = Some(HostKey { blob: done.host_key.to_vec(), signature });
         if let Err(VerifyFault::Wrong(why)) = verdict {
             return Err(Fault::BadSignature(why));
         }
@@ -79,7 +79,7 @@ impl Exchanging {
         // Asking at once saves a round trip; the server handles it once it has our NEWKEYS, which goes before.
         let answer = (conversation.plan.depth > Depth::Kex).then(|| AwaitAnswer::start(conversation));
         let newkeys = AwaitNewkeys { opener, strict: self.agreed.strict_kex, answer };
-        Ok(Turn::Next(State::Newkeys(Box::new(newkeys))))
+        Ok(Turn::Next(State::Newkeys(newkeys)))
     }
 }
 

@@ -47,6 +47,6 @@ impl AwaitKexinit {
         }
         conversation.evidence.stage = Stage::Kex;
         let exchange = Exchanging::start(agreed, self.ours, conversation)?;
-        Ok(Turn::Next(State::Kex(Box::new(exchange))))
+        Ok(Turn::Next(State::Kex(exchange)))
     }
 }

@@ -75,8 +75,12 @@ fn shown(blob: &[u8], offers: &str, port: u16) -> Evidence {
     let lists: [&[u8]; 10] = std::array::from_fn(|at| if at == 1 { offers.as_bytes() } else { &[][..] });
     evidence.kexinit = Some(KexInit::parse(&KexInit::build([0; 16], lists, false)).unwrap());
     evidence.host_key = Some(HostKey { blob: blob.to_vec(), signature: Signature::Verified });
-    let auth =
-        Auth { service_accepted: true, none_sent: true, methods: Some(vec![b"publickey".to_vec()]), ..Auth::default() };
+    let auth = Auth {
+        service_accepted: true,
+        none_sent: true,
+        methods: Some([b"publickey".to_vec()].into()),
+        ..Auth::default()
+    };
     evidence.auth = Some(auth);
     evidence
 }
@@ -194,7 +198,7 @@ fn run(policy: Policy, shows: &[Vec<u8>]) -> Record {
         trust: Some(Arc::new(policy)),
     };
     let addr = "192.0.2.1:22".parse().unwrap();
-    let mut case = Case::new(target(22), vec![addr], None, Arc::new(settings), Moment::START, 1);
+    let mut case = Case::new(target(22), [addr], None, Arc::new(settings), Moment::START, 1);
     let mut shows = shows.iter();
     loop {
         match case.next(Moment::START) {

@@ -20,8 +20,7 @@ impl KexInit {
     /// Writes a payload: the cookie, the ten name lists in the order of RFC 4253 section 7.1, the guess flag, reserved 0.
     #[must_use]
     pub fn build(cookie: [u8; 16], lists: [&[u8]; 10], first_follows: bool) -> Vec<u8> {
-        let names = lists.iter().fold(0usize, |sum, list| sum.saturating_add(list.len()));
-        let mut payload = Vec::with_capacity(names.saturating_add(62));
+        let mut payload = Vec::with_capacity(Self::size(&lists));
         let mut writer = Writer::new(&mut payload);
         writer.u8(SSH_MSG_KEXINIT).bytes(&cookie);
         for list in lists {
@@ -29,6 +28,13 @@ impl KexInit {
         }
         writer.boolean(first_follows).u32(0);
         payload
+    }
+
+    /// How long a payload with these lists is, in bytes.
+    pub(crate) fn size(lists: &[&[u8]; 10]) -> usize {
+        let names = lists.iter().fold(0usize, |sum, list| sum.saturating_add(list.len()));
+        // The number, the cookie, the lists' lengths, the flag, and the reserved field.
+        names.saturating_add(1 + 16 + 10 * 4 + 1 + 4)
     }
 
     /// Reads a payload that begins with byte 20. A nonzero reserved field and bytes after it are tolerated and noted.

@@ -83,9 +83,13 @@ fn begin(payload: &[u8], number: u8) -> Result<Reader<'_>, ReadError> {
 fn payload(number: u8, fields: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     // Room for most of them at once.
     let mut out = Vec::with_capacity(128);
-    out.push(number);
-    fields(&mut Writer::new(&mut out));
+    append(&mut out, number, fields);
     out
+}
+
+fn append(out: &mut Vec<u8>, number: u8, fields: impl FnOnce(&mut Writer<'_>)) {
+    out.push(number);
+    fields(&mut Writer::new(out));
 }
 
 /// SSH_MSG_DISCONNECT
@@ -110,9 +114,16 @@ impl<'a> Disconnect<'a> {
     /// The message with an empty language tag.
     #[must_use]
     pub fn build(self) -> Vec<u8> {
-        payload(SSH_MSG_DISCONNECT, |w| {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out
+    }
+
+    /// The same, appended to `out`.
+    pub fn write(self, out: &mut Vec<u8>) {
+        append(out, SSH_MSG_DISCONNECT, |w| {
             w.u32(self.code).string(self.description).string(b"");
-        })
+        });
     }
 }
 
@@ -138,9 +149,16 @@ impl<'a> Service<'a> {
     /// SSH_MSG_SERVICE_REQUEST
     #[must_use]
     pub fn build_request(self) -> Vec<u8> {
-        payload(SSH_MSG_SERVICE_REQUEST, |w| {
+        let mut out = Vec::new();
+        self.write_request(&mut out);
+        out
+    }
+
+    /// The same, appended to `out`.
+    pub fn write_request(self, out: &mut Vec<u8>) {
+        append(out, SSH_MSG_SERVICE_REQUEST, |w| {
             w.string(self.name);
-        })
+        });
     }
 
     /// SSH_MSG_SERVICE_ACCEPT
@@ -167,13 +185,21 @@ impl<'a> ExtInfo<'a> {
 
     /// Reads up to [`ExtInfo::MAX`] pairs; what follows them is not looked at.
     pub fn parse(payload: &'a [u8]) -> Result<Self, ReadError> {
+        let mut pairs = Vec::new();
+        let announced = Self::read(payload, |name, value| pairs.push((name, value)))?;
+        Ok(Self { pairs, announced })
+    }
+
+    /// The same for whoever needs no list: hands over each pair as it is read, and gives how many were announced. Of a message
+    /// that is broken, those before that are handed over too.
+    pub fn read(payload: &'a [u8], mut each: impl FnMut(&'a [u8], &'a [u8])) -> Result<u32, ReadError> {
         let mut reader = begin(payload, SSH_MSG_EXT_INFO)?;
         let announced = reader.u32()?;
-        let mut pairs = Vec::new();
-        while pairs.len() < Self::MAX && u32::try_from(pairs.len()).is_ok_and(|read| read < announced) {
-            pairs.push((reader.string()?, reader.string()?));
+        let most = u32::try_from(Self::MAX).unwrap_or(u32::MAX);
+        for _ in 0..announced.min(most) {
+            each(reader.string()?, reader.string()?);
         }
-        Ok(Self { pairs, announced })
+        Ok(announced)
     }
 
     /// The message with these pairs.
@@ -212,9 +238,16 @@ impl<'a> UserauthRequest<'a> {
     /// The `none` request (RFC 4252 section 5.2), which asks what could continue.
     #[must_use]
     pub fn build_none(user: &[u8]) -> Vec<u8> {
-        payload(SSH_MSG_USERAUTH_REQUEST, |w| {
+        let mut out = Vec::new();
+        Self::write_none(user, &mut out);
+        out
+    }
+
+    /// The same, appended to `out`.
+    pub fn write_none(user: &[u8], out: &mut Vec<u8>) {
+        append(out, SSH_MSG_USERAUTH_REQUEST, |w| {
             w.string(user).string(SERVICE_CONNECTION).string(b"none");
-        })
+        });
     }
 }
 

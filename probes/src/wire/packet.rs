@@ -8,6 +8,9 @@ use crate::random::Randomness;
 /// The largest `packet_length` accepted, in bytes: OpenSSH's limit, well above the 35000 that RFC 4253 section 6.1 asks for.
 pub const PACKET_MAX: u32 = 256 * 1024;
 
+/// Room that is kept for the next packets: after the KEXINIT and a host's keys they are small, and come one by one.
+const KEPT: usize = 512;
+
 /// The smallest `packet_length`: the padding length and four bytes of padding.
 const PACKET_MIN: u32 = 5;
 
@@ -161,13 +164,16 @@ impl Inbound {
         Ok(Some((from, to)))
     }
 
-    /// Gives back what was read; all of it once nothing waits, as most of a connection's life is waiting.
+    /// Gives back what was read; once nothing waits, the memory too if it is much: most of a connection's life is waiting.
     fn discard_read(&mut self) {
         if self.start == 0 {
             return;
         }
         if self.start >= self.buffer.len() {
-            self.buffer = Vec::new();
+            if self.buffer.capacity() > KEPT {
+                self.buffer = Vec::new();
+            }
+            self.buffer.clear();
         } else {
             self.buffer.drain(..self.start);
         }
@@ -235,19 +241,31 @@ impl Outbound {
     ///
     /// Should the cipher fail, which none here does, nothing is appended: better silence than a plain packet.
     pub fn seal(&mut self, payload: &[u8], randomness: &mut Randomness, out: &mut Vec<u8>) {
+        // The packet at once, with the most padding that there is.
         let layout = self.sealer.layout();
-        let counted = payload.len().saturating_add(if layout.length_in_block { 5 } else { 1 });
+        let most = layout.block.saturating_add(4 + 5).saturating_add(layout.tag);
+        out.reserve(payload.len().saturating_add(most));
+        self.seal_message(|out| out.extend_from_slice(payload), randomness, out);
+    }
+
+    /// The same for a payload that `write` appends to what it is given.
+    pub fn seal_message(&mut self, write: impl FnOnce(&mut Vec<u8>), randomness: &mut Randomness, out: &mut Vec<u8>) {
+        let layout = self.sealer.layout();
+        let start = out.len();
+        out.extend_from_slice(&[0; 5]);
+        write(out);
+        let payload = out.len().saturating_sub(start).saturating_sub(5);
+        let counted = payload.saturating_add(if layout.length_in_block { 5 } else { 1 });
         let mut padding = layout.block.saturating_sub(counted % layout.block);
         if padding < 4 {
             padding = padding.saturating_add(layout.block);
         }
-        let length = payload.len().saturating_add(1).saturating_add(padding);
-        let (Ok(length_field), Ok(padding_field)) = (u32::try_from(length), u8::try_from(padding)) else { return };
-        let start = out.len();
-        out.reserve(length.saturating_add(4).saturating_add(layout.tag));
-        out.extend_from_slice(&length_field.to_be_bytes());
-        out.push(padding_field);
-        out.extend_from_slice(payload);
+        let length = payload.saturating_add(1).saturating_add(padding);
+        let fields = u32::try_from(length).ok().zip(u8::try_from(padding).ok());
+        let head = out.get_mut(start..).and_then(|packet| packet.first_chunk_mut());
+        let (Some((length_field, padding_field)), Some(head)) = (fields, head) else { return out.truncate(start) };
+        let [a, b, c, d] = length_field.to_be_bytes();
+        *head = [a, b, c, d, padding_field];
         let padded = out.len().saturating_add(padding);
         let padding_at = out.len();
         out.resize(padded, 0);
@@ -395,7 +413,8 @@ mod tests {
                 let (opener, _) = pair();
                 let (read, fault, inbound) = opened(opener, &[&wire[..split], &wire[split..]]);
                 assert!(read == payloads && fault.is_none(), "{name} split at {split}: {fault:?}");
-                assert_eq!((inbound.buffered(), inbound.buffer.capacity()), (0, 0), "{name}");
+                assert_eq!(inbound.buffered(), 0, "{name}");
+                assert!(inbound.buffer.capacity() <= KEPT, "{name}: what is much is given back");
                 assert_eq!((inbound.offset(), inbound.sequence()), (wire.len() as u64, payloads.len() as u32));
             }
             let (opener, _) = pair();
