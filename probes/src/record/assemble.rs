@@ -228,7 +228,7 @@ fn named(target: &Target) -> Named {
     Named {
         input: target.input.to_string(),
         index: target.index,
-        host: target.host.to_string(),
+        host: target.shown(),
         hostname: target.place.as_ref().map(ToString::to_string),
         addr: match *target.place() {
             Host::Addr(addr, _) => Some(addr),
