@@ -445,6 +445,25 @@ fn a_name_in_capitals_is_excluded_known_and_resumed() {
 /// hosts that name it.
 #[cfg(feature = "login")]
 #[test]
+fn hosts_that_are_reached_through_each_other_are_told_by_one_line_of_the_file() {
+    let ground = Ground::new();
+    let config = ground.file("config", "Host a\n ProxyJump b\nHost b\n ProxyJump a\n");
+    let (record, _) = probe(&["-F", &config, "a:9"]);
+    let told = format!("not probed: {config}:2: ProxyJump: more than 16 hosts on the way: they need each other");
+    assert_eq!(record["detail"], told, "{record}");
+}
+
+#[test]
+fn an_address_with_an_interface_is_told_as_it_was_written() {
+    for (written, host) in
+        [("[FE80::1%lo]:9", "fe80::1%lo"), ("fe80::1%1", "fe80::1%1"), ("me@[fe80::2%lo]:9", "fe80::2%lo")]
+    {
+        let (record, _) = probe(&["-F", "none", "--depth", "connect", "--connect-timeout", "4s", written]);
+        assert_eq!(record["target"]["host"], host, "{record}");
+    }
+}
+
+#[test]
 fn a_named_key_that_cannot_be_used_keeps_no_host_from_being_probed() {
     use std::os::unix::fs::PermissionsExt as _;
 

@@ -33,6 +33,18 @@ impl Target {
         self.place.as_deref().unwrap_or(&self.host)
     }
 
+    /// The host as it is told: an address with the interface that it was written with, of which the host knows the number.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match (&self.host, self.input.split_once('%')) {
+            (Host::Addr(addr, 1..), Some((_, rest))) => {
+                let interface = rest.split(['/', ']']).next().unwrap_or_default();
+                format!("{addr}%{interface}")
+            }
+            (host, _) => host.text(),
+        }
+    }
+
     /// What it was called, letter for letter: ssh tells names apart by their case, and interfaces have names. An address out of
     /// a range was called by nobody and goes by itself.
     #[must_use]

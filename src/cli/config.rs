@@ -486,6 +486,40 @@ impl Config {
         options
     }
 
+    /// The options of ssh's that lead it where this run goes, as they would be typed, with a blank after each; `None` where it has
+    /// none for the way.
+    #[must_use]
+    pub fn ssh_options(&self) -> Option<String> {
+        let mut out = String::new();
+        self.host_args.ssh_config.iter().for_each(|file| out += &format!("-F {} ", quote(file)));
+        match &self.way {
+            Way::Direct => {}
+            Way::Command(command, _) => out += &format!("-o {} ", quote(&format!("ProxyCommand={command}"))),
+            #[cfg(feature = "login")]
+            Way::Jump(chain) => {
+                let chain: Vec<_> = chain.iter().map(ToString::to_string).collect();
+                out += &format!("-J {} ", quote(&chain.join(",")));
+            }
+            Way::Proxy(..) => return None,
+            #[cfg(feature = "iap")]
+            Way::Iap(_) => return None,
+        }
+        self.source.iter().for_each(|addr| out += &format!("-b {addr} "));
+        self.interface.iter().for_each(|name| out += &format!("-B {} ", quote(name)));
+        #[cfg(feature = "login")]
+        for (option, paths) in
+            [("-i ", &self.login.given.identities), ("-o CertificateFile=", &self.login.given.certificates)]
+        {
+            paths.iter().for_each(|path| out += &format!("{option}{} ", quote(&path.to_string_lossy())));
+        }
+        out += match self.families {
+            Families::V4Only => "-4 ",
+            Families::V6Only => "-6 ",
+            Families::Any => "",
+        };
+        Some(out)
+    }
+
     /// The options that decide how a target is reached and judged, as they would be typed again, with a blank after each.
     #[must_use]
     pub fn reach_options(&self) -> String {
@@ -853,6 +887,19 @@ pub(super) mod tests {
         ] {
             assert_eq!(config(&[&["--syn", "h"][..], args].concat()).err().as_deref(), Some(line));
         }
+    }
+
+    #[cfg(feature = "login")]
+    #[test]
+    fn ssh_is_led_the_same_way() {
+        let options = |args: &[&str]| config(&[args, &["web1"]].concat()).expect("valid").ssh_options();
+        assert_eq!(options(&[]).as_deref(), Some(""));
+        let told =
+            ["-F", "none", "--depth", "login", "-i", "/my keys/id", "-J", "a,b:2222", "--source", "192.0.2.1", "-4"];
+        assert_eq!(options(&told).as_deref(), Some("-F none -J a,b:2222 -b 192.0.2.1 -i '/my keys/id' -4 "));
+        let command = ["--proxy-command", "nc %h %p"];
+        assert_eq!(options(&command).as_deref(), Some("-o 'ProxyCommand=nc %h %p' "));
+        assert_eq!(options(&["--proxy", "socks5://192.0.2.1:1080"]), None, "ssh has no proxy of its own");
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl Routes {
     /// is to be reached straight.
     fn hop(&mut self, hop: &Hop, before: Option<Road>, straight: bool, depth: usize) -> Result<Road, String> {
         if depth > Jumps::MOST {
-            return Err(format!("more than {} hosts on the way: they need each other", Jumps::MOST));
+            return Err(endless());
         }
         let host = match self.place(&Located { value: hop.host.clone(), at: None })? {
             // As it is written: ssh_config tells names apart by their case.
@@ -251,6 +251,11 @@ impl Routes {
         self.jumps.farewells.add(Arc::clone(&session));
         Ok(Road::Jump(Jump::new(self.options.clock, session, self.options.connect_timeout)))
     }
+}
+
+/// Why there is no way through hosts that are reached through each other.
+pub(super) fn endless() -> String {
+    format!("more than {} hosts on the way: they need each other", Jumps::MOST)
 }
 
 #[cfg(test)]

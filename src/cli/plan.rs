@@ -465,6 +465,15 @@ mod tests {
         assert!(!plan(&["web1"]).contains("Way "));
     }
 
+    /// Behind others it is a host that is called so, as for `ssh -J a,none`.
+    #[cfg(feature = "login")]
+    #[test]
+    fn a_jump_host_called_none_is_one_behind_others() {
+        let text = plan(&["-F", "none", "-J", "first,none", "10.0.0.1"]);
+        assert!(text.contains("through first, then none, each logged in to once"), "{text}");
+        assert!(!plan(&["-F", "none", "-J", "none", "10.0.0.1"]).contains("Way "));
+    }
+
     #[cfg(feature = "login")]
     #[test]
     fn a_plan_counts_jump_hosts_and_says_what_they_get() {

@@ -201,12 +201,12 @@ fn belongs(record: &Record, targets: &Targets) -> Result<(), String> {
     let named = &record.target;
     let ours = targets.at(named.index).filter(|target| targets.share().has(target.index));
     // An ssh_config may give a host another port and address than its target has.
-    let same = |target: &Target| *target.input == *named.input && target.host.to_string() == named.host;
+    let same = |target: &Target| *target.input == *named.input && target.shown() == named.host;
     match ours {
         Some(target) if same(&target) => Ok(()),
         Some(target) => {
             Err(format!("is of {}, and this call has {} in its place", place(&named.host, &named.input), {
-                place(&target.host.to_string(), &target.input)
+                place(&target.shown(), &target.input)
             }))
         }
         None => Err(format!("is of {}, which this call does not probe", place(&named.host, &named.input))),

@@ -20,7 +20,7 @@ use crate::cli::config::Way;
 use crate::cli::config::{CONNECT_TIMEOUT_TELLS, Config};
 use crate::cli::hosts::{NamedHosts, Once, paths};
 #[cfg(feature = "login")]
-use crate::cli::jumps::Jumps;
+use crate::cli::jumps::{Jumps, endless};
 use crate::engine::{Assigned, By, Options, Route};
 use crate::error::Error;
 use crate::report::span::show;
@@ -227,6 +227,8 @@ impl Routes {
             #[cfg(feature = "login")]
             return match self.chain(&jump.value, depth) {
                 Ok(road) => Ok(Some(connect.map_or(road.clone(), |connect| road.within(connect)))),
+                // Hosts that need each other: the line that it begins with says it, not each of them over and over.
+                Err(why) if depth > 0 && why == endless() => Err(why),
                 Err(why) => Err(format!("{at}ProxyJump: {why}")),
             };
             #[cfg(not(feature = "login"))]

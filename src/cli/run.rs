@@ -349,12 +349,17 @@ impl Ending {
         let Some(delivered) = &self.delivered else { return exit };
         let nothing_to_tell = delivered.closed || (delivered.summary.targets() == 0 && exit == Exit::Program);
         if !config.output.quiet && !nothing_to_tell {
+            let ssh_options = config.ssh_options();
             let closing = Closing {
                 elapsed: self.elapsed,
                 interrupted: self.interrupted,
                 list_all: config.output.list_all(),
                 look: config.output.stderr(),
-                reach: Reach { gone: config.targets_vanish, options: &config.reach_options() },
+                reach: Reach {
+                    gone: config.targets_vanish,
+                    options: &config.reach_options(),
+                    ssh: ssh_options.as_deref(),
+                },
             };
             self.progress.say(&delivered.summary.render(&closing));
         }

@@ -80,7 +80,7 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
     #[must_use]
     pub fn new(target: Target, route: Route<T>, resolver: Arc<R>, options: &Options) -> Self {
         let user = target.user.as_deref().unwrap_or(&route.settings.plan.user);
-        let place = host_and_odd_port(&target.host.to_string(), target.port);
+        let place = host_and_odd_port(&target.shown(), target.port);
         let name = escape(format!("{user}@{place}"));
         Self {
             name,

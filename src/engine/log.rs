@@ -34,7 +34,7 @@ pub(super) async fn naming<W: Future>(target: &Target, work: Pin<&mut W>) -> W::
     if !tracing::enabled!(tracing::Level::INFO) {
         return work.await;
     }
-    let name = host_port(&escape(target.host.to_string()), target.port);
+    let name = host_port(&escape(target.shown()), target.port);
     NAMED.scope(name, work).await
 }
 

@@ -113,7 +113,10 @@ fn place(record: &Record) -> &str {
 fn name(record: &Record) -> Option<LookupName> {
     let host = match place(record).split_once('%') {
         Some((addr, scope)) => {
-            let name = scope.parse().ok().and_then(|index| if_indextoname(index).ok()?.into_string().ok())?;
+            let name = match scope.parse() {
+                Ok(index) => if_indextoname(index).ok()?.into_string().ok()?,
+                Err(_) => scope.to_owned(),
+            };
             format!("{addr}%{name}")
         }
         None => place(record).to_owned(),
@@ -228,9 +231,11 @@ mod tests {
             let expected = format!("{name} ssh-ed25519 {ED25519}");
             assert_eq!(lines(asked(KNOWN_HOSTS), &[proven(host, port, &[])]), [expected]);
         }
-        let mut scoped = proven("x", 22, &[]);
-        scoped.target.host = String::from("fe80::1%1");
-        assert_eq!(lines(asked(KNOWN_HOSTS), &[scoped]), [format!("fe80::1%lo ssh-ed25519 {ED25519}")]);
+        for written in ["fe80::1%1", "fe80::1%lo"] {
+            let mut scoped = proven("x", 22, &[]);
+            scoped.target.host = String::from(written);
+            assert_eq!(lines(asked(KNOWN_HOSTS), &[scoped]), [format!("fe80::1%lo ssh-ed25519 {ED25519}")]);
+        }
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct Reach<'a> {
     pub gone: bool,
     /// The options of this run that decide how a target is reached, as one would type them, with a blank after each.
     pub options: &'a str,
+    /// Those of them that ssh has, as it has them; `None` where ssh does not get there by itself.
+    pub ssh: Option<&'a str>,
 }
 
 impl Next {
@@ -158,10 +160,11 @@ fn command(code: Code, seen: &Seen, reach: Reach<'_>) -> String {
         | Code::AuthNoMethods
         | Code::AuthNoCommonMethod
         | Code::AuthFailed => {
+            let Some(options) = reach.ssh else { return explain };
             let user = user.as_ref().filter(|user| escape(user) == **user);
             let user = user.map_or_else(String::new, |user| format!("-l {} ", quote(user)));
             let port = if *port == 22 { String::new() } else { format!("-p {port} ") };
-            format!("ssh -v {port}{user}{quoted}")
+            format!("ssh -v {options}{port}{user}{quoted}")
         }
         _ => explain,
     }
@@ -192,7 +195,7 @@ mod tests {
     fn steps(records: &[Record]) -> Vec<String> {
         let mut next = Next::default();
         records.iter().for_each(|record| next.add(record));
-        next.steps(Reach::default()).into_iter().map(|step| step.command).collect()
+        next.steps(Reach { ssh: Some(""), ..Reach::default() }).into_iter().map(|step| step.command).collect()
     }
 
     fn failed(host: &str, code: Code) -> Record {
@@ -274,11 +277,16 @@ mod tests {
     fn what_is_gone_can_only_be_read_about() {
         let mut next = Next::default();
         next.add(&failed("web", Code::NoCommonKex));
-        let steps = next.steps(Reach { gone: true, options: "" });
+        let steps = next.steps(Reach { gone: true, ..Reach::default() });
         assert_eq!(steps[0].command, "sshprobe explain no-common-kex");
         let mut next = Next::default();
         next.add(&failed("web", Code::AuthTimeout));
-        let steps = next.steps(Reach { gone: false, options: "--source 192.0.2.1 " });
+        let steps = next.steps(Reach { gone: false, options: "--source 192.0.2.1 ", ssh: Some("-b 192.0.2.1 ") });
         assert_eq!(steps[0].command, "sshprobe -v --timeout 60s --source 192.0.2.1 web:22");
+        let mut next = Next::default();
+        next.add(&failed("web", Code::NoCommonKex));
+        let command = |ssh| next.steps(Reach { ssh, ..Reach::default() })[0].command.clone();
+        assert_eq!(command(Some("-F lab.conf -i id ")), "ssh -v -F lab.conf -i id web");
+        assert_eq!(command(None), "sshprobe explain no-common-kex", "ssh would go another way");
     }
 }

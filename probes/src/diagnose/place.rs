@@ -16,6 +16,8 @@ use crate::target::host_port;
 /// | `PORT` | the port |
 /// | `HOST:PORT` | both, an IPv6 address in brackets |
 /// | `KNOWN_HOSTS_NAME` | what known_hosts calls it: the name, `[name]:port` for another port than 22, or its alias |
+/// | `USER` | who was named to the server, once somebody was; of what is typed on a jump host, there |
+/// | `JUMP` | the jump hosts on the way, as `ssh -J` takes them |
 /// | `KNOWN_HOSTS_FILE` | the file with the line in question, once that is known |
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
@@ -29,13 +31,17 @@ pub struct Place<'a> {
     pub known_as: Option<&'a str>,
     /// The known_hosts file with the line in question.
     pub known_in: Option<&'a str>,
+    /// Who was named to the server.
+    pub user: Option<&'a str>,
+    /// The jump hosts on the way, with commas between.
+    pub jump: Option<&'a str>,
 }
 
 impl<'a> Place<'a> {
     /// A target that stands in no file.
     #[must_use]
     pub const fn new(host: &'a str, addr: Option<IpAddr>, port: u16) -> Self {
-        Self { host, addr, port, known_as: None, known_in: None }
+        Self { host, addr, port, known_as: None, known_in: None, user: None, jump: None }
     }
 }
 
@@ -73,12 +79,14 @@ impl Place<'_> {
     }
 
     fn value(&self, word: &str) -> Option<String> {
-        let Self { host, addr, port, known_as, known_in } = *self;
+        let Self { host, addr, port, known_as, known_in, user, jump } = *self;
         Some(match word {
             "HOST" => host.to_owned(),
             "ADDRESS" => addr?.to_string(),
             "PORT" => port.to_string(),
             "HOST:PORT" => host_port(host, port),
+            "USER" => user?.to_owned(),
+            "JUMP" => jump?.to_owned(),
             "KNOWN_HOSTS_FILE" => known_in?.to_owned(),
             "KNOWN_HOSTS_NAME" if known_as.is_some() => known_as?.to_owned(),
             "KNOWN_HOSTS_NAME" if port == 22 => host.to_owned(),

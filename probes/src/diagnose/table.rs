@@ -829,7 +829,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         ],
         &[
             "on the host: journalctl -u ssh | grep -e 'administratively prohibited' -e fatal",
-            "probe with the user that will log in: -l USER",
+            "probe with the user that will log in: -l NAME",
             "--depth kex if the method list is not needed",
         ],
     ),
@@ -1092,11 +1092,21 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         Code::ProxyRefused,
         "The proxy refused to connect to the target",
         "The proxy is there and answered the request with a refusal (the parameter has its code). Of a jump host that forwards, and could not connect, it is the code that a probe from there would have (`refused`, `unreachable-host` …), else `connect-failed`.",
-        &["its rules forbid the target or the port", "the target refused the proxy's connection"],
+        &[
+            "of a proxy: its rules forbid the target or the port",
+            "of a proxy: the target refused its connection",
+            "of a jump host: nothing listens at the target, or a firewall between the two refuses",
+            "of a jump host: it cannot resolve the target's name, or has no route there",
+        ],
         &[
             "another target gets through: a rule for this one; the target answers from the proxy's own host: the proxy's rules",
+            "the target answers from another host of its network: a firewall between the jump host and it",
         ],
-        &["allow the target and port in the proxy", "probe the target from the proxy's own host"],
+        &[
+            "of a proxy: allow the target and port in it",
+            "of a proxy: probe the target from its own host",
+            "on the jump host: getent ahosts HOST; nc -vz HOST PORT",
+        ],
     ),
     row(
         Code::ProxyAuth,
@@ -1134,7 +1144,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The connection to the jump host, or the login there, failed with the code that the parameter names; the target was not tried, or was lost with it (`lost-midway`).",
         &["see the jump host's own code"],
         &["the jump host's own code says; look it up in the same way"],
-        &["probe the jump host by itself"],
+        &["probe the jump host by itself", "see what ssh makes of it: ssh -J JUMP -p PORT -v HOST"],
     ),
     row(
         Code::JumpForbidden,

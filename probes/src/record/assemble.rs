@@ -159,8 +159,17 @@ impl Record {
         if self.code == Code::Ok {
             return;
         }
-        let Named { host, addr, port, .. } = &self.target;
-        self.diagnoses = vec![Explained::new(self.code, Place::new(host, *addr, *port), removals)];
+        let Named { host, addr, port, via, .. } = &self.target;
+        let hops = self.tunnel.as_ref().map_or(&[][..], |tunnel| &tunnel.jump_hosts);
+        let jump = hops.iter().map(|hop| hop.host.as_str()).collect::<Vec<_>>().join(",");
+        let user = match self.code {
+            // Whose settings are in question is the last host that let us in.
+            Code::JumpForbidden => hops.last().and_then(|hop| Some(hop.host.rsplit_once('@')?.0)),
+            _ => self.auth.as_ref().map(|auth| auth.user.as_str()),
+        };
+        let jump = Some(jump.as_str()).filter(|jump| !jump.is_empty());
+        let place = Place { user, jump, ..Place::new(host, *addr, *port) };
+        self.diagnoses = vec![Explained::new(self.code, place, removals).by(*via)];
     }
 
     /// With the outcome explained, for the few that get nowhere, and so have no keys that stand in the way.
@@ -241,7 +250,7 @@ fn named(target: &Target) -> Named {
     Named {
         input: Arc::clone(&target.input),
         index: target.index,
-        host: target.host.text(),
+        host: target.shown(),
         hostname: target.place.as_ref().map(ToString::to_string),
         addr: match *target.place() {
             Host::Addr(addr, _) => Some(addr),

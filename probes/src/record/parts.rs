@@ -515,7 +515,14 @@ pub struct Explained {
     pub code: Code,
     /// What to do, with the target's name and port in the commands.
     pub remedy: Vec<Cow<'static, str>>,
+    /// What lines begin with that are of another way than the one that was taken.
+    elsewhere: &'static str,
 }
+
+/// Lines of an outcome that different ways have in common begin so where they are of one of them.
+const OF_PROXY: &str = "of a proxy: ";
+const OF_JUMP_HOST: &str = "of a jump host: ";
+const ON_JUMP_HOST: &str = "on the jump host: ";
 
 impl Explained {
     /// `code` for the target at `place`, with the known_hosts lines that would have to go.
@@ -531,7 +538,25 @@ impl Explained {
                 remedy.extend(new);
             }
         }
-        Self { code, remedy }
+        Self { code, remedy, elsewhere: "" }
+    }
+
+    /// The same, without what is of another way than this one.
+    #[must_use]
+    pub fn by(mut self, via: Via) -> Self {
+        if self.code == Code::ProxyRefused {
+            let (elsewhere, others) =
+                if via == Via::Jump { (OF_PROXY, OF_PROXY) } else { (OF_JUMP_HOST, ON_JUMP_HOST) };
+            self.remedy.retain(|line| !line.starts_with(others));
+            self.elsewhere = elsewhere;
+        }
+        self
+    }
+
+    fn causes(&self) -> Vec<&'static str> {
+        let causes = self.code.diagnosis().map_or(&[][..], |text| text.causes);
+        let ours = |cause: &&str| self.elsewhere.is_empty() || !cause.starts_with(self.elsewhere);
+        causes.iter().copied().filter(ours).collect()
     }
 }
 
@@ -568,7 +593,7 @@ impl Serialize for Explained {
         let mut object = serializer.serialize_struct("Explained", 4)?;
         object.serialize_field("id", &self.code)?;
         object.serialize_field("title", text.map_or("", |text| text.title))?;
-        object.serialize_field("causes", text.map_or(&[][..], |text| text.causes))?;
+        object.serialize_field("causes", &self.causes())?;
         object.serialize_field("remedy", &self.remedy)?;
         object.end()
     }
@@ -580,10 +605,18 @@ impl<'de> Deserialize<'de> for Explained {
         struct Read {
             id: String,
             #[serde(default)]
+            causes: Vec<String>,
+            #[serde(default)]
             remedy: Vec<String>,
         }
-        let Read { id, remedy } = Read::deserialize(deserializer)?;
-        let code = id.parse().map_err(D::Error::custom)?;
-        Ok(Self { code, remedy: remedy.into_iter().map(Cow::Owned).collect() })
+        let Read { id, causes, remedy } = Read::deserialize(deserializer)?;
+        let code: Code = id.parse().map_err(D::Error::custom)?;
+        let missing = |start: &&str| {
+            let has = |cause: &str| cause.starts_with(*start);
+            let all = code.diagnosis().map_or(&[][..], |text| text.causes);
+            all.iter().any(|cause| has(cause)) && !causes.iter().any(|cause| has(cause))
+        };
+        let elsewhere = [OF_PROXY, OF_JUMP_HOST].into_iter().find(missing).unwrap_or_default();
+        Ok(Self { code, elsewhere, remedy: remedy.into_iter().map(Cow::Owned).collect() })
     }
 }

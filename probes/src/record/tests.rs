@@ -441,3 +441,44 @@ fn what_is_to_be_removed_is_named_file_by_file() {
         remedy(&[removal("web1", "/dev/fd/63", 1, false)])[0].starts_with(&format!("{plain} KNOWN_HOSTS_FILE -R web1"))
     );
 }
+
+/// What is to be typed names who was named to the server, and of another way than the one that was taken nothing is said.
+#[test]
+fn remedies_fit_the_user_and_the_way() {
+    let by = |via, code, arg: &str| {
+        let hop = |host: &str| super::JumpHost {
+            host: host.into(),
+            kind: None,
+            fingerprint: None,
+            trust: None,
+            source: None,
+        };
+        let hops = if via == Via::Jump { vec![hop("ops@gate"), hop("root@inner:2222")] } else { Vec::new() };
+        let trouble = evidence::TunnelTrouble::lasting(code, Some(arg.to_owned()), String::from("x"));
+        let mut failed = Evidence::new("10.0.0.5:22".parse().unwrap(), Moment::START);
+        failed.fault = Some(Fault::Tunnel);
+        failed.tunnel = Some(Box::new(evidence::Tunnel {
+            trouble: Some(trouble),
+            jump_hosts: hops.into(),
+            ..evidence::Tunnel::new(via)
+        }));
+        let record = record(&[failed]);
+        let json = json_of(&record);
+        let again: Record = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(json_of(&again), json, "read again it is the same");
+        json["diagnoses"][0].clone()
+    };
+    let texts = |diagnosis: &Value| diagnosis.to_string();
+    let jumped = texts(&by(Via::Jump, Code::JumpFailed, "refused"));
+    assert!(jumped.contains("ssh -J ops@gate,root@inner:2222 -p 22 -v 10.0.0.5"), "{jumped}");
+    let forbidden = texts(&by(Via::Jump, Code::JumpForbidden, "administratively-prohibited"));
+    assert!(forbidden.contains("sshd -T -C user=root |"), "{forbidden}");
+    let behind_jump = texts(&by(Via::Jump, Code::ProxyRefused, "refused"));
+    assert!(behind_jump.contains("of a jump host: ") && !behind_jump.contains("of a proxy"), "{behind_jump}");
+    let behind_proxy = texts(&by(Via::HttpConnect, Code::ProxyRefused, "403"));
+    assert!(behind_proxy.contains("of a proxy: ") && !behind_proxy.contains("jump host"), "{behind_proxy}");
+
+    let place = crate::diagnose::Place { user: Some("root"), ..crate::diagnose::Place::new("web1", None, 22) };
+    let Explained { remedy, .. } = Explained::new(Code::AuthNoMethods, place, &[]);
+    assert!(remedy.iter().any(|line| line.contains("sshd -T -C user=root,addr=SOURCE | grep")), "{remedy:?}");
+}
