@@ -7,7 +7,8 @@ mod name;
 pub mod ports;
 pub mod problem;
 pub mod region;
-pub mod set;
+pub mod seen;
+mod set;
 pub mod share;
 pub mod source;
 
@@ -15,6 +16,7 @@ pub use address::Families;
 pub use expr::{Expression, Hosts};
 pub use ports::PortSet;
 pub use problem::{ExprError, InputProblem, InputProblems};
-pub use set::{Exclusions, Order, Spelling, Stretch};
+pub use seen::{Exclusions, Spelling};
+pub use set::{Order, Stretch};
 pub use share::Share;
 pub use source::{Listed, Sources, Targets};

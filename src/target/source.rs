@@ -20,7 +20,8 @@ use super::expr::Expression;
 use super::lines::{LineFault, Lines};
 use super::ports::PortSet;
 use super::problem::{InputProblem, InputProblems, Quoted};
-use super::set::{Exclusions, Order, Seen, SetBuilder, Spelling, Stretch, Walk};
+use super::seen::{Exclusions, Seen, Spelling};
+use super::set::{Order, SetBuilder, Stretch, Walk};
 use super::share::Share;
 
 /// Everything the user gave about targets. Fill it in, then [`Sources::open`] it.
