@@ -36,6 +36,7 @@ pub use self::trust::TrustRules;
 pub(super) use self::trust::known_hosts_files;
 use self::trust::trust_files;
 pub use self::way::Way;
+#[cfg(feature = "syn")]
 pub(super) use self::way::not_ours;
 use self::way::way;
 
