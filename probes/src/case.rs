@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diagnose::{classify, judge};
-use crate::evidence::{Evidence, Fault, LocalTrouble, Signature, Stage};
+use crate::evidence::{Evidence, Fault, Signature, Stage};
 use crate::govern::jitter::Jitter;
 use crate::govern::penalty::{self, Budget, Class};
 use crate::govern::retry::Transient;
@@ -364,8 +364,10 @@ impl Case {
 
     fn another(&self, evidence: &Evidence) -> Option<Another> {
         // Our own trouble says nothing about the target, and a further connection would meet it again.
-        if let Fault::Internal(_) | Fault::Local(LocalTrouble::ResourceLimit) = evidence.fault.as_ref()? {
-            return None;
+        match evidence.fault.as_ref()? {
+            Fault::Internal(_) => return None,
+            Fault::Local(trouble) if trouble.is_lack() => return None,
+            _ => {}
         }
         // Trouble of our own too, but of one address: no route to it is often no IPv6 here at all, and the name may have IPv4.
         if let Some(transient) = self.way_may_mend(evidence) {

@@ -532,12 +532,28 @@ pub enum Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LocalTrouble {
-    /// No descriptors, ports, buffers or memory left, or a full conntrack table.
+    /// No descriptors, ports, buffers or memory left.
     ResourceLimit,
+    /// The connection-tracking table stayed full.
+    Untracked,
+    /// The table of neighbours had no room for the next hop.
+    Unfound,
+    /// Deadlines were noticed long after they had passed: the process was stopped, or had no CPU.
+    Behind,
+    /// What was to be sent to this address, the target's or that of a proxy before it, was dropped here.
+    Dropped(SocketAddr),
     /// This machine has no route to the address.
     NoRoute,
     /// A route, filter or security module of this machine forbids it.
     Policy,
+}
+
+impl LocalTrouble {
+    /// Whether something was short: then a further connection would meet it again.
+    #[must_use]
+    pub const fn is_lack(self) -> bool {
+        matches!(self, Self::ResourceLimit | Self::Untracked | Self::Unfound | Self::Behind)
+    }
 }
 
 #[cfg(test)]

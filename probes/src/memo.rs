@@ -31,12 +31,12 @@ impl<T: Clone> Memo<T> {
         let Ok(mut joined) = self.joined.try_borrow_mut() else { return make() };
         joined.clear();
         for piece in pieces {
+            if joined.len().saturating_add(piece.len()) > LONGEST {
+                return make();
+            }
             // Where each ends is a part of what they are.
             joined.extend_from_slice(&piece.len().to_be_bytes());
             joined.extend_from_slice(piece);
-            if joined.len() > LONGEST {
-                return make();
-            }
         }
         self.get(&joined, make)
     }

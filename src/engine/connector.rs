@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sshprobe_probes::case::{Case, Connect, Next};
-use sshprobe_probes::diagnose::unanswered_on_the_link;
+use sshprobe_probes::diagnose::perhaps_not_asked_for;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence};
 use sshprobe_probes::govern::ledger::Cost;
 use sshprobe_probes::govern::penalty::Class;
@@ -32,7 +32,7 @@ use crate::login::{Credentials, channel::Session};
 use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
-use crate::sys::neighbours::Neighbours;
+use crate::sys::neighbours::{Neighbours, waits_for_next_hop};
 use crate::transport::seam::{LATE, astray};
 use crate::transport::{Opening, PathEnd, Stream, Transport};
 
@@ -192,6 +192,8 @@ impl Connector {
                 Ok(Attempt::Unsent(_)) if made_anew < MADE_ANEW => {
                     pass.came_to(Upshot::NOTHING);
                     made_anew += 1;
+                    (not_before, put_off) = (self.clock.now(), true);
+                    log::made_anew(connect.addr);
                     continue;
                 }
                 Ok(Attempt::Done(evidence) | Attempt::Unsent(evidence)) => {
@@ -212,7 +214,7 @@ impl Connector {
             if patience.exhausted(shortage.altogether(), now) {
                 let mut evidence = Evidence::new(connect.addr, now);
                 evidence.path.errno = shortage.errno();
-                evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
+                evidence.fault = Some(Fault::Local(shortage.trouble()));
                 return Box::new(evidence);
             }
         }
@@ -294,34 +296,39 @@ impl Connector {
 
     /// A connection that did not come up: the target's answer, or this machine's own silence.
     fn down<T>(&self, route: &Route<T>, connect: &Connect, evidence: Evidence) -> Result<Attempt, Shortage> {
-        let dropped_here = matches!(evidence.fault, Some(Fault::Local(_)));
+        let dropped = matches!(evidence.fault, Some(Fault::Local(LocalTrouble::Dropped(_))));
         let silence = silence(&evidence, route, connect);
         if silence.is_some_and(|silence| overslept(&evidence, silence)) {
             return Err(Shortage::Behind);
         }
-        let not_found = evidence.fault == Some(Fault::Connect) && unanswered_on_the_link(&evidence);
-        if silence.is_some() || dropped_here || not_found {
+        let not_asked_for = evidence.fault == Some(Fault::Connect) && perhaps_not_asked_for(&evidence);
+        if silence.is_some() || dropped || not_asked_for {
             let since = silence.map_or(evidence.started, |silence| silence.since);
-            let mut tables = self.tables();
-            tables.look(self.clock.now());
-            let untracked = !not_found && tables.conntrack.full_since(since);
-            let no_neighbour = match evidence.fault {
-                Some(Fault::ConnectTimeout) => tables.neighbours.kept_from(connect.addr, since),
-                _ => (dropped_here || not_found) && tables.neighbours.full_since(since),
+            let (untracked, crowded) = self.full_since(since);
+            let unfound = match evidence.fault {
+                Some(Fault::ConnectTimeout) => crowded && waits_for_next_hop(connect.addr),
+                _ => crowded && (dropped || not_asked_for),
             };
-            if no_neighbour {
+            if unfound {
                 return Err(Shortage::Unfound);
             }
-            if untracked {
+            if untracked && !not_asked_for {
                 return Err(Shortage::Untracked);
             }
         }
-        if dropped_here {
+        if dropped {
             // By a queue that was full, or by a filter, which will do it again.
             return Ok(Attempt::unsent(evidence));
         }
         self.gate.recovered();
         Ok(Attempt::done(evidence))
+    }
+
+    /// Whether the connection-tracking table, and one of neighbours, were full since then.
+    fn full_since(&self, since: Moment) -> (bool, bool) {
+        let mut tables = self.tables();
+        tables.look(self.clock.now());
+        (tables.conntrack.full_since(since), tables.neighbours.full_since(since))
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -348,6 +355,10 @@ fn silence<T>(evidence: &Evidence, route: &Route<T>, connect: &Connect) -> Optio
     match evidence.fault {
         Some(Fault::Timeout | Fault::Lost) => Some(Silence { since, due: since + connect.plan.timeout }),
         Some(Fault::ConnectTimeout) => Some(Silence { since, due: since + within.min(connect.plan.timeout) }),
+        // The kernel gave up, in its own time.
+        Some(Fault::Connect) if evidence.path.errno == Some(Errno::ETIMEDOUT) => {
+            Some(Silence { since, due: evidence.ended })
+        }
         Some(Fault::Tunnel) => evidence.tunnel.as_ref()?.silence,
         _ => None,
     }
@@ -375,6 +386,16 @@ pub(super) enum Shortage {
 impl Shortage {
     fn errno(self) -> Option<Errno> {
         if let Self::Errno(errno) = self { Some(errno) } else { None }
+    }
+
+    /// What a record says of it.
+    fn trouble(self) -> LocalTrouble {
+        match self {
+            Self::Errno(_) => LocalTrouble::ResourceLimit,
+            Self::Behind => LocalTrouble::Behind,
+            Self::Untracked => LocalTrouble::Untracked,
+            Self::Unfound => LocalTrouble::Unfound,
+        }
     }
 
     /// Whether the target may have heard of us all the same.

@@ -69,6 +69,11 @@ pub(super) fn connected(evidence: &Evidence) {
     tracing::info!("{} connected in {}", shown(evidence.addr), millis(took));
 }
 
+/// Its way was gone, or its SYNs were dropped here.
+pub(super) fn made_anew(addr: SocketAddr) {
+    tracing::info!("{} once more, as nothing was sent to it", shown(addr));
+}
+
 /// It could not be opened for want of something of ours.
 pub(super) fn short(addr: SocketAddr, of: Shortage, again: Duration) {
     let addr = shown(addr);

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use sshprobe_probes::diagnose::unanswered_on_the_link;
+use sshprobe_probes::diagnose::perhaps_not_asked_for;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
 use sshprobe_probes::govern::rate::Rate;
 use sshprobe_probes::govern::trouble::Patience;
@@ -28,7 +28,7 @@ use super::ways::Ways;
 use crate::sys::batch::{BATCH, Incoming, Outgoing};
 use crate::sys::clock::Clock;
 use crate::sys::conntrack::Conntrack;
-use crate::sys::neighbours::Neighbours;
+use crate::sys::neighbours::{Neighbours, waits_for_next_hop};
 
 /// What is given to a sweep.
 #[derive(Debug)]
@@ -337,7 +337,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         }
         let mut evidence = Box::new(answer.evidence(first, now));
         evidence.path.local = Some(SocketAddr::new(self.sources.addr(source, target.ip()), answer.local.port()));
-        if unanswered_on_the_link(&evidence) {
+        if perhaps_not_asked_for(&evidence) {
             self.neighbours.look(now);
             if self.neighbours.full_since(first) {
                 return self.land(Found::Unswept(target, what));
@@ -381,7 +381,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             self.suspect.push((target, what));
             return None;
         }
-        if lost || self.conntrack.full_since(first) || self.neighbours.kept_from(target, first) {
+        if lost || self.conntrack.full_since(first) || (self.neighbours.full_since(first) && waits_for_next_hop(target))
+        {
             return Some(Found::Unswept(target, what));
         }
         // Nobody is silent on what this machine has not sent yet.

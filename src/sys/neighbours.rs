@@ -4,8 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use sshprobe_probes::netlink::Unclear;
 use sshprobe_probes::netlink::neighbours::Fulls;
-use sshprobe_probes::netlink::nexthop::{is_found, neighbour, next_hop, route_to};
+use sshprobe_probes::netlink::nexthop::{is_looked_for, neighbour, next_hop, route_to};
 use sshprobe_probes::time::Moment;
 
 use super::netlink::{ask, dump};
@@ -33,19 +34,11 @@ impl Neighbours {
     }
 
     fn saw(&mut self, count: Option<u64>, now: Moment) {
-        // The first look has nothing to compare with.
-        if self.looked.is_some() && count > self.count {
+        // The first look has nothing to compare with, and one that failed says nothing.
+        if self.count.zip(count).is_some_and(|(before, count)| count > before) {
             self.full = Some(now);
         }
-        (self.count, self.looked) = (count, Some(now));
-    }
-
-    /// Whether a silence may be that of a next hop that was never found, as there was no room to look for it: a table was full
-    /// at `since` or later, and the kernel has no link-layer address to send to. (Over IPv6 the question itself takes a place in the
-    /// table, that of the multicast address it goes to; while it waits for one, packets wait and count as sent.)
-    #[must_use]
-    pub fn kept_from(&self, to: SocketAddr, since: Moment) -> bool {
-        self.full_since(since) && !has_next_hop(to).unwrap_or(true)
+        (self.count, self.looked) = (count.or(self.count), Some(now));
     }
 
     /// Whether a table was seen to have been full at `since` or later, or when it was last looked at.
@@ -55,11 +48,19 @@ impl Neighbours {
     }
 }
 
-/// Whether the next hop to an address is known on its link, if the kernel tells.
-fn has_next_hop(to: SocketAddr) -> Option<bool> {
-    let scope = if let SocketAddr::V6(to) = to { to.scope_id() } else { 0 };
-    let Some(hop) = next_hop(to.ip(), &ask(&route_to(to.ip(), scope)).ok()?).ok()? else { return Some(true) };
-    Some(is_found(&ask(&neighbour(hop)).ok()?))
+/// Whether what was sent to an address may wait for a next hop that cannot be asked for.
+///
+/// Over IPv6 the question takes a place in the table too, that of the multicast address it goes to; while it waits for one, packets
+/// wait behind it and count as sent. Over IPv4 who has a place is asked for, and who has none is not sent to. Makes two questions
+/// to the kernel: to be asked where a table was full.
+pub fn waits_for_next_hop(to: SocketAddr) -> bool {
+    let SocketAddr::V6(to) = to else { return false };
+    let asked = || -> Result<bool, Unclear> {
+        let hop = next_hop((*to.ip()).into(), &ask(&route_to((*to.ip()).into(), to.scope_id()))?)?;
+        hop.map_or(Ok(false), |hop| Ok(is_looked_for(&ask(&neighbour(hop))?)))
+    };
+    // Where the kernel does not tell, nothing speaks for it.
+    asked().unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -82,12 +83,15 @@ mod tests {
         neighbours.saw(Some(1001), at(3000));
         assert!(neighbours.full_since(at(2000)) && !neighbours.full_since(at(2500)));
         neighbours.saw(None, at(4000));
-        assert!(!neighbours.full_since(at(3500)));
+        neighbours.saw(Some(1001), at(5000));
+        assert!(!neighbours.full_since(at(3500)), "a look that failed is no count of nothing");
     }
 
     #[test]
     fn this_machine_needs_nobody_to_find_itself() {
-        assert_eq!(has_next_hop(([127, 0, 0, 1], 22).into()), Some(true));
+        for own in ["127.0.0.1:22", "[::1]:22"] {
+            assert!(!waits_for_next_hop(own.parse().unwrap()));
+        }
     }
 
     #[test]

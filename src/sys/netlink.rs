@@ -13,7 +13,9 @@ const DATAGRAM: usize = 1 << 16;
 pub(super) fn ask(request: &[u8]) -> Result<Vec<u8>, Unclear> {
     let socket = open().map_err(|_| Unclear)?;
     send(socket.as_raw_fd(), request, MsgFlags::empty()).map_err(|_| Unclear)?;
-    let mut answer = vec![0; DATAGRAM];
+    /// A route or a neighbour is a few dozen bytes.
+    const ANSWER: usize = 1 << 12;
+    let mut answer = vec![0; ANSWER];
     let length = recv(socket.as_raw_fd(), &mut answer, MsgFlags::MSG_TRUNC).map_err(|_| Unclear)?;
     answer.truncate(length);
     Ok(answer)

@@ -227,11 +227,12 @@ impl Transport for Proxy {
             }
             Opening::Down(to_proxy) | Opening::Lapsed(to_proxy) => {
                 let errno = to_proxy.path.errno;
-                let why = match (errno, &to_proxy.fault) {
-                    (Some(errno), _) => errno.to_string(),
-                    (None, Some(Fault::Local(_))) => String::from("something on this machine drops what is sent to it"),
-                    (None, _) => String::from("no answer in time"),
-                };
+                if let Some(Fault::Local(_)) = to_proxy.fault {
+                    // It says nothing of the proxy either.
+                    (evidence.ended, evidence.fault, evidence.path) = (to_proxy.ended, to_proxy.fault, to_proxy.path);
+                    return Opening::Down(evidence);
+                }
+                let why = errno.map_or_else(|| String::from("no answer in time"), |errno| errno.to_string());
                 if to_proxy.fault == Some(Fault::ConnectTimeout) {
                     let since = to_proxy.started;
                     tunnel.silence = Some(Silence { since, due: since + self.tcp.limit(connect) });

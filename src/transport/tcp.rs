@@ -204,7 +204,7 @@ impl Tcp {
                     evidence.path.errno = Some(errno);
                     evidence.path.icmp = Some(icmp);
                 } else if syns::dropped_here(&stream) {
-                    evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
+                    evidence.fault = Some(Fault::Local(LocalTrouble::Dropped(connect.addr)));
                 }
                 return Opening::Down(evidence);
             }

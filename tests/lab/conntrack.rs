@@ -88,8 +88,15 @@ fn conntrack_table_that_is_full_is_blamed_on_nobody() {
             command.args(args("10.0.0.0/30")).args(["--format", "jsonl"]);
             run(command)
         });
+        // The way to a proxy is as barred, which is not the proxy's fault.
+        let proxied = scope.spawn(|| {
+            let mut command = sshprobe(prober, &[]);
+            command.args(["--proxy", "socks5://10.0.0.200:1080", "10.0.0.1", "10.0.0.2", "--format", "jsonl"]);
+            run(command)
+        });
         let swept = syn(&topology, &args("10.0.0.0/26"));
-        for (run, targets) in [(swept, 64), (connects.join().expect("no panic"), 4)] {
+        let runs = [(swept, 64), (connects.join().expect("no panic"), 4), (proxied.join().expect("no panic"), 2)];
+        for (run, targets) in runs {
             assert_eq!(codes(&run.records), BTreeMap::from([("local-resource-limit", targets)]), "{}", run.stderr);
             assert_eq!(run.status.code(), Some(1), "{}", run.stderr);
         }

@@ -1,5 +1,7 @@
 //! Trouble on the way: a dead neighbour is the network's, a missing route is our own.
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 
 use crate::support::fleet::Fleet;
@@ -113,6 +115,19 @@ fn path_that_our_own_filter_drops_is_our_own_trouble() {
         }
         let codes: Vec<_> = records[2..].iter().map(|record| &record["code"]).collect();
         assert_eq!(codes, ["timeout-connect", "ok"], "what others drop is their silence");
+        // Nor is it the proxy's that the way to the proxy is barred here.
+        for scheme in ["socks5", "http"] {
+            let mut command = sshprobe(&fleet.topology.prober, &[]);
+            let proxy = format!("{scheme}://{}", SocketAddr::new(family.address(9), 1080));
+            command.args(["--proxy", &proxy, &address(11), "--format", "jsonl"]);
+            let record = &run(command).records[0];
+            assert_eq!(
+                (&record["status"], &record["code"]),
+                (&"local-error".into(), &"local-policy".into()),
+                "{record}"
+            );
+            assert!(record["detail"].as_str().is_some_and(|detail| detail.contains(":1080 did not leave")), "{record}");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Cases under virtual time: every connection a case asks for comes to the next ending of a script.
 
 use super::*;
-use crate::evidence::{Auth, Errno, HostKey, Identification, PreambleLine, Signature};
+use crate::evidence::{Auth, Errno, HostKey, Identification, LocalTrouble, PreambleLine, Signature};
 use crate::time::UnixMicros;
 use crate::wire::kexinit::KexInit;
 use base64::Engine as _;

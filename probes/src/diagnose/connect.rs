@@ -73,11 +73,6 @@ pub(super) fn timed_out(evidence: &Evidence) -> Verdict {
 
 /// Trouble of this machine, as the driver found it.
 pub(super) fn local(evidence: &Evidence, trouble: LocalTrouble) -> Verdict {
-    if trouble == LocalTrouble::Policy && evidence.stage == Stage::Connect && evidence.path.errno.is_none() {
-        // A connection is told no error number for that.
-        let sentence = "the SYNs to the address did not leave this machine: a filter of its own drops them, or a queue";
-        return Verdict::new(Code::LocalPolicy, Stage::Connect, sentence).medium();
-    }
     local_verdict(trouble, evidence.stage, evidence.path.errno)
 }
 
@@ -88,13 +83,32 @@ pub(crate) fn local_verdict(trouble: LocalTrouble, stage: Stage, errno: Option<E
             Code::LocalResourceLimit,
             "this machine has no descriptors, ports, buffers or memory left for the connection",
         ),
+        LocalTrouble::Untracked => (
+            Code::LocalResourceLimit,
+            "this machine's connection-tracking table stayed full: what was sent may not have left it",
+        ),
+        LocalTrouble::Unfound => (
+            Code::LocalResourceLimit,
+            "this machine's table of neighbours had no room: what was sent may not have left it",
+        ),
+        LocalTrouble::Behind => (
+            Code::LocalResourceLimit,
+            "this machine had no CPU in time, or was stopped: an answer may have been missed",
+        ),
         LocalTrouble::NoRoute => (Code::LocalNoRoute, "this machine has no route to the address"),
         LocalTrouble::Policy => {
             (Code::LocalPolicy, "a route, filter or security module of this machine forbids the connection")
         }
+        // A connection is told no error number for that.
+        LocalTrouble::Dropped(to) => {
+            let sentence =
+                format!("the SYNs to {to} did not leave this machine: a filter of its own drops them, or a queue");
+            return Verdict::new(Code::LocalPolicy, stage, sentence).medium();
+        }
     };
     let errno = errno.map(|errno| format!(" ({errno})")).unwrap_or_default();
-    Verdict::new(code, stage, format!("{sentence}{errno}"))
+    let verdict = Verdict::new(code, stage, format!("{sentence}{errno}"));
+    if matches!(trouble, LocalTrouble::Untracked | LocalTrouble::Unfound) { verdict.medium() } else { verdict }
 }
 
 /// Errors that tell of a lack on our side; the target had no part in them.
@@ -144,14 +158,16 @@ fn by_icmp(icmp: &Icmp) -> Option<Code> {
     Some(code)
 }
 
-/// Whether it was this machine's own kernel that reported the host unreachable: nobody answered when it asked for the address on
-/// the link. If it could ask, that is; where its table of neighbours is full, it may not even have done that.
+/// Whether it was this machine's own kernel that reported the host unreachable, and perhaps without having asked for it on the link:
+/// over IPv6 the question itself needs a place in the table of neighbours, that of the multicast address it goes to. (Who has a
+/// place in IPv4's has been asked for, three times.)
 #[must_use]
-pub fn unanswered_on_the_link(evidence: &Evidence) -> bool {
-    match &evidence.path.icmp {
-        Some(icmp) => by_icmp(icmp) == Some(Code::UnreachableHost) && is_own(evidence, icmp),
-        None => evidence.path.errno == Some(Errno::EHOSTUNREACH) && took(evidence) >= AT_ONCE,
-    }
+pub fn perhaps_not_asked_for(evidence: &Evidence) -> bool {
+    evidence.addr.is_ipv6()
+        && match &evidence.path.icmp {
+            Some(icmp) => by_icmp(icmp) == Some(Code::UnreachableHost) && is_own(evidence, icmp),
+            None => evidence.path.errno == Some(Errno::EHOSTUNREACH) && took(evidence) >= AT_ONCE,
+        }
 }
 
 /// Whether an ICMP message is from our own address, and so our own kernel's word.

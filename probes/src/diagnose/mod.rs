@@ -27,7 +27,7 @@ pub use crate::findings::{FINDINGS, FindingText};
 pub use classify::classify;
 pub use code::{Code, Status, UnknownName};
 pub(crate) use connect::local_verdict;
-pub use connect::{ends_connect, unanswered_on_the_link};
+pub use connect::{ends_connect, perhaps_not_asked_for};
 pub use finding::{Finding, FindingId};
 pub use judge::judge;
 pub use pair::{pair, worth_comparing};

@@ -211,6 +211,10 @@ fn rows() -> Vec<Row> {
         row(local(LocalTrouble::NoRoute), C::LocalNoRoute, Connect),
         row(local(LocalTrouble::Policy), C::LocalPolicy, Connect),
         row(local(LocalTrouble::ResourceLimit), C::LocalResourceLimit, Connect),
+        row(local(LocalTrouble::Untracked), C::LocalResourceLimit, Connect),
+        row(local(LocalTrouble::Unfound), C::LocalResourceLimit, Connect),
+        row(local(LocalTrouble::Behind), C::LocalResourceLimit, Connect),
+        row(local(LocalTrouble::Dropped(([192, 0, 2, 1], 22).into())), C::LocalPolicy, Connect),
         row(up(Kex, 10, Fault::Internal("a panic".into())), C::Internal, Kex),
         // ident: nothing came
         row(up(Ident, 30, Fault::Eof), C::ClosedNoIdent, Ident),

@@ -1,4 +1,4 @@
-//! The next hop to an address, and whether the kernel has found it on its link.
+//! The next hop to an address, and whether the kernel still looks for it on its link.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,8 +11,8 @@ const GET_ROUTE: u16 = 26;
 const NEW_NEIGHBOUR: u16 = 28;
 const GET_NEIGHBOUR: u16 = 30;
 const LOCAL: u8 = 2;
-/// INCOMPLETE and FAILED, or nothing tried yet: the others have a link-layer address, or need none.
-const NOT_FOUND: [u16; 3] = [0x00, 0x01, 0x20];
+/// INCOMPLETE and FAILED: the others have a link-layer address, or need none.
+const LOOKED_FOR: [u16; 2] = [0x01, 0x20];
 
 /// Where packets to an address are handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,11 +68,11 @@ pub fn neighbour(hop: NextHop) -> Vec<u8> {
     message(GET_NEIGHBOUR, &body)
 }
 
-/// Reads the answer to [`neighbour`]: whether the next hop has been found. One that has no entry has not.
+/// Reads the answer to [`neighbour`]: whether the next hop is still looked for. Of one that has no entry nothing waits.
 #[must_use]
-pub fn is_found(answer: &[u8]) -> bool {
+pub fn is_looked_for(answer: &[u8]) -> bool {
     let state = body(answer, NEW_NEIGHBOUR).ok().and_then(|body| half(body, 8));
-    state.is_some_and(|state| !NOT_FOUND.contains(&state))
+    state.is_some_and(|state| LOOKED_FOR.contains(&state))
 }
 
 fn family(addr: IpAddr) -> u8 {
@@ -143,15 +143,17 @@ mod tests {
     }
 
     #[test]
-    fn a_neighbour_is_found_once_it_has_answered() {
+    fn a_neighbour_is_looked_for_until_it_has_answered() {
         let entry = |state: u16| {
             let fixed = [&[2, 0, 0, 0, 3, 0, 0, 0][..], &state.to_ne_bytes(), &[0, 1]].concat();
             written::message(NEW_NEIGHBOUR, 0, &fixed)
         };
-        for (state, found) in [(0x00, false), (0x01, false), (0x02, true), (0x04, true), (0x20, false), (0x80, true)] {
-            assert_eq!(is_found(&entry(state)), found, "{state:#x}");
+        for (state, looked_for) in
+            [(0x00, false), (0x01, true), (0x02, false), (0x04, false), (0x20, true), (0x40, false)]
+        {
+            assert_eq!(is_looked_for(&entry(state)), looked_for, "{state:#x}");
         }
-        assert!(!is_found(&written::message(2, 0, &(-2i32).to_ne_bytes())), "ENOENT: there is none");
+        assert!(!is_looked_for(&written::message(2, 0, &(-2i32).to_ne_bytes())), "ENOENT: there is none");
     }
 
     #[test]
@@ -169,7 +171,7 @@ mod tests {
         fn nothing_panics(bytes: Vec<u8>) {
             for answer in [&bytes, &written::message(NEW_ROUTE, 0, &bytes), &written::message(NEW_NEIGHBOUR, 0, &bytes)] {
                 let _ = next_hop(FAR, answer);
-                let _ = is_found(answer);
+                let _ = is_looked_for(answer);
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape::quote;
-use sshprobe_probes::evidence::{Errno, Evidence, Fault, Silence, Tunnel, TunnelTrouble};
+use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble, Silence, Tunnel, TunnelTrouble};
 use sshprobe_probes::iap::{
     BadUpgrade, How, IapEnd, IapTarget, MESSAGE_MAX, ORIGIN, Phase, RelayUrl, SUBPROTOCOL, status_at_start,
 };
@@ -111,6 +111,8 @@ enum Failed {
     Told,
     /// Nothing was asked for: a name that cannot be one, no token.
     Never(String),
+    /// It was trouble of this machine's, and says nothing of the tunnel.
+    Local(LocalTrouble),
 }
 
 fn ended(phase: Phase, how: How, more: impl Into<Option<String>>) -> Failed {
@@ -251,18 +253,15 @@ impl Iap {
                         (Some(Fault::ConnectTimeout), _) => How::Silence,
                         _ => How::Unreachable,
                     };
-                    let more = match (errno, &seen.fault) {
-                        (Some(errno), _) => format!("{addr} says {errno}"),
-                        (None, Some(Fault::Local(_))) => {
-                            format!("something on this machine drops what is sent to {addr}")
-                        }
-                        (None, _) => addr.to_string(),
-                    };
+                    let more = errno.map_or_else(|| addr.to_string(), |errno| format!("{addr} says {errno}"));
                     let silent = seen.fault == Some(Fault::ConnectTimeout);
                     let due = seen.started + self.tcp.limit(connect);
                     tunnel.silence = silent.then_some(Silence { since: seen.started, due });
                     evidence.path = seen.path;
-                    last = ended(Phase::Connect, how, more);
+                    last = match seen.fault {
+                        Some(Fault::Local(trouble)) => Failed::Local(trouble),
+                        _ => ended(Phase::Connect, how, more),
+                    };
                 }
                 Opening::Short(errno) => return Err(Failed::Short(errno)),
             }
@@ -297,6 +296,9 @@ impl Iap {
             Opening::Short(errno) => return Err(Failed::Short(errno)),
         };
         evidence.path = seen.path;
+        if let (None, Some(Fault::Local(trouble))) = (&path, seen.fault) {
+            return Err(Failed::Local(trouble));
+        }
         if let Some(way) = seen.tunnel {
             *tunnel = Tunnel { via: Via::Iap, ..*way };
         }
@@ -470,6 +472,10 @@ impl Transport for Iap {
                 return Opening::Up(path, evidence);
             }
             Err(Failed::Short(errno)) => return Opening::Short(errno),
+            Err(Failed::Local(trouble)) => {
+                evidence.fault = Some(Fault::Local(trouble));
+                return Opening::Down(evidence);
+            }
             Err(Failed::Told) => {}
             Err(Failed::Ended(end, more)) => {
                 let journey = self.journey(&connect.host.to_string(), connect.addr.port());
