@@ -18,8 +18,12 @@ use sshprobe_probes::time::Moment;
 /// The governors of a run, and those who wait for them.
 ///
 /// Whoever wants a connection is in one of three places: `later`, until a moment; `crowded`, until somebody leaves the
-/// same neighbourhood; or `ready`, in the order of arrival, until there is a slot and a token. Nobody waits behind
-/// somebody who waits for something else.
+/// same neighbourhood; or in line for a slot and a token, in the order of arrival. Nobody waits behind somebody who waits
+/// for something else.
+///
+/// There are two lines: `again`, of those who were put off for want of something of ours, and `ready`, of all others. The
+/// first has most of the turns, as its patience would be over before it is tried a second time, but not all: else those who
+/// can never have a connection would keep everybody else from being tried.
 #[derive(Debug)]
 pub(super) struct Admission<W> {
     rate: Rate,
@@ -31,6 +35,9 @@ pub(super) struct Admission<W> {
     trips: RoundTrips,
     in_flight: usize,
     ready: VecDeque<Waiting<W>>,
+    again: VecDeque<Waiting<W>>,
+    /// So many of `again` have gone since one of `ready` has.
+    row: u8,
     later: BinaryHeap<Later<W>>,
     crowded: HashMap<Net, VecDeque<Waiting<W>>>,
     arrivals: u64,
@@ -71,8 +78,10 @@ impl Errand {
 struct Waiting<W> {
     who: W,
     errand: Errand,
-    /// It was put off for want of something of ours, and goes before those who have not been tried.
+    /// It was put off for want of something of ours.
     put_off: bool,
+    /// It was called up for a place in its neighbourhood.
+    called: bool,
 }
 
 #[derive(Debug)]
@@ -83,6 +92,9 @@ struct Later<W> {
 }
 
 impl<W> Admission<W> {
+    /// So many who were put off go, and then one who was not.
+    const TURNS: u8 = 3;
+
     pub(super) fn new(rate: Rate, subnet: Subnet, hosts: HostGate, backoff: LocalBackoff) -> Self {
         let congestion = Congestion::new(backoff.allowed());
         Self {
@@ -95,6 +107,8 @@ impl<W> Admission<W> {
             trips: RoundTrips::new(),
             in_flight: 0,
             ready: VecDeque::new(),
+            again: VecDeque::new(),
+            row: 0,
             later: BinaryHeap::new(),
             crowded: HashMap::new(),
             arrivals: 0,
@@ -104,53 +118,66 @@ impl<W> Admission<W> {
 
     /// `who` wants a connection, not before `at`.
     pub(super) fn want(&mut self, who: W, errand: Errand, at: Moment) {
-        self.postpone(Waiting { who, errand, put_off: false }, at);
+        self.postpone(Waiting { who, errand, put_off: false, called: false }, at);
     }
 
     /// The same of somebody who was put off for want of something of ours.
     pub(super) fn want_again(&mut self, who: W, errand: Errand, at: Moment) {
-        self.postpone(Waiting { who, errand, put_off: true }, at);
+        self.postpone(Waiting { who, errand, put_off: true, called: false }, at);
     }
 
     /// The next who may go, with what for. Ask until there is none; whoever goes has to [`Self::leave`] again.
     pub(super) fn admit(&mut self, now: Moment) -> Option<(W, Errand)> {
         while self.later.peek().is_some_and(|first| first.at <= now) {
             let Some(first) = self.later.pop() else { break };
-            if first.waiting.put_off {
-                self.ready.push_front(first.waiting)
-            } else {
-                self.ready.push_back(first.waiting)
-            }
+            self.line(first.waiting.put_off).push_back(first.waiting);
         }
         self.token = None;
         while self.in_flight < self.backoff.allowed().min(self.congestion.allowed(now)) {
-            let waiting = self.ready.pop_front()?;
+            let waiting = self.first_in_line()?;
             let (addr, errand) = (waiting.errand.addr(), waiting.errand);
             let bearable = self.hosts.may_start(addr, now);
             if let Err(again) = bearable.and_then(|()| self.ledger.may_start(errand.server, errand.class, now)) {
                 // A place in its neighbourhood that it may have been called up for is somebody else's now.
                 self.call(addr);
                 // Never before `now`, or this loop would not end.
-                self.postpone(waiting, again.max(now + Duration::from_micros(1)));
+                self.postpone(Waiting { called: false, ..waiting }, again.max(now + Duration::from_micros(1)));
                 continue;
             }
             if !self.subnet.enter(addr) {
-                self.crowded.entry(Net::of(addr)).or_default().push_back(waiting);
+                let queue = self.crowded.entry(Net::of(addr)).or_default();
+                // The other line was quicker: that costs nobody his place among those who wait there.
+                if waiting.called {
+                    queue.push_front(waiting)
+                } else {
+                    queue.push_back(waiting)
+                }
                 continue;
             }
             if let Err(again) = self.rate.permit(now) {
                 self.subnet.leave(addr);
-                self.ready.push_front(waiting);
+                self.line(waiting.put_off).push_front(waiting);
                 self.token = Some(again);
                 return None;
             }
             self.hosts.started(addr);
             self.ledger.started(errand.server, errand.class);
             self.in_flight += 1;
+            self.row = if waiting.put_off { self.row.saturating_add(1) } else { 0 };
             let within = errand.within.map(|most| self.trips.patience(addr, most));
             return Some((waiting.who, Errand { within, ..errand }));
         }
         None
+    }
+
+    const fn line(&mut self, put_off: bool) -> &mut VecDeque<Waiting<W>> {
+        if put_off { &mut self.again } else { &mut self.ready }
+    }
+
+    /// Takes out whose turn it is.
+    fn first_in_line(&mut self) -> Option<Waiting<W>> {
+        let put_off = self.row < Self::TURNS;
+        self.line(put_off).pop_front().or_else(|| self.line(!put_off).pop_front())
     }
 
     /// When to ask again, if nobody leaves and nobody comes before.
@@ -178,12 +205,13 @@ impl<W> Admission<W> {
     fn call(&mut self, addr: IpAddr) {
         let key = Net::of(addr);
         if let Some(queue) = self.crowded.get_mut(&key) {
-            // It has waited longest of all who are ready.
-            if let Some(next) = queue.pop_front() {
-                self.ready.push_front(next);
-            }
+            let next = queue.pop_front();
             if queue.is_empty() {
                 self.crowded.remove(&key);
+            }
+            // It has waited longest of all in its line.
+            if let Some(next) = next {
+                self.line(next.put_off).push_front(Waiting { called: true, ..next });
             }
         }
     }
@@ -305,6 +333,45 @@ mod tests {
             admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(now));
             assert_eq!(all(&mut admission, at(now)), [next]);
         }
+    }
+
+    /// Who is put off again and again, as what it lacks is lacking for good, keeps nobody from being tried.
+    #[test]
+    fn who_is_put_off_again_and_again_starves_nobody() {
+        let mut admission = admission(0, 0, 0, 1);
+        // A full table gives all who run into it the same moment.
+        for who in 0..3 {
+            admission.want_again(who, errand(addr(0, 1)), at(50));
+        }
+        for who in [100, 101] {
+            admission.want(who, errand(addr(1, 1)), at(60));
+        }
+        let (mut tried, mut now) = (Vec::new(), 100);
+        for _ in 0..11 {
+            let (who, errand) = admission.admit(at(now)).expect("somebody is in line");
+            tried.push(who);
+            now += 5000;
+            admission.leave(errand, Upshot::NOTHING, at(now));
+            if who < 100 {
+                admission.want_again(who, errand, at(now + 2000));
+            }
+        }
+        assert_eq!(tried, [0, 1, 2, 100, 0, 1, 2, 101, 0, 1, 2]);
+    }
+
+    #[test]
+    fn who_was_called_up_in_vain_keeps_its_place() {
+        let mut admission = admission(0, 1, 0, 10);
+        for who in 0..4 {
+            admission.want(who, errand(addr(0, 1)), at(0));
+        }
+        assert_eq!(all(&mut admission, at(0)), [0]);
+        admission.want_again(9, errand(addr(0, 2)), at(5));
+        for (now, next) in [(10, 9), (20, 1), (30, 2), (40, 3)] {
+            admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(now));
+            assert_eq!(all(&mut admission, at(now)), [next]);
+        }
+        assert!(admission.crowded.is_empty());
     }
 
     #[test]
@@ -451,11 +518,16 @@ mod tests {
             per_subnet in 0u32..4,
             spacing in prop_oneof![Just(0u64), 1u64..50],
             slots in 1usize..6,
-            wants in proptest::collection::vec((0u8..3, 0u8..4, 0u64..200, 1u64..40), 1..60),
+            wants in proptest::collection::vec((0u8..3, 0u8..4, 0u64..200, 1u64..40, any::<bool>()), 1..60),
         ) {
             let mut admission = admission(rate, per_subnet, spacing, slots);
-            for (who, (net, host, when, _)) in wants.iter().enumerate() {
-                admission.want(u32::try_from(who).unwrap(), errand(addr(*net, *host)), at(*when));
+            for (who, (net, host, when, _, put_off)) in wants.iter().enumerate() {
+                let (who, errand) = (u32::try_from(who).unwrap(), errand(addr(*net, *host)));
+                if *put_off {
+                    admission.want_again(who, errand, at(*when));
+                } else {
+                    admission.want(who, errand, at(*when));
+                }
             }
             let mut now = at(0);
             let mut up: Vec<(Moment, IpAddr)> = Vec::new();
@@ -463,7 +535,7 @@ mod tests {
             while gone.len() < wants.len() || !up.is_empty() {
                 while let Some((who, Errand { server, .. })) = admission.admit(now) {
                     let to = server.ip();
-                    let (.., when, lasts) = wants[who as usize];
+                    let (.., when, lasts, _) = wants[who as usize];
                     prop_assert!(at(when) <= now);
                     prop_assert!(gone.insert(who), "admitted twice");
                     up.push((now + Duration::from_millis(lasts), to));
@@ -483,7 +555,8 @@ mod tests {
                     admission.leave(errand(to), Upshot::NOTHING, now);
                 }
             }
-            prop_assert!(admission.crowded.is_empty() && admission.later.is_empty() && admission.ready.is_empty());
+            prop_assert!(admission.crowded.is_empty() && admission.later.is_empty());
+            prop_assert!(admission.ready.is_empty() && admission.again.is_empty());
             prop_assert_eq!(admission.in_flight, 0);
         }
     }

@@ -22,6 +22,9 @@ pub(super) enum Fed<T> {
     /// One that has gone through a SYN sweep, or past it, and was counted there.
     #[cfg(feature = "syn")]
     Counted(Assigned<T>),
+    /// The same, of many that may take long: its place is to be given back when it is done with.
+    #[cfg(feature = "syn")]
+    Kept(Assigned<T>, tokio::sync::OwnedSemaphorePermit),
     /// A target that was sent SYNs, and what came of it.
     #[cfg(feature = "syn")]
     Swept(sshprobe_probes::target::Target, Box<sshprobe_probes::evidence::Evidence>),

@@ -147,7 +147,7 @@ impl<T: Transport> Engine<T> {
     ) -> Result<Outcome, Unfit> {
         let Self { options, shares, transport, tables, warnings: _ } = self;
         let clock = options.clock;
-        let fed = start_feed(targets, &options, &stats)
+        let fed = start_feed(targets, &options, shares.cases, &stats)
             .map_err(|source| Unfit::System { what: "a thread for the targets", source })?;
         let admission = Admission::new(
             Rate::new(options.rate, clock.now()),
@@ -214,14 +214,17 @@ impl<T: Transport> Engine<T> {
 fn start_feed<T: Transport>(
     targets: impl Iterator<Item: Into<Assigned<T>>> + Send + 'static,
     options: &Options,
+    cases: usize,
     stats: &Arc<Stats>,
 ) -> std::io::Result<mpsc::Receiver<Fed<T>>> {
     #[cfg(feature = "syn")]
     if let Some(syn) = options.syn.clone() {
-        let pace = crate::sweep::Pace { schedule: syn.schedule(options.connect_timeout), rate: options.rate };
+        // What waits long for this machine leaves half of the places to what does not.
+        let (schedule, kept) = (syn.schedule(options.connect_timeout), cases / 2);
+        let pace = crate::sweep::Pace { schedule, rate: options.rate, kept };
         return syn.start(targets, pace, options.clock, Arc::clone(stats));
     }
-    let _ = (options, stats);
+    let _ = (options, cases, stats);
     feed::start(targets)
 }
 
@@ -249,6 +252,8 @@ impl<T: Transport, R: Resolve> Works<T, R> {
     /// Starts a task for every target, as there is room.
     async fn feed(self: &Arc<Self>, mut fed: mpsc::Receiver<Fed<T>>) {
         while let Some(Some(fed)) = self.stop.run_until_cancelled(fed.recv()).await {
+            #[cfg_attr(not(feature = "syn"), expect(unused_mut, reason = "there is no sweep"))]
+            let mut kept: Option<OwnedSemaphorePermit> = None;
             let Assigned { target, by } = match fed {
                 Fed::Target(target) => {
                     self.stats.feed();
@@ -256,6 +261,11 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 }
                 #[cfg(feature = "syn")]
                 Fed::Counted(target) => target,
+                #[cfg(feature = "syn")]
+                Fed::Kept(target, place) => {
+                    kept = Some(place);
+                    target
+                }
                 #[cfg(feature = "syn")]
                 Fed::Swept(target, evidence) => {
                     self.swept(target, evidence).await;
@@ -301,7 +311,11 @@ impl<T: Transport, R: Resolve> Works<T, R> {
                 Host::Addr(addr, scope) => {
                     let addr = socket_addr(addr, scope, target.port);
                     let case = Box::new(self.case(&target, &route, [addr], None));
-                    start(async move { works.see(&target, &route, case, room).await }).await;
+                    start(async move {
+                        let _kept = kept;
+                        works.see(&target, &route, case, room).await;
+                    })
+                    .await;
                 }
             }
         }

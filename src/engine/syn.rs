@@ -175,6 +175,7 @@ impl<T> From<Found<Ticket, Assigned<T>>> for Fed<T> {
         match found {
             Found::Told(at, ticket, evidence) => Fed::Swept(ticket.target(at), evidence),
             Found::Unswept(at, ticket) => Fed::Counted(ticket.target(at).into()),
+            Found::Kept(at, ticket, place) => Fed::Kept(ticket.target(at).into(), place),
             Found::Aside(assigned) => Fed::Counted(assigned),
             Found::Broken => Fed::Broken,
         }

@@ -19,6 +19,7 @@ use sshprobe_probes::sweep::reply::{Answer, Carried, What, silence};
 use sshprobe_probes::time::Moment;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::inbox::Inbox;
 use super::sockets::Sockets;
@@ -47,6 +48,9 @@ pub enum Found<W, A> {
     Told(SocketAddr, W, Box<Evidence>),
     /// No SYN of ours says anything about it. An ordinary connection will.
     Unswept(SocketAddr, W),
+    /// The same, as a table of neighbours has no room: one of many that will be waited for long. Its place is to be given back when
+    /// it is done with.
+    Kept(SocketAddr, W, OwnedSemaphorePermit),
     /// It was to be handed on.
     Aside(A),
     /// A bug of ours ended the sweep.
@@ -60,6 +64,8 @@ pub struct Pace {
     pub schedule: Schedule,
     /// Packets a second, ramped up; 0 lifts the limit.
     pub rate: u32,
+    /// So many that a table of neighbours has no room for are handed on at a time.
+    pub kept: usize,
 }
 
 /// Who wants to know how it goes.
@@ -87,13 +93,18 @@ pub enum Nobody {
     Refuses,
 }
 
-/// Addresses that owe an answer, and those behind them in the queue, at the most: some 110 bytes each. Silence takes five seconds
+/// Addresses that owe an answer, and those behind them in the queue, at the most: some 110 bytes each, and as much again for one
+/// whose SYN is set aside, until two seconds after it was done with at the latest. Silence takes five seconds
 /// by default, so that it goes at 100,000 addresses a second.
 pub const MOST: usize = 1 << 19;
 
 /// Results that nobody has taken yet, of which so many let no more SYNs out to new addresses, and nobody be given up. Answers still
 /// come in.
 const PILE: usize = 4096;
+
+/// Addresses that a table of neighbours has no room for, and that wait to be handed on, at the most. They keep nobody else waiting: who
+/// finds no room among them is sent SYNs a second time, and has a record that says what was short if that is in vain as well.
+const KEPT: usize = 1 << 16;
 
 /// What is taken out of the inbox at a time.
 const CHUNK: usize = 64;
@@ -150,20 +161,26 @@ struct Sweeper<'a, W, A, F, V> {
     /// Taken from the inbox, and not launched yet.
     incoming: VecDeque<Launch<W, A>>,
     /// To be launched a second time.
-    suspect: Vec<(SocketAddr, W)>,
+    suspect: VecDeque<(SocketAddr, W)>,
+    /// The last one that was launched was one of those.
+    suspect_last: bool,
     /// More may come into the inbox.
     more: bool,
     /// To be sent, of IPv4 and of IPv6.
     outbox: [Outbox; 2],
     /// Whose turn it is to send first.
     turn: usize,
-    /// To be sent again from a moment on, each into its outbox, as it cannot be sent where others can.
-    aside: BTreeMap<(Moment, u64), (usize, Outgoing, Syn)>,
+    /// To be sent again from a moment on, as it cannot be sent where others can: one SYN to an address at the most, and without its
+    /// packet, as there may be as many of these as addresses.
+    aside: BTreeMap<(Moment, u64), (Place, Patience, Standing)>,
     set_aside: u64,
     pause: Pause,
     /// Packets that have left.
     out_so_far: u64,
     ready: VecDeque<Found<W, A>>,
+    /// Found to have no room in a table of neighbours, and not handed on yet.
+    kept: VecDeque<(SocketAddr, W)>,
+    places: Arc<Semaphore>,
     received: Incoming,
     conntrack: Conntrack,
     neighbours: Neighbours,
@@ -183,6 +200,8 @@ struct Passenger<W> {
     waiting: u8,
     /// Its SYN or the answer may have been lost here once already.
     suspect: bool,
+    /// One of them was left out, as the one before it still waited.
+    behind: bool,
 }
 
 #[derive(Default)]
@@ -212,9 +231,8 @@ impl Outbox {
     }
 
     /// Takes the first one out.
-    fn take_first(&mut self) -> Option<(Outgoing, Syn)> {
-        let syn = (!self.syns.is_empty()).then(|| self.syns.remove(0))?;
-        Some((self.packets.remove(0), syn))
+    fn take_first(&mut self) -> Option<Syn> {
+        self.drop_first(1).next()
     }
 
     fn drop_first(&mut self, count: usize) -> impl Iterator<Item = Syn> {
@@ -244,7 +262,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             rate: Rate::new(pace.rate, clock.now()),
             token: Ok(()),
             incoming: VecDeque::with_capacity(CHUNK),
-            suspect: Vec::new(),
+            suspect: VecDeque::new(),
+            suspect_last: false,
             more: true,
             outbox: [Outbox::default(), Outbox::default()],
             turn: 0,
@@ -253,6 +272,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             out_so_far: 0,
             pause: Pause::default(),
             ready: VecDeque::new(),
+            kept: VecDeque::new(),
+            places: Arc::new(Semaphore::new(pace.kept)),
             received: Incoming::default(),
             conntrack: Conntrack::of_this_machine(),
             neighbours: Neighbours::default(),
@@ -289,7 +310,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
 
     fn is_done(&self) -> bool {
         let none_to_come = !self.more && self.incoming.is_empty() && self.suspect.is_empty();
-        none_to_come && self.flights.is_empty() && self.ready.is_empty()
+        none_to_come && self.flights.is_empty() && self.ready.is_empty() && self.kept.is_empty()
     }
 
     /// Takes what has come in; whether that is all of it.
@@ -328,7 +349,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             return;
         }
         let Some(Done { target, what: passenger, first, .. }) = self.flights.answered(id) else { return };
-        let (source, mut what) = (passenger.source, passenger.what);
+        let (source, suspect, mut what) = (passenger.source, passenger.suspect, passenger.what);
         if answer.what == What::Reset {
             match self.watch.empty(target, what, Nobody::Refuses) {
                 Some(back) => what = back,
@@ -336,13 +357,18 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             }
         }
         let mut evidence = Box::new(answer.evidence(first, now));
-        evidence.path.local = Some(SocketAddr::new(self.sources.addr(source, target.ip()), answer.local.port()));
         if perhaps_not_asked_for(&evidence) {
             self.neighbours.look(now);
             if self.neighbours.full_since(first) {
-                return self.land(Found::Unswept(target, what));
+                what = match self.keep(target, what, suspect) {
+                    None => return self.watch.landed(),
+                    Some(what) => what,
+                };
+                evidence = Box::new(silence(target, first, now));
+                evidence.fault = Some(Fault::Local(LocalTrouble::Unfound));
             }
         }
+        evidence.path.local = Some(SocketAddr::new(self.sources.addr(source, target.ip()), answer.local.port()));
         self.land(Found::Told(target, what, evidence));
     }
 
@@ -372,38 +398,53 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         }
     }
 
-    /// What a silence means; `None` if it has to be heard once more, or nobody wants to hear of it.
+    /// What a silence means; `None` if it has to be heard once more, is handed on later, or nobody wants to hear of it.
     fn judge_silence(&mut self, done: Done<Passenger<W>>, now: Moment) -> Option<Found<W, A>> {
-        let Done { target, what: Passenger { mut what, source, sent, waiting, suspect }, first, last } = done;
+        let Done { target, what: Passenger { mut what, source, sent, waiting, suspect, behind }, first, last } = done;
         // Its answer may have been among what this machine dropped.
         let lost = self.lost_at.is_some_and(|lost| lost >= last);
-        if lost && !suspect {
-            self.suspect.push((target, what));
+        // Nobody is silent on what this machine has not sent yet, or too late to be waited for.
+        let unsent = waiting > 0;
+        if (lost || unsent || behind) && !suspect {
+            self.suspect.push_back((target, what));
             return None;
         }
-        if lost || self.conntrack.full_since(first) || (self.neighbours.full_since(first) && waits_for_next_hop(target))
-        {
+        if lost || self.conntrack.full_since(first) {
             return Some(Found::Unswept(target, what));
         }
-        // Nobody is silent on what this machine has not sent yet.
-        let unsent = waiting > 0;
-        if unsent && !suspect {
-            self.suspect.push((target, what));
-            return None;
+        // To ask about each costs more than its packets did.
+        let full = self.neighbours.full_since(first);
+        let kept = full && (unsent || waits_for_next_hop(target));
+        if kept {
+            what = self.keep(target, what, suspect)?;
         }
-        if sent && !unsent {
+        if sent && !unsent && !kept {
             what = self.watch.empty(target, what, Nobody::Silent)?;
         }
         let mut evidence = Box::new(silence(target, first, now));
         let source_port = self.sockets.cookies.of(target.ip(), target.port()).source_port;
         evidence.path.local = Some(SocketAddr::new(self.sources.addr(source, target.ip()), source_port));
-        if unsent {
-            evidence.fault = Some(Fault::Local(LocalTrouble::ResourceLimit));
+        if unsent || kept {
+            let trouble = if kept { LocalTrouble::Unfound } else { LocalTrouble::ResourceLimit };
+            evidence.fault = Some(Fault::Local(trouble));
         } else if !sent {
             evidence.path.errno = Some(Errno::EPERM);
             evidence.fault = Some(Fault::Local(LocalTrouble::Policy));
         }
         Some(Found::Told(target, what, evidence))
+    }
+
+    /// Has an address handed on that a table of neighbours may have no room for, or launched a second time. Where there is no room for it
+    /// either, it is given back: more was not to be had for it.
+    fn keep(&mut self, target: SocketAddr, what: W, suspect: bool) -> Option<W> {
+        if self.kept.len() < KEPT {
+            self.kept.push_back((target, what));
+        } else if !suspect {
+            self.suspect.push_back((target, what));
+        } else {
+            return Some(what);
+        }
+        None
     }
 
     /// Nobody takes what was found, for now.
@@ -429,6 +470,14 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
                 Err(TrySendError::Closed(())) => return false,
             }
         }
+        while !self.kept.is_empty() {
+            // Who takes them has places for others, too.
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { break };
+            let Ok(room) = self.out.try_reserve() else { break };
+            if let Some((target, what)) = self.kept.pop_front() {
+                room.send(Found::Kept(target, what, place).into());
+            }
+        }
         !self.out.is_closed()
     }
 
@@ -442,11 +491,11 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         self.neighbours.look(now);
         self.fetch(now);
         let waiting = self.outbox.iter().flat_map(|outbox| &outbox.syns);
-        let refused = waiting.clone().filter(|syn| syn.standing.is_known()).count();
-        if refused > self.pause.room() {
+        let doubtful = waiting.clone().filter(|syn| syn.standing.is_doubtful()).count();
+        if doubtful > self.pause.room() {
             return;
         }
-        let mut fresh = waiting.count() - refused;
+        let mut fresh = waiting.filter(|syn| !syn.standing.is_out()).count() - doubtful;
         while fresh < BATCH {
             fresh += 1;
             if self.token.is_err() {
@@ -460,24 +509,32 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         }
     }
 
-    /// Takes back those that were set aside until now.
+    /// Takes back some of those that were set aside until now: fewer than others are let in, as most of them will be refused again.
     fn fetch(&mut self, now: Moment) {
-        for _ in 0..BATCH {
+        let mut back = 0;
+        while back < BATCH / 4 {
             let Some(first) = self.aside.first_entry().filter(|first| first.key().0 <= now) else { return };
-            let (family, packet, syn) = first.remove();
+            let (place, patience, standing) = first.remove();
             // Of somebody who is done nothing needs to be known any more.
-            if let (Some(outbox), Some(_)) = (self.outbox.get_mut(family), self.flights.at(syn.place)) {
-                outbox.push(packet, syn);
-            }
+            let Some(to) = self.flights.target(place) else { continue };
+            let Some(source) = self.flights.at(place).map(|passenger| passenger.source) else { continue };
+            let cookie = self.sockets.cookies.of(to.ip(), to.port());
+            self.write(source, to, Syn { id: cookie.id, place, patience, standing }, cookie, now);
+            back += 1;
         }
     }
 
     fn again(&mut self, now: Moment) -> bool {
         let Some(again) = self.flights.again(now) else { return false };
         if let Some(passenger) = self.flights.at(again.place) {
+            if passenger.waiting > 0 {
+                // Two at once would say no more than one.
+                passenger.behind = true;
+                return true;
+            }
             let source = passenger.source;
             let cookie = self.sockets.cookies.of(again.target.ip(), again.target.port());
-            self.write(source, again.target, cookie, again.place, now);
+            self.write_first(source, again.target, cookie, again.place, now);
         }
         true
     }
@@ -485,7 +542,10 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
     /// Launches the next address that can be; `false` if there is none now.
     fn launch(&mut self, now: Moment) -> bool {
         while self.flights.has_room() && !self.is_piled_up() {
-            if let Some((to, what)) = self.suspect.pop() {
+            // In turn: there may be as many of them as of others.
+            let turn = !self.suspect_last || (self.incoming.is_empty() && !self.more);
+            self.suspect_last = turn && !self.suspect.is_empty();
+            if let Some((to, what)) = turn.then(|| self.suspect.pop_front()).flatten() {
                 match self.depart(now, to, what, true) {
                     Ok(()) => return true,
                     Err(what) => self.ready.push_back(Found::Unswept(to, what)),
@@ -496,6 +556,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
                 self.more = self.inbox.take(CHUNK, &mut self.incoming);
             }
             match self.incoming.pop_front() {
+                None if !self.suspect.is_empty() => {}
                 None => return false,
                 Some(Launch::Aside(what)) => self.ready.push_back(Found::Aside(what)),
                 Some(Launch::Sweep(to, what)) => match self.depart(now, to, what, false) {
@@ -513,27 +574,32 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             return Err(what);
         };
         let cookie = self.sockets.cookies.of(to.ip(), to.port());
-        let passenger = Passenger { what, source, sent: false, waiting: 0, suspect };
+        let passenger = Passenger { what, source, sent: false, waiting: 0, suspect, behind: false };
         let place = self.flights.launch(now, to, cookie.id, passenger).map_err(|passenger| passenger.what)?;
         self.watch.launched();
-        self.write(source, to, cookie, place, now);
+        self.write_first(source, to, cookie, place, now);
         Ok(())
     }
 
-    fn write(&mut self, source: Source, to: SocketAddr, cookie: Cookie, place: Place, now: Moment) {
+    /// Makes a SYN ready that has not been tried yet.
+    fn write_first(&mut self, source: Source, to: SocketAddr, cookie: Cookie, place: Place, now: Moment) {
+        let (patience, standing) = (Patience::default(), Standing::default());
+        if self.write(source, to, Syn { id: cookie.id, place, patience, standing }, cookie, now)
+            && let Some(passenger) = self.flights.at(place)
+        {
+            passenger.waiting = passenger.waiting.saturating_add(1);
+        }
+    }
+
+    fn write(&mut self, source: Source, to: SocketAddr, syn: Syn, cookie: Cookie, now: Moment) -> bool {
         // Some 71 minutes go into it, and wrap around.
         let sent = now.as_micros() as u32;
         let syns = self.sources.syns(source, to.ip());
         // Source and destination are of one family, and there is room: it is written.
-        if let Some(packet) = Outgoing::new(to, |out| syns.write(to.ip(), to.port(), cookie, sent, out)) {
-            let [v4, v6] = &mut self.outbox;
-            let outbox = if to.is_ipv6() { v6 } else { v4 };
-            let (patience, standing) = (Patience::default(), Standing::default());
-            outbox.push(packet, Syn { id: cookie.id, place, patience, standing });
-            if let Some(passenger) = self.flights.at(place) {
-                passenger.waiting = passenger.waiting.saturating_add(1);
-            }
-        }
+        let packet = Outgoing::new(to, |out| syns.write(to.ip(), to.port(), cookie, sent, out));
+        let [v4, v6] = &mut self.outbox;
+        let outbox = if to.is_ipv6() { v6 } else { v4 };
+        packet.map(|packet| outbox.push(packet, syn)).is_some()
     }
 
     /// Sends what is ready; how many SYNs went.
@@ -589,14 +655,17 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             Refusal::QueueFull => return self.pause.queue_full(now),
             Refusal::Short if !syn.patience.exhausted(altogether, now) => {
                 self.watch.trouble();
-                // Others may lack nothing.
-                let Some(wait) = syn.standing.refused(self.out_so_far) else {
+                // Others may lack nothing: those whose neighbours are known, of a table of neighbours that is full.
+                let wait = if full { Some(syn.standing.left_alone()) } else { syn.standing.refused(self.out_so_far) };
+                let Some(wait) = wait else {
                     outbox.rotate();
                     return self.pause.short(now, outbox.syns.len());
                 };
-                let Some((packet, syn)) = outbox.take_first() else { return };
+                let Some(syn) = outbox.take_first() else { return };
+                // So many in a row are a full queue all the same, as a rule, or nobody else is left.
+                self.pause.short(now, BATCH);
                 self.set_aside += 1;
-                self.aside.insert((now + wait, self.set_aside), (family, packet, syn));
+                self.aside.insert((now + wait, self.set_aside), (syn.place, syn.patience, syn.standing));
                 return;
             }
             Refusal::Short | Refusal::Filtered | Refusal::NoWay => drop(outbox.drop_first(1)),

@@ -36,19 +36,16 @@ impl Pause {
 
     /// Something is short for the first of `waiting` packets, which goes behind the others.
     ///
-    /// It may be short for that one alone, so the next is tried at once. Two in a row are a full queue, as a rule. Where it is as
-    /// full after the pause, all are tried before the next one, which is twice as long for as long as nothing can be sent at all;
-    /// and others are let in besides, as those that wait may have in common what no other has.
+    /// It may be short for some of them alone, however many those are: so all are tried before there is a pause, and none comes as
+    /// long as others go out. Each pause is twice as long as the one before; and others are let in besides, as those that wait may
+    /// have in common what no other has.
     pub(super) fn short(&mut self, now: Moment, waiting: usize) {
         self.row += 1;
-        let all_tried = self.row >= 2 + waiting;
-        if waiting > 1 && self.row != 2 && !all_tried {
+        if self.row < waiting {
             return;
         }
-        if waiting <= 1 || all_tried {
-            self.row = 2;
-            self.room = self.room.saturating_add(BATCH);
-        }
+        self.row = 0;
+        self.room = self.room.saturating_add(BATCH);
         self.wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
         self.until = Some(now + self.wait);
     }
@@ -84,7 +81,8 @@ impl Standing {
     const OTHERS: u64 = BATCH as u64 / 4;
     /// One more refusal of the kind could still be bad luck: who is set aside by mistake is late, and no more.
     const STRIKES: u8 = 2;
-    const FIRST: Duration = Duration::from_millis(100);
+    /// Every try costs as much as a packet that goes out.
+    const FIRST: Duration = Duration::from_millis(400);
     const LONGEST: Duration = Duration::from_secs(2);
 
     /// Something was short for it, after `out` packets had gone out in all. Where it is short for this one and not for others:
@@ -97,13 +95,24 @@ impl Standing {
         if self.strikes < Self::STRIKES {
             return None;
         }
-        self.wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
-        Some(self.wait)
+        Some(self.left_alone())
     }
 
-    /// It was refused before.
-    pub(super) const fn is_known(&self) -> bool {
-        self.out.is_some()
+    /// What it lacks is known to be lacking for some and not for others: for how long it is left alone.
+    pub(super) fn left_alone(&mut self) -> Duration {
+        self.strikes = Self::STRIKES;
+        self.wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
+        self.wait
+    }
+
+    /// It was refused before, and it is not known yet that others fare better.
+    pub(super) const fn is_doubtful(&self) -> bool {
+        self.out.is_some() && self.strikes < Self::STRIKES
+    }
+
+    /// It was refused where others were not.
+    pub(super) const fn is_out(&self) -> bool {
+        self.strikes >= Self::STRIKES
     }
 }
 
@@ -170,7 +179,7 @@ mod tests {
             }
         }
         let wanted =
-            [(2, 5, BATCH), (10, 10, 2 * BATCH), (10, 20, 3 * BATCH), (10, 40, 4 * BATCH), (10, 80, 5 * BATCH)];
+            [(10, 5, 2 * BATCH), (10, 10, 3 * BATCH), (10, 20, 4 * BATCH), (10, 40, 5 * BATCH), (10, 80, 6 * BATCH)];
         assert_eq!(pauses, wanted, "and more are let in each time");
         pause.over();
         pause.short(now, 10);
@@ -180,11 +189,13 @@ mod tests {
     #[test]
     fn who_is_refused_while_others_go_out_is_left_alone() {
         let mut lonely = Standing::default();
-        assert!(!lonely.is_known());
+        assert!(!lonely.is_doubtful() && !lonely.is_out());
+        let mut known = lonely;
+        assert_eq!((known.left_alone().as_millis(), known.is_out()), (400, true));
         let waits: Vec<_> = (0..8).map(|nth| lonely.refused(100 * nth).map(|wait| wait.as_millis())).collect();
-        let wanted = [None, None, Some(100), Some(200), Some(400), Some(800), Some(1600), Some(2000)];
+        let wanted = [None, None, Some(400), Some(800), Some(1600), Some(2000), Some(2000), Some(2000)];
         assert_eq!(waits, wanted);
-        assert!(lonely.is_known());
+        assert!(!lonely.is_doubtful() && lonely.is_out());
     }
 
     #[test]
@@ -194,6 +205,7 @@ mod tests {
             (0..100).all(|nth| one_of_many.refused(7 + nth).is_none()),
             "a trickle gets out, and it is everybody's turn"
         );
+        assert!(one_of_many.is_doubtful());
         let mut unlucky = Standing::default();
         assert_eq!((unlucky.refused(0), unlucky.refused(1000), unlucky.refused(1000)), (None, None, None));
     }

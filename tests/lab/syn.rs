@@ -644,6 +644,35 @@ fn syn_sweep_goes_on_past_addresses_that_it_cannot_send_to() {
     }
 }
 
+/// The table of neighbours has no room for half of a range, which is on the link and silent: the other half hardly notices.
+#[test]
+fn syn_sweep_goes_on_past_a_link_that_there_is_no_room_for() {
+    let Some(_lab) = lab() else { return };
+    let topology = Topology::new("10.2.0.0/15");
+    topology.fleet.nft("table ip lab {\n chain input {\n type filter hook prerouting priority 0\n drop\n }\n}\n");
+    topology.prober.ip(&format!("route add 10.0.0.0/15 dev {PROBER_DEVICE} src {PROBER_V4}"));
+    let before = forwarded(&topology.router);
+    let mut command = privileged(&topology.prober);
+    command.args(["--syn", "10.0.0.0/14", "--rate", "0", "--retries", "0", "--connect-timeout", "4s"]);
+    let mut child = command.args(["--format", "jsonl", "-q"]).stdout(Stdio::null()).spawn().expect("a start");
+    thread::sleep(Duration::from_secs(15));
+    let syns = forwarded(&topology.router) - before;
+    child.kill().expect("it runs");
+    child.wait().expect("its end");
+    // Everybody waited for those once, and two thousand a second were what was left.
+    assert!(syns > 100_000, "{syns} SYNs in 15 s");
+}
+
+/// IPv4 packets that a namespace has forwarded.
+fn forwarded(netns: &Netns) -> u64 {
+    let output = netns.command("cat").arg("/proc/net/snmp").output().expect("cat(1)");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let mut lines = text.lines().filter(|line| line.starts_with("Ip:")).map(str::split_whitespace);
+    let (names, mut numbers) = (lines.next().expect("names"), lines.next().expect("numbers"));
+    let at = names.into_iter().position(|name| name == "ForwDatagrams").expect("a counter");
+    numbers.nth(at).and_then(|number| number.parse().ok()).expect("a number")
+}
+
 /// The probe is slower than the sweep, and the reader of the records slower still: SYNs wait, and nothing is lost.
 #[test]
 fn syn_sweep_waits_for_who_takes_its_answers() {

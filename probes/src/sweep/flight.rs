@@ -205,6 +205,13 @@ impl<T> Flights<T> {
         self.queue.get_mut(usize::try_from(place.checked_sub(self.gone)?).ok()?)?.what.as_mut()
     }
 
+    /// The destination that stands at a place, if it owes an answer.
+    #[must_use]
+    pub fn target(&self, Place(place): Place) -> Option<SocketAddr> {
+        let flight = self.queue.get(usize::try_from(place.checked_sub(self.gone)?).ok()?)?;
+        flight.what.as_ref().map(|_| flight.target())
+    }
+
     /// Takes the destination that an answer came from; `None` if it has been answered before, or owes none.
     pub fn answered(&mut self, id: u64) -> Option<Done<T>> {
         let Place(place) = self.place(id)?;
