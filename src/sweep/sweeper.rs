@@ -93,8 +93,8 @@ pub enum Nobody {
     Refuses,
 }
 
-/// Addresses that owe an answer, and those behind them in the queue, at the most: some 110 bytes each, and as much again for one
-/// whose SYN is set aside, until two seconds after it was done with at the latest. Silence takes five seconds
+/// Addresses that owe an answer, and those behind them in the queue, at the most: some 110 bytes each. One SYN to each may be set aside,
+/// which takes up as much again, until two seconds after the address was done with at the latest. Silence takes five seconds
 /// by default, so that it goes at 100,000 addresses a second.
 pub const MOST: usize = 1 << 19;
 

@@ -83,6 +83,8 @@ impl Standing {
     const STRIKES: u8 = 2;
     /// Every try costs as much as a packet that goes out.
     const FIRST: Duration = Duration::from_millis(400);
+    /// Of a table of neighbours that is full, every try has the kernel go through all of it.
+    const FIRST_KNOWN: Duration = Duration::from_secs(1);
     const LONGEST: Duration = Duration::from_secs(2);
 
     /// Something was short for it, after `out` packets had gone out in all. Where it is short for this one and not for others:
@@ -95,13 +97,17 @@ impl Standing {
         if self.strikes < Self::STRIKES {
             return None;
         }
-        Some(self.left_alone())
+        Some(self.wait_from(Self::FIRST))
     }
 
     /// What it lacks is known to be lacking for some and not for others: for how long it is left alone.
     pub(super) fn left_alone(&mut self) -> Duration {
         self.strikes = Self::STRIKES;
-        self.wait = (self.wait * 2).clamp(Self::FIRST, Self::LONGEST);
+        self.wait_from(Self::FIRST_KNOWN)
+    }
+
+    fn wait_from(&mut self, first: Duration) -> Duration {
+        self.wait = (self.wait * 2).clamp(first, Self::LONGEST);
         self.wait
     }
 
@@ -191,7 +197,7 @@ mod tests {
         let mut lonely = Standing::default();
         assert!(!lonely.is_doubtful() && !lonely.is_out());
         let mut known = lonely;
-        assert_eq!((known.left_alone().as_millis(), known.is_out()), (400, true));
+        assert_eq!((known.left_alone().as_millis(), known.is_out()), (1000, true));
         let waits: Vec<_> = (0..8).map(|nth| lonely.refused(100 * nth).map(|wait| wait.as_millis())).collect();
         let wanted = [None, None, Some(400), Some(800), Some(1600), Some(2000), Some(2000), Some(2000)];
         assert_eq!(waits, wanted);

