@@ -1,7 +1,7 @@
 //! Where targets come from: arguments, files, stdin; and what is excluded of them.
 //!
 //! Arguments and files are read and checked whole before anything is sent, in one pass: they are held as text and
-//! intervals (see [`set`](super::set)), so that a file may be a pipe and may change afterwards. Stdin is read line by
+//! intervals (the module `set` keeps them), so that a file may be a pipe and may change afterwards. Stdin is read line by
 //! line while its targets are probed; a bad line is an error among the targets, and the rest goes on.
 
 use std::collections::VecDeque;
