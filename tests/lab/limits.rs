@@ -15,7 +15,6 @@ use sshprobe_probes::responder::Script;
 
 use super::codes;
 use crate::support::guard::lab;
-use crate::support::netns::Netns;
 use crate::support::responder::Crowd;
 use crate::support::run::{Run, parse, privileged, run, sshprobe};
 use crate::support::topology::{PROBER_V4, Topology};
@@ -190,15 +189,6 @@ impl Stalled {
     }
 }
 
-/// One of the kernel's figures of a namespace's TCP.
-fn figure(netns: &Netns, name: &str) -> u64 {
-    let text = netns.enter(|| fs::read_to_string("/proc/thread-self/net/snmp")).expect("figures");
-    let mut lines = text.lines().filter(|line| line.starts_with("Tcp:")).map(str::split_whitespace);
-    let (names, numbers) = lines.next().zip(lines.next()).expect("two lines");
-    let (_, number) = names.zip(numbers).find(|(named, _)| *named == name).expect(name);
-    number.parse().expect("a number")
-}
-
 /// Complete probes, and a SYN sweep beside them. The minute begins when both have come to a stand, however long that takes here.
 #[test]
 fn limits_of_a_reader_that_stalls_a_minute_keep_memory_flat() {
@@ -214,7 +204,7 @@ fn limits_of_a_reader_that_stalls_a_minute_keep_memory_flat() {
     ];
     let mut seen: Vec<(u64, Vec<u64>)> = Vec::new();
     for _ in 0..300 {
-        let now = (figure(&town.topology.fleet, "InSegs"), runs.iter().map(Stalled::memory).collect());
+        let now = (town.topology.fleet.figure("Tcp", "InSegs"), runs.iter().map(Stalled::memory).collect());
         // Who does nothing sends nothing.
         if seen.last().is_some_and(|(before, _)| *before != now.0) {
             seen.clear();
@@ -228,7 +218,7 @@ fn limits_of_a_reader_that_stalls_a_minute_keep_memory_flat() {
     }
     assert!(seen.len() > 60, "they never came to a stand: {seen:?}");
     // Of the sweep no connection is ever up: these are of the probes, most of which have not begun.
-    let begun = figure(&town.topology.fleet, "PassiveOpens");
+    let begun = town.topology.fleet.figure("Tcp", "PassiveOpens");
     assert!((256..ALL as u64 / 2).contains(&begun), "{begun} connections while nobody read");
     for run in 0..runs.len() {
         let (least, most) = seen

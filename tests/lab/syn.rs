@@ -651,26 +651,17 @@ fn syn_sweep_goes_on_past_a_link_that_there_is_no_room_for() {
     let topology = Topology::new("10.2.0.0/15");
     topology.fleet.nft("table ip lab {\n chain input {\n type filter hook prerouting priority 0\n drop\n }\n}\n");
     topology.prober.ip(&format!("route add 10.0.0.0/15 dev {PROBER_DEVICE} src {PROBER_V4}"));
-    let before = forwarded(&topology.router);
+    let forwarded = || topology.router.figure("Ip", "ForwDatagrams");
+    let before = forwarded();
     let mut command = privileged(&topology.prober);
     command.args(["--syn", "10.0.0.0/14", "--rate", "0", "--retries", "0", "--connect-timeout", "4s"]);
     let mut child = command.arg("-q").stdout(Stdio::null()).spawn().expect("a start");
     thread::sleep(Duration::from_secs(15));
-    let syns = forwarded(&topology.router) - before;
+    let syns = forwarded() - before;
     child.kill().expect("it runs");
     child.wait().expect("its end");
     // Everybody waited for those once, and two thousand a second were what was left.
     assert!(syns > 50_000, "{syns} SYNs in 15 s");
-}
-
-/// IPv4 packets that a namespace has forwarded.
-fn forwarded(netns: &Netns) -> u64 {
-    let output = netns.command("cat").arg("/proc/net/snmp").output().expect("cat(1)");
-    let text = String::from_utf8(output.stdout).expect("text");
-    let mut lines = text.lines().filter(|line| line.starts_with("Ip:")).map(str::split_whitespace);
-    let (names, mut numbers) = (lines.next().expect("names"), lines.next().expect("numbers"));
-    let at = names.into_iter().position(|name| name == "ForwDatagrams").expect("a counter");
-    numbers.nth(at).and_then(|number| number.parse().ok()).expect("a number")
 }
 
 /// The probe is slower than the sweep, and the reader of the records slower still: SYNs wait, and nothing is lost.
@@ -683,7 +674,8 @@ fn syn_sweep_waits_for_who_takes_its_answers() {
     command.args(["--syn", "10.1.0.0/19", "--depth", "connect", "--rate", "0", "--format", "jsonl"]);
     let mut child = command.stdout(Stdio::piped()).spawn().expect("a start");
     thread::sleep(Duration::from_secs(8));
-    let syns = syns_received(&topology.fleet);
+    // Each was followed by the reset of what it opened, and nothing else came.
+    let syns = topology.fleet.figure("Tcp", "InSegs") / 2;
     assert!((4096..8192).contains(&syns), "{syns} SYNs while nobody read");
     let mut text = String::new();
     child.stdout.take().expect("piped").read_to_string(&mut text).expect("the records");
@@ -709,14 +701,6 @@ fn syn_sweep_of_silence_that_nobody_reads_about_stays_small() {
     assert!(child.wait().expect("its end").success());
     assert_eq!(text.lines().filter(|line| line.contains("\"timeout-connect\"")).count(), 1 << 17);
     assert!(kilobytes.is_some_and(|kilobytes: u64| kilobytes < 80_000), "{kilobytes:?} kB");
-}
-
-/// SYNs that a namespace has received in its life, if each was followed by the reset of what it opened, and nothing else came.
-fn syns_received(netns: &Netns) -> u64 {
-    let output = netns.command("cat").arg("/proc/net/snmp").output().expect("cat(1)");
-    let text = String::from_utf8(output.stdout).expect("text");
-    let line = text.lines().filter(|line| line.starts_with("Tcp:")).nth(1).expect("numbers").to_owned();
-    line.split_whitespace().nth(10).and_then(|number| number.parse::<u64>().ok()).expect("InSegs") / 2
 }
 
 /// Whoever types targets in sees what comes of each before the next.

@@ -67,6 +67,16 @@ impl Netns {
             .unwrap_or_else(|error| panic!("{key} = {value} in {}: {error}", self.name));
     }
 
+    /// One of the kernel's figures of the namespace: of `Ip`, `Tcp` and so on, as /proc/net/snmp names them.
+    pub(crate) fn figure(&self, of: &str, name: &str) -> u64 {
+        let text = self.enter(|| fs::read_to_string("/proc/thread-self/net/snmp")).expect("figures");
+        let named = |line: &&str| line.split_once(':').is_some_and(|(layer, _)| layer == of);
+        let mut lines = text.lines().filter(named).map(str::split_whitespace);
+        let (names, numbers) = lines.next().zip(lines.next()).expect("two lines");
+        let (_, number) = names.zip(numbers).find(|(named, _)| *named == name).expect(name);
+        number.parse().expect("a number")
+    }
+
     fn try_sysctl(&self, key: &str, value: &str) {
         let _ = self.enter(|| fs::write(Path::new("/proc/sys").join(key), value));
     }
