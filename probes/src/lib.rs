@@ -114,4 +114,5 @@ pub mod sweep;
 pub mod target;
 pub mod time;
 pub mod trust;
+mod wipe;
 pub mod wire;

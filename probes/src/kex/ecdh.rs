@@ -15,6 +15,7 @@ use super::{
     Transcript,
 };
 use crate::random::Randomness;
+use crate::wipe::wipe;
 use crate::wire::message::{SSH_MSG_KEX_ECDH_INIT, SSH_MSG_KEX_ECDH_REPLY};
 use crate::wire::read::{ReadError, Reader};
 use crate::wire::write::Writer;
@@ -101,8 +102,7 @@ impl Ephemeral {
                 *top &= curve.top;
             }
             if let Ok(private) = PrivateKey::from_private_key(curve.agreement, scalar) {
-                scalar.fill(0);
-                std::hint::black_box(&*scalar);
+                wipe(scalar);
                 let public = private.compute_public_key().map_err(|_| KexFault::Ephemeral)?;
                 return Ok(Self { curve, private, public });
             }

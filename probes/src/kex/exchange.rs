@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::digest::{self, Context, Digest};
 use thiserror::Error;
 
+use crate::wipe::wipe;
 use crate::wire::read::ReadError;
 use crate::wire::write::Writer;
 
@@ -190,8 +191,7 @@ impl SharedSecret {
 
 impl Drop for SharedSecret {
     fn drop(&mut self) {
-        self.0.fill(0);
-        std::hint::black_box(&*self.0);
+        wipe(&mut self.0);
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     Transcript,
 };
 use crate::random::Randomness;
+use crate::wipe::wipe;
 use crate::wire::message::{SSH_MSG_KEX_ECDH_INIT, SSH_MSG_KEX_ECDH_REPLY};
 use crate::wire::write::Writer;
 
@@ -141,8 +142,7 @@ impl Hybrid {
             context.update(curve);
             SharedSecret::string(context.finish().as_ref())
         });
-        kem.fill(0);
-        std::hint::black_box(&kem);
+        wipe(&mut kem);
         secret
     }
 

@@ -3,6 +3,7 @@
 use aws_lc_rs::digest::digest;
 
 use super::{ExchangeHash, SharedSecret};
+use crate::wipe::wipe;
 
 /// A direction of the connection: each has its own keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,8 +56,7 @@ pub fn derive_key(
         }
         key.extend_from_slice(digest(hash.algorithm(), &hashed).as_ref());
     }
-    hashed.fill(0);
-    std::hint::black_box(&*hashed);
+    wipe(&mut hashed);
     key.truncate(length);
     key
 }

@@ -1,5 +1,6 @@
 //! The seam between the packet layer and the ciphers.
 
+use crate::wipe::wipe;
 use std::fmt;
 
 /// How one direction's packets are laid out under its cipher and MAC (RFC 4253 section 6 and its successors).
@@ -110,10 +111,8 @@ impl fmt::Debug for Keys {
 
 impl Drop for Keys {
     fn drop(&mut self) {
-        // Best effort within safe Rust: the optimiser may not see a reader, so say that there is one.
         for secret in [&mut self.key, &mut self.iv, &mut self.mac] {
-            secret.fill(0);
-            std::hint::black_box(&*secret);
+            wipe(secret);
         }
     }
 }
