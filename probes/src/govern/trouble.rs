@@ -83,18 +83,9 @@ impl LocalBackoff {
     ///
     /// For how long one connection is put off at all is [`Patience`]'s.
     pub fn note(&mut self, in_flight: usize, now: Moment) -> Moment {
-        if let Some(until) = self.answered_until.filter(|until| *until > now) {
-            return until;
-        }
-        // A shortage of another kind, in which fewer do help.
-        self.table_full = None;
-        // What was possible is the better measure: of 1000 allowed, 60 may be all there are descriptors for.
-        self.allowed = (self.allowed.min(in_flight.max(1)) * 2 / 3).max(1);
-        self.changed = now;
-        let until = now + self.wait;
-        self.answered_until = Some(until);
-        self.wait = (self.wait * 2).min(Self::LONGEST_WAIT);
-        until
+        // What was possible is the better measure: of 1000 allowed, 60 may be all there are descriptors for. And a shortage of
+        // another kind than a full table is one in which fewer do help.
+        self.answer((self.allowed.min(in_flight.max(1)) * 2 / 3).max(1), None, now)
     }
 
     /// A connection was not heard of while a table of the kernel's was full, of connections or of neighbours: when to try it again.
@@ -106,15 +97,18 @@ impl LocalBackoff {
     /// there is room.
     pub fn note_full_table(&mut self, now: Moment) -> Moment {
         self.through.note(now, 0);
+        self.answer(self.allowed.min(self.through_full_table()), Some(now), now)
+    }
+
+    /// Answers trouble that belongs to no episode already answered by allowing so many.
+    fn answer(&mut self, allowed: usize, table_full: Option<Moment>, now: Moment) -> Moment {
         if let Some(until) = self.answered_until.filter(|until| *until > now) {
             return until;
         }
-        self.allowed = self.allowed.min(self.through_full_table());
-        self.changed = now;
+        (self.allowed, self.table_full, self.changed) = (allowed, table_full, now);
         let until = now + self.wait;
         self.answered_until = Some(until);
         self.wait = (self.wait * 2).min(Self::LONGEST_WAIT);
-        self.table_full = Some(now);
         until
     }
 
@@ -155,15 +149,14 @@ pub struct Patience {
 impl Patience {
     /// As a rule. TIME_WAIT, which holds local ports, lasts a minute; half of it frees half of them.
     pub const TOTAL: Duration = Duration::from_secs(30);
+    /// The same where a table of neighbours is full: who has answered keeps its place for 15 to 45 seconds
+    /// (`base_reachable_time`), and five more.
+    pub const NEIGHBOURS: Duration = Duration::from_secs(60);
 
     /// A connection that is tried again had to wait for its turn so long: what others are waited for is not counted.
     pub fn in_line(&mut self, span: Duration) {
         self.since = self.since.map(|since| since + span);
     }
-
-    /// The same where a table of neighbours is full: who has answered keeps its place for 15 to 45 seconds
-    /// (`base_reachable_time`), and five more.
-    pub const NEIGHBOURS: Duration = Duration::from_secs(60);
 
     /// Whether trouble at `now` is the end of it, if it is borne for so long altogether.
     pub fn exhausted(&mut self, altogether: Duration, now: Moment) -> bool {
