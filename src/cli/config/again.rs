@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "login")]
+use sshprobe_probes::ssh_config::Jump;
 use sshprobe_probes::trust::KeyTypes;
 
 use super::{Config, Way};
@@ -20,10 +22,7 @@ impl Config {
             Way::Direct => {}
             Way::Command(command, _) => out += &format!("-o {} ", quote(&format!("ProxyCommand={command}"))),
             #[cfg(feature = "login")]
-            Way::Jump(chain) => {
-                let chain: Vec<_> = chain.iter().map(ToString::to_string).collect();
-                out += &format!("-J {} ", quote(&chain.join(",")));
-            }
+            Way::Jump(chain) => out += &format!("-J {} ", quote(&joined(chain))),
             Way::Proxy(..) => return None,
             #[cfg(feature = "iap")]
             Way::Iap(_) => return None,
@@ -36,11 +35,7 @@ impl Config {
         {
             paths.iter().for_each(|path| out += &format!("{option}{} ", quote(&path.to_string_lossy())));
         }
-        out += match self.families {
-            Families::V4Only => "-4 ",
-            Families::V6Only => "-6 ",
-            Families::Any => "",
-        };
+        out += self.family_option();
         Some(out)
     }
 
@@ -54,10 +49,7 @@ impl Config {
             Way::Direct => {}
             Way::Command(command, _) => out += &format!("--proxy-command {} ", quote(command)),
             #[cfg(feature = "login")]
-            Way::Jump(chain) => {
-                let chain: Vec<_> = chain.iter().map(ToString::to_string).collect();
-                out += &format!("--jump {} ", quote(&chain.join(",")));
-            }
+            Way::Jump(chain) => out += &format!("--jump {} ", quote(&joined(chain))),
             Way::Proxy(url, _) => out += &format!("--proxy {} ", quote(&url.to_string())),
             #[cfg(feature = "iap")]
             Way::Iap(iap) => out += &iap.options(),
@@ -98,11 +90,22 @@ impl Config {
         {
             out += &self.login.options();
         }
-        match self.families {
-            Families::V4Only => out += "-4 ",
-            Families::V6Only => out += "-6 ",
-            Families::Any => {}
-        }
+        out += self.family_option();
         out
     }
+
+    /// ssh has it too.
+    const fn family_option(&self) -> &'static str {
+        match self.families {
+            Families::V4Only => "-4 ",
+            Families::V6Only => "-6 ",
+            Families::Any => "",
+        }
+    }
+}
+
+/// Jump hosts as -J takes them, here and by ssh.
+#[cfg(feature = "login")]
+fn joined(chain: &[Jump]) -> String {
+    chain.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
