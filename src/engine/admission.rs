@@ -116,14 +116,9 @@ impl<W> Admission<W> {
         }
     }
 
-    /// `who` wants a connection, not before `at`.
-    pub(super) fn want(&mut self, who: W, errand: Errand, at: Moment) {
-        self.postpone(Waiting { who, errand, put_off: false, called: false }, at);
-    }
-
-    /// The same of somebody who was put off for want of something of ours.
-    pub(super) fn want_again(&mut self, who: W, errand: Errand, at: Moment) {
-        self.postpone(Waiting { who, errand, put_off: true, called: false }, at);
+    /// `who` wants a connection, not before `at`; it may have been `put_off` before for want of something of ours.
+    pub(super) fn want(&mut self, who: W, errand: Errand, at: Moment, put_off: bool) {
+        self.postpone(Waiting { who, errand, put_off, called: false }, at);
     }
 
     /// The next who may go, with what for. Ask until there is none; whoever goes has to [`Self::leave`] again.
@@ -300,7 +295,7 @@ mod tests {
     fn slots_are_given_in_the_order_of_arrival() {
         let mut admission = admission(0, 0, 0, 2);
         for who in 0..4 {
-            admission.want(who, errand(addr(0, 1)), at(0));
+            admission.want(who, errand(addr(0, 1)), at(0), false);
         }
         assert_eq!(all(&mut admission, at(0)), [0, 1]);
         assert_eq!(admission.wake_at(), None, "only a leaver can change that");
@@ -311,8 +306,8 @@ mod tests {
     #[test]
     fn who_waits_for_a_moment_holds_nobody_up() {
         let mut admission = admission(0, 0, 0, 1);
-        admission.want(0, errand(addr(0, 1)), at(5000));
-        admission.want(1, errand(addr(0, 2)), at(0));
+        admission.want(0, errand(addr(0, 1)), at(5000), false);
+        admission.want(1, errand(addr(0, 2)), at(0), false);
         assert_eq!(all(&mut admission, at(0)), [1]);
         assert_eq!(admission.wake_at(), Some(at(5000)));
         admission.leave(errand(addr(0, 2)), Upshot::NOTHING, at(10));
@@ -325,10 +320,10 @@ mod tests {
     fn who_was_put_off_goes_before_those_who_have_not_been_tried() {
         let mut admission = admission(0, 0, 0, 1);
         for who in 0..4 {
-            admission.want(who, errand(addr(0, 1)), at(0));
+            admission.want(who, errand(addr(0, 1)), at(0), false);
         }
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.want_again(9, errand(addr(0, 2)), at(50));
+        admission.want(9, errand(addr(0, 2)), at(50), true);
         for (now, next) in [(40, 1), (60, 9), (70, 2)] {
             admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(now));
             assert_eq!(all(&mut admission, at(now)), [next]);
@@ -341,10 +336,10 @@ mod tests {
         let mut admission = admission(0, 0, 0, 1);
         // A full table gives all who run into it the same moment.
         for who in 0..3 {
-            admission.want_again(who, errand(addr(0, 1)), at(50));
+            admission.want(who, errand(addr(0, 1)), at(50), true);
         }
         for who in [100, 101] {
-            admission.want(who, errand(addr(1, 1)), at(60));
+            admission.want(who, errand(addr(1, 1)), at(60), false);
         }
         let (mut tried, mut now) = (Vec::new(), 100);
         for _ in 0..11 {
@@ -353,7 +348,7 @@ mod tests {
             now += 5000;
             admission.leave(errand, Upshot::NOTHING, at(now));
             if who < 100 {
-                admission.want_again(who, errand, at(now + 2000));
+                admission.want(who, errand, at(now + 2000), true);
             }
         }
         assert_eq!(tried, [0, 1, 2, 100, 0, 1, 2, 101, 0, 1, 2]);
@@ -363,10 +358,10 @@ mod tests {
     fn who_was_called_up_in_vain_keeps_its_place() {
         let mut admission = admission(0, 1, 0, 10);
         for who in 0..4 {
-            admission.want(who, errand(addr(0, 1)), at(0));
+            admission.want(who, errand(addr(0, 1)), at(0), false);
         }
         assert_eq!(all(&mut admission, at(0)), [0]);
-        admission.want_again(9, errand(addr(0, 2)), at(5));
+        admission.want(9, errand(addr(0, 2)), at(5), true);
         for (now, next) in [(10, 9), (20, 1), (30, 2), (40, 3)] {
             admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(now));
             assert_eq!(all(&mut admission, at(now)), [next]);
@@ -377,10 +372,10 @@ mod tests {
     #[test]
     fn a_crowded_neighbourhood_holds_nobody_else_up() {
         let mut admission = admission(0, 1, 0, 10);
-        admission.want(0, errand(addr(0, 1)), at(0));
-        admission.want(1, errand(addr(0, 2)), at(0));
-        admission.want(2, errand(addr(0, 3)), at(0));
-        admission.want(3, errand(addr(1, 1)), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0), false);
+        admission.want(1, errand(addr(0, 2)), at(0), false);
+        admission.want(2, errand(addr(0, 3)), at(0), false);
+        admission.want(3, errand(addr(1, 1)), at(0), false);
         assert_eq!(all(&mut admission, at(0)), [0, 3]);
         admission.leave(errand(addr(1, 1)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [0u32; 0], "somebody left another one");
@@ -394,8 +389,8 @@ mod tests {
     #[test]
     fn one_host_is_left_alone_for_its_spacing() {
         let mut admission = admission(0, 0, 1200, 10);
-        admission.want(0, errand(addr(0, 1)), at(0));
-        admission.want(1, errand(addr(0, 1)), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0), false);
+        admission.want(1, errand(addr(0, 1)), at(0), false);
         assert_eq!(all(&mut admission, at(0)), [0]);
         admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(100));
         let mut now = at(100);
@@ -411,7 +406,7 @@ mod tests {
     fn one_server_is_asked_only_as_often_as_it_bears_by_all_together() {
         let mut admission = admission(0, 0, 0, 10);
         for who in 0..4 {
-            admission.want(who, errand(addr(0, 1)), at(0));
+            admission.want(who, errand(addr(0, 1)), at(0), false);
         }
         assert_eq!(all(&mut admission, at(0)), [0, 1], "5 s each, of 12");
         for _ in 0..2 {
@@ -437,7 +432,7 @@ mod tests {
         let most = Duration::from_secs(5);
         let direct = |host| Errand { within: Some(most), ..errand(addr(0, host)) };
         let within = |admission: &mut Admission<u32>, errand| {
-            admission.want(0, errand, at(0));
+            admission.want(0, errand, at(0), false);
             admission.admit(at(0)).expect("room").1.within
         };
         assert_eq!(within(&mut admission, direct(1)), Some(most));
@@ -453,7 +448,7 @@ mod tests {
         let upshot = |millis| Upshot { cost: Cost::Nothing, heard: Some(Duration::from_millis(millis)) };
         let turn = |admission: &mut Admission<u32>, now, took| {
             for who in 0..256 {
-                admission.want(who, errand(addr(0, 1)), at(now));
+                admission.want(who, errand(addr(0, 1)), at(now), false);
                 let _ = all(admission, at(now));
                 admission.leave(errand(addr(0, 1)), upshot(took), at(now));
             }
@@ -461,7 +456,7 @@ mod tests {
         turn(&mut admission, 0, 2);
         turn(&mut admission, 10_000, 1003);
         for who in 0..200 {
-            admission.want(who, errand(addr(0, u8::try_from(who).unwrap())), at(10_001));
+            admission.want(who, errand(addr(0, u8::try_from(who).unwrap())), at(10_001), false);
         }
         assert_eq!(admission.slowed(at(10_001)), Some(32));
         assert_eq!(all(&mut admission, at(10_001)).len(), 32);
@@ -470,13 +465,13 @@ mod tests {
     #[test]
     fn a_place_that_the_first_in_line_cannot_use_yet_goes_to_the_next() {
         let mut admission = admission(0, 1, 1200, 10);
-        admission.want(0, errand(addr(0, 1)), at(0));
-        admission.want(1, errand(addr(0, 2)), at(0));
-        admission.want(2, errand(addr(0, 3)), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0), false);
+        admission.want(1, errand(addr(0, 2)), at(0), false);
+        admission.want(2, errand(addr(0, 3)), at(0), false);
         assert_eq!(all(&mut admission, at(0)), [0]);
         admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(1));
         assert_eq!(all(&mut admission, at(1)), [1]);
-        admission.want(3, errand(addr(0, 1)), at(2));
+        admission.want(3, errand(addr(0, 1)), at(2), false);
         assert_eq!(all(&mut admission, at(2)), [0u32; 0], "the host of 3 has not had its rest, and 2 finds no place");
         admission.leave(errand(addr(0, 2)), Upshot::NOTHING, at(3));
         assert_eq!(all(&mut admission, at(3)), [2]);
@@ -485,10 +480,10 @@ mod tests {
     #[test]
     fn the_rate_is_waited_for_without_losing_a_place_in_the_subnet() {
         let mut admission = admission(10, 1, 0, 10);
-        admission.want(0, errand(addr(0, 1)), at(0));
+        admission.want(0, errand(addr(0, 1)), at(0), false);
         assert_eq!(all(&mut admission, at(0)), [0]);
         admission.leave(errand(addr(0, 1)), Upshot::NOTHING, at(0));
-        admission.want(1, errand(addr(0, 1)), at(0));
+        admission.want(1, errand(addr(0, 1)), at(0), false);
         assert_eq!(all(&mut admission, at(0)), [0u32; 0]);
         let token = admission.wake_at().expect("a token comes");
         assert!(token > at(0));
@@ -500,7 +495,7 @@ mod tests {
         let mut admission = admission(0, 0, 0, 30);
         for who in 0..60 {
             let last = u8::try_from(who).unwrap();
-            admission.want(who, errand(addr(0, last)), at(0));
+            admission.want(who, errand(addr(0, last)), at(0), false);
         }
         assert_eq!(all(&mut admission, at(0)).len(), 30);
         let again = admission.trouble(at(1));
@@ -523,11 +518,7 @@ mod tests {
             let mut admission = admission(rate, per_subnet, spacing, slots);
             for (who, (net, host, when, _, put_off)) in wants.iter().enumerate() {
                 let (who, errand) = (u32::try_from(who).unwrap(), errand(addr(*net, *host)));
-                if *put_off {
-                    admission.want_again(who, errand, at(*when));
-                } else {
-                    admission.want(who, errand, at(*when));
-                }
+                admission.want(who, errand, at(*when), *put_off);
             }
             let mut now = at(0);
             let mut up: Vec<(Moment, IpAddr)> = Vec::new();

@@ -59,11 +59,7 @@ impl Gate {
     pub(super) async fn pass(self: &Arc<Self>, errand: Errand, not_before: Moment, put_off: bool) -> Pass {
         loop {
             let (who, admitted) = oneshot::channel();
-            if put_off {
-                self.lock().admission.want_again(who, errand, not_before);
-            } else {
-                self.lock().admission.want(who, errand, not_before);
-            }
+            self.lock().admission.want(who, errand, not_before, put_off);
             self.open();
             if let Ok(pass) = admitted.await {
                 return pass;
