@@ -30,9 +30,9 @@ use super::stats::Stats;
 #[cfg(feature = "login")]
 use crate::login::{Credentials, channel::Session};
 use crate::sys::clock::Clock;
-use crate::sys::conntrack::Conntrack;
 use crate::sys::entropy;
-use crate::sys::neighbours::{Neighbours, waits_for_next_hop};
+use crate::sys::neighbours::waits_for_next_hop;
+use crate::sys::tables::Tables;
 use crate::transport::seam::{LATE, astray};
 use crate::transport::{Opening, PathEnd, Stream, Transport};
 
@@ -52,26 +52,6 @@ pub(super) struct Connector {
     pub(super) adaptive: Option<Duration>,
     pub(super) stats: Arc<Stats>,
     pub(super) lender: Lender,
-}
-
-/// The tables of this machine that drop SYNs when they are full, without telling whom it concerns.
-#[derive(Debug)]
-pub(super) struct Tables {
-    pub(super) conntrack: Conntrack,
-    pub(super) neighbours: Neighbours,
-}
-
-impl Tables {
-    /// Those of this process's network namespace.
-    pub(super) fn of_this_machine() -> Self {
-        Self { conntrack: Conntrack::of_this_machine(), neighbours: Neighbours::default() }
-    }
-
-    /// Looks at them, unless that was done a moment ago.
-    fn look(&mut self, now: Moment) {
-        self.conntrack.look(now);
-        self.neighbours.look(now);
-    }
 }
 
 /// The connector of the run that some options have started, once they have: what is made before a run has one, too.

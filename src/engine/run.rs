@@ -31,7 +31,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::admission::Admission;
-use super::connector::{AfterLogin, Connector, Tables};
+use super::connector::{AfterLogin, Connector};
 use super::feed::{self, Fed};
 use super::gate::Gate;
 use super::lender::Lender;
@@ -42,6 +42,7 @@ use super::route::{Assigned, By, Route};
 use super::stats::Stats;
 use crate::sys::clock::Clock;
 use crate::sys::entropy;
+use crate::sys::tables::Tables;
 use crate::target::Exclusions;
 use crate::transport::{Tcp, Transport};
 

@@ -28,8 +28,8 @@ use super::trouble::{Pause, Refusal, Standing};
 use super::ways::Ways;
 use crate::sys::batch::{BATCH, Incoming, Outgoing};
 use crate::sys::clock::Clock;
-use crate::sys::conntrack::Conntrack;
-use crate::sys::neighbours::{Neighbours, waits_for_next_hop};
+use crate::sys::neighbours::waits_for_next_hop;
+use crate::sys::tables::Tables;
 
 /// What is given to a sweep.
 #[derive(Debug)]
@@ -182,8 +182,7 @@ struct Sweeper<'a, W, A, F, V> {
     kept: VecDeque<(SocketAddr, W)>,
     places: Arc<Semaphore>,
     received: Incoming,
-    conntrack: Conntrack,
-    neighbours: Neighbours,
+    tables: Tables,
     /// Packets lost by our own sockets, and when that was last noticed.
     lost: u64,
     lost_at: Option<Moment>,
@@ -275,8 +274,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             kept: VecDeque::new(),
             places: Arc::new(Semaphore::new(pace.kept)),
             received: Incoming::default(),
-            conntrack: Conntrack::of_this_machine(),
-            neighbours: Neighbours::default(),
+            tables: Tables::of_this_machine(),
             lost: sockets.lost(),
             lost_at: None,
         }
@@ -358,8 +356,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         }
         let mut evidence = Box::new(answer.evidence(first, now));
         if perhaps_not_asked_for(&evidence) {
-            self.neighbours.look(now);
-            if self.neighbours.full_since(first) {
+            self.tables.neighbours.look(now);
+            if self.tables.neighbours.full_since(first) {
                 what = match self.keep(target, what, suspect) {
                     None => return self.watch.landed(),
                     Some(what) => what,
@@ -380,8 +378,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
         }
         let now = self.clock.now();
         let Some(first) = self.flights.silent(now) else { return };
-        self.conntrack.look(now);
-        self.neighbours.look(now);
+        self.tables.look(now);
         let lost = self.sockets.lost();
         if lost > self.lost {
             tracing::info!("{} packets were lost, as they came faster than they were taken", lost - self.lost);
@@ -409,11 +406,11 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             self.suspect.push_back((target, what));
             return None;
         }
-        if lost || self.conntrack.full_since(first) {
+        if lost || self.tables.conntrack.full_since(first) {
             return Some(Found::Unswept(target, what));
         }
         // To ask about each costs more than its packets did.
-        let full = self.neighbours.full_since(first);
+        let full = self.tables.neighbours.full_since(first);
         let kept = full && (unsent || waits_for_next_hop(target));
         if kept {
             what = self.keep(target, what, suspect)?;
@@ -488,7 +485,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             return;
         }
         self.ways.look(now);
-        self.neighbours.look(now);
+        self.tables.neighbours.look(now);
         self.fetch(now);
         let waiting = self.outbox.iter().flat_map(|outbox| &outbox.syns);
         let doubtful = waiting.clone().filter(|syn| syn.standing.is_doubtful()).count();
@@ -649,7 +646,7 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
             // Whoever it was for is done.
             return drop(outbox.drop_first(1));
         }
-        let full = self.neighbours.full_since(now);
+        let full = self.tables.neighbours.full_since(now);
         let altogether = if full { Patience::NEIGHBOURS } else { Patience::TOTAL };
         match refusal {
             Refusal::QueueFull => return self.pause.queue_full(now),
@@ -691,8 +688,8 @@ impl<'a, W, A, F: From<Found<W, A>>, V: Watch<W>> Sweeper<'a, W, A, F, V> {
 
     /// A full table drops packets as a filter does.
     fn conntrack_is_full(&mut self, now: Moment) -> bool {
-        self.conntrack.look(now);
-        self.conntrack.full_since(now)
+        self.tables.conntrack.look(now);
+        self.tables.conntrack.full_since(now)
     }
 
     /// Waits until there is something to do.

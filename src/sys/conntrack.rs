@@ -3,22 +3,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sshprobe_probes::time::Moment;
+
+use super::tables::Sightings;
 
 /// Watches how full the table is, by looking at most once a second.
 #[derive(Debug)]
 pub struct Conntrack {
     folder: PathBuf,
     absent: bool,
-    looked: Option<Moment>,
-    full: Option<Moment>,
+    sightings: Sightings,
 }
 
 impl Conntrack {
-    /// Between two looks.
-    pub const INTERVAL: Duration = Duration::from_secs(1);
     /// Entries expire all the time, and new ones take their place: a table this full, in percent, drops some.
     const FULL_PERCENT: u64 = 98;
 
@@ -30,29 +28,28 @@ impl Conntrack {
 
     /// The table whose counters are in `folder`.
     pub(crate) fn in_folder(folder: impl AsRef<Path>) -> Self {
-        Self { folder: folder.as_ref().to_owned(), absent: false, looked: None, full: None }
+        Self { folder: folder.as_ref().to_owned(), absent: false, sightings: Sightings::default() }
     }
 
     /// Looks at the table unless that was done within the last second. Where there is none, it is not looked for again.
     pub fn look(&mut self, now: Moment) {
-        if self.absent || self.looked.is_some_and(|looked| now.since(looked) < Self::INTERVAL) {
+        if self.absent || !self.sightings.are_due(now) {
             return;
         }
-        self.looked = Some(now);
         let (Some(count), Some(max)) = (self.read("nf_conntrack_count"), self.read("nf_conntrack_max")) else {
             self.absent = true;
             return;
         };
         // A maximum of 0 means no limit.
         if max > 0 && count.saturating_mul(100) >= max.saturating_mul(Self::FULL_PERCENT) {
-            self.full = Some(now);
+            self.sightings.full(now);
         }
     }
 
     /// Whether the table was seen full at `since` or later, or when it was last looked at.
     #[must_use]
     pub fn full_since(&self, since: Moment) -> bool {
-        self.full.is_some_and(|full| full >= since || self.looked == Some(full))
+        self.sightings.full_since(since)
     }
 
     fn read(&self, name: &str) -> Option<u64> {

@@ -22,4 +22,5 @@ pub mod raw;
 #[cfg(feature = "syn")]
 pub mod routes;
 pub mod syns;
+pub mod tables;
 pub mod user;

@@ -2,7 +2,6 @@
 //! vanish without an error that a connection would hear of.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use sshprobe_probes::netlink::Unclear;
 use sshprobe_probes::netlink::neighbours::Fulls;
@@ -10,41 +9,40 @@ use sshprobe_probes::netlink::nexthop::{is_looked_for, neighbour, next_hop, rout
 use sshprobe_probes::time::Moment;
 
 use super::netlink::{ask, dump};
+use super::tables::Sightings;
 
 /// Watches how often a table had no room, by asking at most once a second.
 #[derive(Debug, Default)]
 pub struct Neighbours {
     count: Option<u64>,
-    looked: Option<Moment>,
-    full: Option<Moment>,
+    sightings: Sightings,
 }
 
 impl Neighbours {
-    /// Between two looks.
-    pub const INTERVAL: Duration = Duration::from_secs(1);
-
     /// Looks at the counters unless that was done within the last second. Where the kernel does not tell, no table is full.
     pub fn look(&mut self, now: Moment) {
-        if self.looked.is_some_and(|looked| now.since(looked) < Self::INTERVAL) {
-            return;
-        }
-        let mut fulls = Fulls::default();
-        let count = dump(&Fulls::request(), &mut fulls).ok().and_then(|()| fulls.count());
-        self.saw(count, now);
+        self.look_at(now, || {
+            let mut fulls = Fulls::default();
+            dump(&Fulls::request(), &mut fulls).ok().and_then(|()| fulls.count())
+        });
     }
 
-    fn saw(&mut self, count: Option<u64>, now: Moment) {
+    fn look_at(&mut self, now: Moment, count: impl FnOnce() -> Option<u64>) {
+        if !self.sightings.are_due(now) {
+            return;
+        }
+        let count = count();
         // The first look has nothing to compare with, and one that failed says nothing.
         if self.count.zip(count).is_some_and(|(before, count)| count > before) {
-            self.full = Some(now);
+            self.sightings.full(now);
         }
-        (self.count, self.looked) = (count.or(self.count), Some(now));
+        self.count = count.or(self.count);
     }
 
     /// Whether a table was seen to have been full at `since` or later, or when it was last looked at.
     #[must_use]
     pub fn full_since(&self, since: Moment) -> bool {
-        self.full.is_some_and(|full| full >= since || self.looked == Some(full))
+        self.sightings.full_since(since)
     }
 }
 
@@ -74,16 +72,16 @@ mod tests {
     #[test]
     fn a_count_that_grows_is_a_full_table() {
         let mut neighbours = Neighbours::default();
-        neighbours.saw(Some(1000), at(0));
+        neighbours.look_at(at(0), || Some(1000));
         assert!(!neighbours.full_since(at(0)), "that was before");
-        neighbours.saw(Some(1000), at(1000));
+        neighbours.look_at(at(1000), || Some(1000));
         assert!(!neighbours.full_since(at(0)));
-        neighbours.saw(Some(1001), at(2000));
+        neighbours.look_at(at(2000), || Some(1001));
         assert!(neighbours.full_since(at(500)) && neighbours.full_since(at(2500)), "nothing else is known yet");
-        neighbours.saw(Some(1001), at(3000));
+        neighbours.look_at(at(3000), || Some(1001));
         assert!(neighbours.full_since(at(2000)) && !neighbours.full_since(at(2500)));
-        neighbours.saw(None, at(4000));
-        neighbours.saw(Some(1001), at(5000));
+        neighbours.look_at(at(4000), || None);
+        neighbours.look_at(at(5000), || Some(1001));
         assert!(!neighbours.full_since(at(3500)), "a look that failed is no count of nothing");
     }
 
