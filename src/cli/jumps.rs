@@ -12,7 +12,7 @@ use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::config::Config;
 use crate::cli::hosts::paths;
-use crate::cli::routes::{Routes, Rules};
+use crate::cli::routes::{NoRoad, Routes, Rules};
 use crate::engine::{JumpSession, Route};
 use crate::login::{Credentials, Given};
 use crate::resolve::{Resolver, ResolverOptions};
@@ -59,7 +59,7 @@ struct Named {
 
 impl Jumps {
     /// So many hosts may be on the way to one: more are a configuration in a circle.
-    const MOST: usize = 16;
+    pub(super) const MOST: usize = 16;
 
     pub(super) fn new(config: &Config) -> Self {
         Self {
@@ -108,7 +108,7 @@ impl Routes {
     }
 
     /// The way through these hosts, one behind the other. Each is logged in to once for the whole run.
-    pub(super) fn chain(&mut self, chain: &[Hop], depth: usize) -> Result<Road, String> {
+    pub(super) fn chain(&mut self, chain: &[Hop], depth: usize) -> Result<Road, NoRoad> {
         let (straight, chain) = straight(chain);
         let (mut road, mut key) = (None, if straight { String::from("none,") } else { String::new() });
         for hop in chain {
@@ -121,7 +121,7 @@ impl Routes {
                 }
             });
         }
-        road.ok_or_else(|| String::from("no host is named"))
+        road.ok_or_else(|| String::from("no host is named").into())
     }
 
     /// What to log in to a target with, if its configuration names keys of its own.
@@ -195,9 +195,9 @@ impl Routes {
 
     /// The way through one host, which is reached over `before`, or, if it is the first, as its own configuration says, unless it
     /// is to be reached straight.
-    fn hop(&mut self, hop: &Hop, before: Option<Road>, straight: bool, depth: usize) -> Result<Road, String> {
+    fn hop(&mut self, hop: &Hop, before: Option<Road>, straight: bool, depth: usize) -> Result<Road, NoRoad> {
         if depth > Jumps::MOST {
-            return Err(endless());
+            return Err(NoRoad::Endless);
         }
         let host = match self.place(&Located { value: hop.host.clone(), at: None })? {
             // As it is written: ssh_config tells names apart by their case.
@@ -218,7 +218,7 @@ impl Routes {
         let mut credentials = Arc::clone(&self.jumps.credentials);
         match self.hosts.lookup(&target, None, hop.port.is_some()) {
             None => {}
-            Some(Err(why)) => return Err(why),
+            Some(Err(why)) => return Err(why.into()),
             Some(Ok(host)) => {
                 target.user.get_or_insert_with(|| host.user.value.as_str().into());
                 self.locate(&mut target, &host)?;
@@ -237,7 +237,7 @@ impl Routes {
         }
         let exclusions = &self.options.exclusions;
         if exclusions.cover(target.place(), target.port) || exclusions.cover(&target.host, target.port) {
-            return Err(format!("the jump host {hop} is excluded"));
+            return Err(format!("the jump host {hop} is excluded").into());
         }
         let before = before.map(|road| connect.map_or(road.clone(), |connect| road.within(connect)));
         let transport = match before.or(own) {
@@ -251,11 +251,6 @@ impl Routes {
         self.jumps.farewells.add(Arc::clone(&session));
         Ok(Road::Jump(Jump::new(self.options.clock, session, self.options.connect_timeout)))
     }
-}
-
-/// Why there is no way through hosts that are reached through each other.
-pub(super) fn endless() -> String {
-    format!("more than {} hosts on the way: they need each other", Jumps::MOST)
 }
 
 #[cfg(test)]

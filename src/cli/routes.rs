@@ -20,7 +20,7 @@ use crate::cli::config::Way;
 use crate::cli::config::{CONNECT_TIMEOUT_TELLS, Config};
 use crate::cli::hosts::{NamedHosts, Once, paths};
 #[cfg(feature = "login")]
-use crate::cli::jumps::{Jumps, endless};
+use crate::cli::jumps::Jumps;
 use crate::engine::{Assigned, By, Options, Route};
 use crate::error::Error;
 use crate::report::span::show;
@@ -75,6 +75,29 @@ pub(super) struct Rules {
     alias: Option<String>,
     /// Lists of algorithms as written, with the place.
     lists: Vec<(Slot, (String, String))>,
+}
+
+/// Why there is no way to a host.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoRoad {
+    /// The hosts on it are reached through each other.
+    #[cfg(feature = "login")]
+    #[error("more than {} hosts on the way: they need each other", Jumps::MOST)]
+    Endless,
+    #[error("{0}")]
+    Because(String),
+}
+
+impl From<String> for NoRoad {
+    fn from(why: String) -> Self {
+        Self::Because(why)
+    }
+}
+
+impl From<NoRoad> for String {
+    fn from(why: NoRoad) -> Self {
+        why.to_string()
+    }
 }
 
 impl Routes {
@@ -221,18 +244,18 @@ impl Routes {
         host: &HostConfig,
         connect: Option<Duration>,
         depth: usize,
-    ) -> Result<Option<Road>, String> {
+    ) -> Result<Option<Road>, NoRoad> {
         if let Some(jump) = &host.proxy_jump {
             let at = placed(jump);
             #[cfg(feature = "login")]
             return match self.chain(&jump.value, depth) {
                 Ok(road) => Ok(Some(connect.map_or(road.clone(), |connect| road.within(connect)))),
                 // Hosts that need each other: the line that it begins with says it, not each of them over and over.
-                Err(why) if depth > 0 && why == endless() => Err(why),
-                Err(why) => Err(format!("{at}ProxyJump: {why}")),
+                Err(NoRoad::Endless) if depth > 0 => Err(NoRoad::Endless),
+                Err(why) => Err(format!("{at}ProxyJump: {why}").into()),
             };
             #[cfg(not(feature = "login"))]
-            return Err(format!("{at}ProxyJump: this build has no jump hosts ({depth})"));
+            return Err(format!("{at}ProxyJump: this build has no jump hosts ({depth})").into());
         }
         if let Some(command) = &host.proxy_command {
             let at = placed(command);
@@ -240,12 +263,13 @@ impl Routes {
             if self.options.settings.plan.depth == Depth::Connect {
                 return Err(told(
                     &"a program does not say when it is connected; take --depth ident, or --proxy-command none",
-                ));
+                )
+                .into());
             }
             let ready = command.value.command.as_ref().map_err(|why| told(why))?;
             return Ok(Some(Road::Command(self.programs.ready(ready))));
         }
-        self.tcp(connect)
+        Ok(self.tcp(connect)?)
     }
 
     /// The network alone, for a host with a ConnectTimeout of its own.
