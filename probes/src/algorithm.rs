@@ -7,9 +7,7 @@ use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY as SHA1, SHA256, SHA384, 
 use crate::hostkey::{self, VerifyFault};
 use crate::kex::finite_field::{GROUP1, GROUP14, GROUP15, GROUP16, GROUP17, GROUP18};
 use crate::kex::hybrid::{MLKEM768_NISTP256, MLKEM768_X25519, SNTRUP761_X25519};
-use crate::kex::{
-    Direction, Exchange, ExchangeHash, KexFault, Serve, SharedSecret, derive_key, ecdh, finite_field, hybrid,
-};
+use crate::kex::{Direction, Exchange, KexFault, KeySource, Serve, ecdh, finite_field, hybrid};
 use crate::random::Randomness;
 use crate::wire::cipher::{
     Authenticate, CipherFault, Keys, Opener, Sealer, Transform, aes_cbc_decryptor, aes_cbc_encryptor, aes_ctr,
@@ -206,20 +204,12 @@ impl CipherAlgorithm {
         matches!(self.mode, CipherMode::Aead { .. })
     }
 
-    fn keys(
-        &self,
-        mac: Option<&MacAlgorithm>,
-        direction: Direction,
-        secret: &SharedSecret,
-        hash: &ExchangeHash,
-        session: &ExchangeHash,
-    ) -> Keys {
+    fn keys(&self, mac: Option<&MacAlgorithm>, direction: Direction, source: &mut KeySource) -> Keys {
         let [iv, key, integrity] = direction.letters();
-        let derive = |letter, length| derive_key(secret, hash, session, letter, length);
         Keys {
-            key: derive(key, self.key),
-            iv: derive(iv, self.iv),
-            mac: derive(integrity, mac.map_or(0, |mac| mac.key)),
+            key: source.key(key, self.key),
+            iv: source.key(iv, self.iv),
+            mac: source.key(integrity, mac.map_or(0, |mac| mac.key)),
         }
     }
 
@@ -231,11 +221,9 @@ impl CipherAlgorithm {
         &self,
         mac: Option<&MacAlgorithm>,
         direction: Direction,
-        secret: &SharedSecret,
-        hash: &ExchangeHash,
-        session: &ExchangeHash,
+        source: &mut KeySource,
     ) -> Result<Opener, CipherFault> {
-        let keys = self.keys(mac, direction, secret, hash, session);
+        let keys = self.keys(mac, direction, source);
         match (&self.mode, mac) {
             (CipherMode::Aead { opener, .. }, _) => opener(&keys),
             (CipherMode::Mac { decrypt, .. }, Some(mac)) => {
@@ -253,11 +241,9 @@ impl CipherAlgorithm {
         &self,
         mac: Option<&MacAlgorithm>,
         direction: Direction,
-        secret: &SharedSecret,
-        hash: &ExchangeHash,
-        session: &ExchangeHash,
+        source: &mut KeySource,
     ) -> Result<Sealer, CipherFault> {
-        let keys = self.keys(mac, direction, secret, hash, session);
+        let keys = self.keys(mac, direction, source);
         match (&self.mode, mac) {
             (CipherMode::Aead { sealer, .. }, _) => sealer(&keys),
             (CipherMode::Mac { encrypt, .. }, Some(mac)) => {
@@ -331,7 +317,7 @@ impl fmt::Debug for MacAlgorithm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kex::Preface;
+    use crate::kex::{ExchangeHash, Preface, SharedSecret};
     use crate::random::Seed;
     use crate::wire::packet::{Inbound, Outbound};
 
@@ -364,7 +350,7 @@ mod tests {
     fn every_method_begins_with_a_message_of_its_own() {
         for kex in KEX {
             let mut exchange = (kex.begin)(&mut Randomness::new(Seed([1; 32]))).unwrap();
-            let first = exchange.first(&Preface { v_c: b"", v_s: b"SSH-2.0-x", i_c: b"", i_s: b"" });
+            let first = exchange.first(&Preface { v_c: b"", v_s: b"SSH-2.0-x", i_c: [b"", b""], i_s: b"" });
             assert!((30..50).contains(&first[0]) && first.len() > 12, "{kex:?}");
         }
     }
@@ -374,6 +360,7 @@ mod tests {
     fn every_cipher_with_every_mac_carries_packets_in_both_directions() {
         let secret = SharedSecret::mpint(&[7; 32]);
         let hash = ExchangeHash::of(&SHA256, b"hash");
+        let mut source = KeySource::new(&secret, &hash, &hash);
         let mut randomness = Randomness::new(Seed([1; 32]));
         for cipher in CIPHER {
             let macs: Vec<Option<&MacAlgorithm>> =
@@ -382,8 +369,8 @@ mod tests {
                 let mut wires = Vec::new();
                 for direction in [Direction::ClientToServer, Direction::ServerToClient] {
                     let (mut outbound, mut inbound, mut wire) = (Outbound::new(), Inbound::new(), Vec::new());
-                    outbound.rekey(cipher.sealer(mac, direction, &secret, &hash, &hash).unwrap(), true);
-                    inbound.rekey(cipher.opener(mac, direction, &secret, &hash, &hash).unwrap(), true);
+                    outbound.rekey(cipher.sealer(mac, direction, &mut source).unwrap(), true);
+                    inbound.rekey(cipher.opener(mac, direction, &mut source).unwrap(), true);
                     outbound.seal(b"\x05first", &mut randomness, &mut wire);
                     outbound.seal(b"\x32second", &mut randomness, &mut wire);
                     inbound.feed(&wire);
@@ -395,7 +382,7 @@ mod tests {
                 assert_ne!(wires[0], wires[1]);
             }
             if !cipher.aead() {
-                assert!(cipher.opener(None, Direction::ClientToServer, &secret, &hash, &hash).is_err());
+                assert!(cipher.opener(None, Direction::ClientToServer, &mut source).is_err());
             }
         }
     }

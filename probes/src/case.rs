@@ -19,6 +19,7 @@ mod login;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,7 +153,7 @@ pub struct Case {
     resolve: Option<Duration>,
     /// Those behind the first, which the state has.
     others: Box<[SocketAddr]>,
-    connections: Vec<Evidence>,
+    connections: Connections,
     /// What the host, if it is one that keeps accounts, holds against us.
     budget: Budget,
     jitter: Jitter,
@@ -170,6 +171,40 @@ pub struct Case {
     /// All was learned, and the connection wanted now is to log in.
     login: Option<Arc<LoginOrder>>,
     state: State,
+}
+
+/// The evidence of the connections made, in their order. That of the first, which is the only one as a rule, stays where it was put.
+#[derive(Debug)]
+enum Connections {
+    None,
+    One(Box<Evidence>),
+    More(Vec<Evidence>),
+}
+
+impl Connections {
+    fn push(&mut self, evidence: Box<Evidence>) {
+        *self = match std::mem::replace(self, Self::None) {
+            Self::None => Self::One(evidence),
+            Self::One(first) => Self::More(vec![*first, *evidence]),
+            Self::More(mut all) => {
+                all.reserve_exact(1);
+                all.push(*evidence);
+                Self::More(all)
+            }
+        };
+    }
+}
+
+impl Deref for Connections {
+    type Target = [Evidence];
+
+    fn deref(&self) -> &[Evidence] {
+        match self {
+            Self::None => &[],
+            Self::One(first) => std::slice::from_ref(first),
+            Self::More(all) => all,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -230,7 +265,7 @@ impl Case {
             settings,
             resolve,
             others: addrs.collect(),
-            connections: Vec::new(),
+            connections: Connections::None,
             budget: Budget::default(),
             jitter: Jitter::new(entropy),
             attempts: 1,
@@ -306,8 +341,9 @@ impl Case {
     }
 
     /// The evidence of the connection asked for.
-    pub fn add(&mut self, mut evidence: Evidence) {
+    pub fn add(&mut self, evidence: impl Into<Box<Evidence>>) {
         let State::Wanted { addr, not_before } = self.state else { return };
+        let mut evidence = evidence.into();
         if self.login.is_some() {
             // One that was not even opened was made for a login too.
             evidence.login.get_or_insert_default();
@@ -321,7 +357,6 @@ impl Case {
             self.budget.spend(class, evidence.ended);
         }
         let ended = evidence.ended;
-        self.connections.reserve_exact(1);
         self.connections.push(evidence);
         let per_host = self.settings.per_host;
         let learned_all = self.login.is_some();
@@ -472,7 +507,7 @@ impl Case {
             let offer = Offer::clone(&shared.offer).with_key_type(kind, certificates);
             return Arc::new(Plan { depth: self.depth(), offer: Arc::new(offer), ..Plan::clone(shared) });
         }
-        let user = self.target.user.as_deref().filter(|user| *user != shared.user);
+        let user = self.target.user.as_deref().filter(|user| *user != &*shared.user);
         if user.is_none() && self.step_by_step == shared.step_by_step && self.depth() == shared.depth {
             return Arc::clone(shared);
         }

@@ -431,7 +431,7 @@ pub enum Signature {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Auth {
     /// The user named.
-    pub user: String,
+    pub user: Arc<str>,
     /// SERVICE_ACCEPT came.
     pub service_accepted: bool,
     /// The `none` request was sent.

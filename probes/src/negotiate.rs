@@ -5,7 +5,7 @@ use crate::algorithm::{
 };
 use crate::evidence::{Negotiated, Slot};
 use crate::hostkey::certified_type;
-use crate::kex::{Direction, ExchangeHash, SharedSecret};
+use crate::kex::{Direction, KeySource};
 use crate::wire::cipher::{CipherFault, Opener, Sealer};
 use crate::wire::kexinit::KexInit;
 use crate::wire::read::NameList;
@@ -30,6 +30,8 @@ pub struct Offer {
     strict_kex: bool,
     /// The name lists as they are sent.
     lists: OfferLists,
+    /// Our KEXINIT, but for the cookie.
+    payload: Vec<u8>,
 }
 
 /// The name lists of an [`Offer`], joined by commas.
@@ -71,6 +73,7 @@ impl Offer {
             ext_info: true,
             strict_kex: true,
             lists: OfferLists::default(),
+            payload: Vec::new(),
         };
         offer.join();
         offer
@@ -219,6 +222,7 @@ impl Offer {
             mac: names(&self.mac).join(","),
             compression: COMPRESSION.join(","),
         };
+        self.payload = KexInit::build([0; 16], self.all_lists(), false);
     }
 
     /// The key exchange list as it is sent, markers included.
@@ -254,12 +258,12 @@ impl Offer {
     /// Our KEXINIT's payload.
     #[must_use]
     pub fn kexinit(&self, cookie: [u8; 16]) -> Vec<u8> {
-        KexInit::build(cookie, self.all_lists(), false)
+        [&KexInit::head(cookie), self.behind_cookie()].concat()
     }
 
-    /// How long that is, in bytes.
-    pub(crate) fn kexinit_size(&self) -> usize {
-        KexInit::size(&self.all_lists())
+    /// What follows the cookie in it: the same for each connection.
+    pub(crate) fn behind_cookie(&self) -> &[u8] {
+        self.payload.get(KexInit::HEAD..).unwrap_or_default()
     }
 
     /// The ten lists of a KEXINIT, in their order; languages are none of ours.
@@ -338,34 +342,22 @@ impl Agreed {
         }
     }
 
-    /// The receiving half of a direction under the new keys. `session` is the first exchange hash of the connection.
+    /// The receiving half of a direction under the new keys.
     ///
     /// # Errors
     /// Never in practice: the agreed cipher does not take keys of its own size.
-    pub fn opener(
-        &self,
-        direction: Direction,
-        secret: &SharedSecret,
-        hash: &ExchangeHash,
-        session: &ExchangeHash,
-    ) -> Result<Opener, CipherFault> {
+    pub fn opener(&self, direction: Direction, source: &mut KeySource) -> Result<Opener, CipherFault> {
         let (cipher, mac) = self.suite(direction);
-        cipher.opener(mac, direction, secret, hash, session)
+        cipher.opener(mac, direction, source)
     }
 
     /// The sending half of a direction under the new keys.
     ///
     /// # Errors
     /// Never in practice: the agreed cipher does not take keys of its own size.
-    pub fn sealer(
-        &self,
-        direction: Direction,
-        secret: &SharedSecret,
-        hash: &ExchangeHash,
-        session: &ExchangeHash,
-    ) -> Result<Sealer, CipherFault> {
+    pub fn sealer(&self, direction: Direction, source: &mut KeySource) -> Result<Sealer, CipherFault> {
         let (cipher, mac) = self.suite(direction);
-        cipher.sealer(mac, direction, secret, hash, session)
+        cipher.sealer(mac, direction, source)
     }
 }
 

@@ -48,7 +48,7 @@ pub struct Plan {
     /// How deep to go.
     pub depth: Depth,
     /// The user named with `none`; the only one, as changing it makes OpenSSH hang up (and probing several leaks who exists).
-    pub user: String,
+    pub user: Arc<str>,
     /// Our identification without CR LF, as it enters the exchange hash.
     pub ident: Vec<u8>,
     /// The algorithms offered, in order of preference.
@@ -70,7 +70,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             depth: Depth::Auth,
-            user: String::from("root"),
+            user: "root".into(),
             ident: concat!("SSH-2.0-sshprobe_", env!("CARGO_PKG_VERSION")).into(),
             offer: Arc::new(Offer::modern()),
             speak_after: Duration::from_secs(2),

@@ -25,6 +25,7 @@ use crate::stage::kex::{AwaitNewkeys, Exchanging};
 use crate::stage::kexinit::AwaitKexinit;
 use crate::time::Moment;
 use crate::wire::cipher::Opener;
+use crate::wire::kexinit::KexInit;
 use crate::wire::message::{
     self, SSH_DISCONNECT_BY_APPLICATION, SSH_MSG_DEBUG, SSH_MSG_DISCONNECT, SSH_MSG_IGNORE, SSH_MSG_UNIMPLEMENTED,
 };
@@ -76,14 +77,31 @@ pub struct Probe {
 pub(crate) struct Conversation {
     pub(crate) plan: Arc<Plan>,
     pub(crate) evidence: Evidence,
-    pub(crate) outbound: Outbound,
-    pub(crate) randomness: Randomness,
-    output: Vec<u8>,
+    pub(crate) outgoing: Outgoing,
     now: Moment,
     /// When the present stage was entered.
     entered: Moment,
+}
+
+/// What is to be written, and what makes packets of it.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) packets: Outbound,
+    pub(crate) randomness: Randomness,
+    queued: Vec<u8>,
     /// No more is to be written.
     mute: bool,
+}
+
+impl Outgoing {
+    /// Queues one packet, whose payload `write` appends to what it is given.
+    pub(crate) fn send_message(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.mute {
+            // What leaves in one write is written into one piece of memory.
+            self.queued.reserve(KEPT.saturating_sub(self.queued.len()));
+            self.packets.seal_message(write, &mut self.randomness, &mut self.queued);
+        }
+    }
 }
 
 impl Conversation {
@@ -94,11 +112,7 @@ impl Conversation {
 
     /// Queues one packet, whose payload `write` appends to what it is given.
     pub(crate) fn send_message(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        if !self.mute {
-            // What leaves in one write is written into one piece of memory.
-            self.output.reserve(KEPT.saturating_sub(self.output.len()));
-            self.outbound.seal_message(write, &mut self.randomness, &mut self.output);
-        }
+        self.outgoing.send_message(write);
     }
 
     /// Ends the present stage and times it; enters the next, if there is one.
@@ -164,12 +178,14 @@ impl Probe {
             conversation: Conversation {
                 plan,
                 evidence,
-                outbound: Outbound::new(),
-                randomness: Randomness::new(seed),
-                output: Vec::new(),
+                outgoing: Outgoing {
+                    packets: Outbound::new(),
+                    randomness: Randomness::new(seed),
+                    queued: Vec::new(),
+                    mute: false,
+                },
                 now,
                 entered: now,
-                mute: false,
             },
             inbound: Inbound::new(),
             state: if deep_enough { State::Over(Leave::Reset) } else { State::Ident(AwaitIdent::default()) },
@@ -183,7 +199,7 @@ impl Probe {
     /// The same with an ephemeral key that other connections use, too: one less to make.
     #[must_use]
     pub fn lending(mut self, key: Lent) -> Self {
-        self.conversation.randomness = self.conversation.randomness.lending(key);
+        self.conversation.outgoing.randomness = self.conversation.outgoing.randomness.lending(key);
         self
     }
 
@@ -230,7 +246,7 @@ impl Probe {
             (_, Some((errno, _))) | (End::Failed(errno), None) => Some(errno),
             (End::Eof, None) => None,
         };
-        self.conversation.mute = true;
+        self.conversation.outgoing.mute = true;
         let ended = match errno {
             Some(errno) => {
                 self.conversation.evidence.path.errno = Some(errno);
@@ -250,12 +266,12 @@ impl Probe {
     /// Bytes to be written.
     #[must_use]
     pub fn output(&self) -> &[u8] {
-        &self.conversation.output
+        &self.conversation.outgoing.queued
     }
 
     /// `count` bytes of the output were written.
     pub fn written(&mut self, count: usize) {
-        let output = &mut self.conversation.output;
+        let output = &mut self.conversation.outgoing.queued;
         if count >= output.len() {
             // Give the memory back if it is much: most of a connection's life is waiting.
             if output.capacity() > KEPT {
@@ -269,8 +285,8 @@ impl Probe {
 
     /// A write failed: nothing more is written, but what the server sent before is still read for a moment.
     pub fn write_failed(&mut self, now: Moment, errno: Errno) {
-        self.conversation.output = Vec::new();
-        self.conversation.mute = true;
+        self.conversation.outgoing.queued = Vec::new();
+        self.conversation.outgoing.mute = true;
         if self.draining.is_none() {
             self.draining = Some((errno, now + self.conversation.plan.drain));
         }
@@ -378,12 +394,13 @@ impl Probe {
 
     fn introduce(&mut self) {
         self.introduced = true;
-        if !self.conversation.mute {
-            let Conversation { plan, output, .. } = &mut self.conversation;
+        if !self.conversation.outgoing.mute {
+            let Conversation { plan, outgoing: Outgoing { queued, .. }, .. } = &mut self.conversation;
             // With room for the KEXINIT that follows, as a rule in the same write.
-            output.reserve(plan.ident.len().saturating_add(plan.offer.kexinit_size()).saturating_add(KEPT));
-            output.extend_from_slice(&plan.ident);
-            output.extend_from_slice(b"\r\n");
+            let kexinit = KexInit::HEAD.saturating_add(plan.offer.behind_cookie().len());
+            queued.reserve(plan.ident.len().saturating_add(kexinit).saturating_add(KEPT));
+            queued.extend_from_slice(&plan.ident);
+            queued.extend_from_slice(b"\r\n");
         }
     }
 

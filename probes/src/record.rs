@@ -22,7 +22,7 @@ pub use proven::ProvenKey;
 use crate::diagnose::{Code, Confidence, Finding, Status};
 use crate::evidence::Stage;
 use crate::hostkey::UnixTime;
-use crate::time::{Moment, UnixMicros};
+use crate::time::{Moment, Timestamp, UnixMicros};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -140,5 +140,5 @@ pub struct Record {
     /// The outcome explained; empty for `ok`.
     pub diagnoses: Vec<Explained>,
     /// When the first connection was started, RFC 3339 in UTC.
-    pub started: String,
+    pub started: Timestamp,
 }

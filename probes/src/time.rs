@@ -1,7 +1,12 @@
 //! Time as an argument: this crate never reads a clock.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::ops::Add;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A point in time, in microseconds since the run started.
 ///
@@ -46,11 +51,40 @@ impl Add<Duration> for Moment {
 pub struct UnixMicros(pub u64);
 
 impl UnixMicros {
-    /// RFC 3339 in UTC with milliseconds, as every record's `started` has it.
+    /// The same as every record has it.
     #[must_use]
-    pub fn rfc3339(self) -> String {
-        let at = std::time::UNIX_EPOCH.checked_add(Duration::from_micros(self.0));
-        at.map_or_else(String::new, |at| humantime::format_rfc3339_millis(at).to_string())
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp((self.0 / 1000).min(Timestamp::LAST))
+    }
+}
+
+/// Wall-clock time in milliseconds since 1970-01-01T00:00:00Z; written as RFC 3339 in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The end of the year 9999: RFC 3339 has four digits for it.
+    const LAST: u64 = 253_402_300_799_999;
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(self.0)).fmt(f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <Cow<'de, str>>::deserialize(deserializer)?;
+        let at = humantime::parse_rfc3339(&text).map_err(|fault| D::Error::custom(format!("{text:?}: {fault}")))?;
+        let since = at.duration_since(UNIX_EPOCH).map_err(|_| D::Error::custom(format!("{text:?} is before 1970")))?;
+        Ok(Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX).min(Self::LAST)))
     }
 }
 
@@ -75,7 +109,20 @@ mod tests {
     }
 
     #[test]
-    fn wall_clock_is_written_as_rfc_3339() {
-        assert_eq!(UnixMicros(1_795_435_200_000_000).rfc3339(), "2026-11-23T12:00:00.000Z");
+    fn wall_clock_is_written_as_rfc_3339_and_read_back() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_795_435_200_000_000, "2026-11-23T12:00:00.000Z"),
+            (1_795_435_200_123_999, "2026-11-23T12:00:00.123Z"),
+            (u64::MAX, "9999-12-31T23:59:59.999Z"),
+        ] {
+            let at = UnixMicros(micros).timestamp();
+            assert_eq!(at.to_string(), text);
+            assert_eq!(serde_json::to_string(&at).unwrap(), format!("{text:?}"));
+            assert_eq!(serde_json::from_str::<Timestamp>(&format!("{text:?}")).unwrap(), at);
+        }
+        for odd in ["\"\"", "\"yesterday\"", "\"1969-12-31T23:59:59Z\"", "7"] {
+            assert!(serde_json::from_str::<Timestamp>(odd).is_err(), "{odd}");
+        }
     }
 }

@@ -305,7 +305,8 @@ impl Config {
     /// What the engine is told. Its clock starts here.
     #[must_use]
     pub fn engine(&self) -> Options {
-        let mut plan = Plan { depth: self.depth, user: self.user.clone(), timeout: self.timeout, ..Plan::default() };
+        let mut plan =
+            Plan { depth: self.depth, user: self.user.as_str().into(), timeout: self.timeout, ..Plan::default() };
         #[cfg(feature = "login")]
         {
             plan.accept_new = self.login.accept_new;

@@ -81,7 +81,7 @@ impl Jumps {
         }
         // A way is a login, whatever the targets behind it are asked; and whose name `-l` gives is theirs.
         let user = user::name(user::local().as_ref()).unwrap_or_else(|| self.local_user.clone());
-        let plan = Plan { depth: Depth::Login, user, accept_new: false, ..Plan::clone(&usual.plan) };
+        let plan = Plan { depth: Depth::Login, user: user.into(), accept_new: false, ..Plan::clone(&usual.plan) };
         let mut trust = usual.trust.as_deref().cloned();
         if let Some(trust) = &mut trust {
             if trust.known_hosts.is_none()

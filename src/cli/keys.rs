@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 #[cfg(feature = "login")]
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Parser;
 use sshprobe_probes::diagnose::{Code, FindingId};
@@ -219,14 +220,14 @@ struct Tally {
     excluded: u64,
     exit: Exit,
     /// What was told of jump hosts: once is enough.
-    told: BTreeSet<String>,
+    told: BTreeSet<Arc<str>>,
 }
 
 impl Tally {
     /// The line to be told of the way to a target, if it was not before. Lines of keys say nothing of it.
     fn way(&mut self, record: &Record) -> Option<String> {
         let unknown = record.findings.iter().find(|finding| finding.id == FindingId::JumpHostKeyUnknown)?;
-        let new = self.told.insert(unknown.detail.clone());
+        let new = self.told.insert(Arc::clone(&unknown.detail));
         new.then(|| format!("sshprobe: warning: {}", unknown.detail))
     }
 

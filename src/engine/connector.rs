@@ -135,7 +135,7 @@ impl Connector {
             let connect = last.insert(connect);
             let evidence = self.connection(route, connect, after).await;
             log::ended(&evidence, connect.plan.depth);
-            case.add(*evidence);
+            case.add(evidence);
         }
     }
 

@@ -123,7 +123,7 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
         let key = record.host_keys.first();
         let this = record::JumpHost {
             host: self.name.clone(),
-            kind: key.map(|key| key.kind.clone()),
+            kind: key.map(|key| key.kind.clone().into_owned()),
             fingerprint: key.map(|key| key.fingerprint.clone()),
             trust: key.map(|key| key.trust),
             source: key.and_then(|key| key.source.clone()),

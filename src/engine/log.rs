@@ -106,7 +106,7 @@ pub(super) fn done(record: &Record) {
         let source = key.source.as_deref().map(|source| format!(" ({source})")).unwrap_or_default();
         format!(
             "; host key {} {}: {}{source}",
-            escape(&key.kind),
+            escape(&*key.kind),
             key.fingerprint,
             format!("{:?}", key.trust).to_lowercase()
         )

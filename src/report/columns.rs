@@ -125,10 +125,10 @@ pub static COLUMNS: [Column; 52] = [
         cell: Some(|r| key(r, |key| format!("{} {}{}", short_type(key), key.fingerprint, known(key)))),
         brief: Some(|r| key(r, short_key)),
         ..column("key", "HOST KEY", Shown::Table, 18, 66, |r| {
-            key(r, |key| format!("{} {}", escape(&key.kind), key.fingerprint))
+            key(r, |key| format!("{} {}", escape(&*key.kind), key.fingerprint))
         })
     },
-    column("key_type", "KEY TYPE", Shown::Csv, 11, 19, |r| key(r, |key| escape(&key.kind))),
+    column("key_type", "KEY TYPE", Shown::Csv, 11, 19, |r| key(r, |key| escape(&*key.kind))),
     number("key_bits", "BITS", Shown::Csv, |r| key(r, |key| optional(key.bits.as_ref()))),
     column("fingerprint", "FINGERPRINT", Shown::Csv, 24, 50, |r| key(r, |key| key.fingerprint.clone())),
     column("signature", "SIGNATURE", Shown::Csv, 9, 9, |r| key(r, |key| word(&key.signature))),
@@ -159,10 +159,10 @@ pub static COLUMNS: [Column; 52] = [
     column("findings", "FINDINGS", Shown::Csv, 18, 60, |r| names(r.findings.iter())),
     column("target", "TARGET", Shown::Csv, 18, 40, |r| escape(&*r.target.input)),
     number("index", "INDEX", Shown::Csv, |r| r.target.index.to_string()),
-    column("started", "STARTED", Shown::Csv, 24, 24, |r| escape(&r.started)),
+    column("started", "STARTED", Shown::Csv, 24, 24, |r| r.started.to_string()),
     column("via", "VIA", Shown::OnDemand, 5, 13, |r| word(&r.target.via)),
     column("user", "USER", Shown::OnDemand, 6, 16, |r| {
-        r.auth.as_ref().map_or_else(String::new, |auth| escape(&auth.user))
+        r.auth.as_ref().map_or_else(String::new, |auth| escape(&*auth.user))
     }),
     column("confidence", "CONFIDENCE", Shown::OnDemand, 10, 10, |r| word(&r.confidence)),
     number("connections", "CONNS", Shown::OnDemand, |r| r.connections.to_string()),
@@ -246,7 +246,7 @@ fn key(record: &Record, of: impl Fn(&HostKey) -> String) -> String {
 }
 
 fn short_type(key: &HostKey) -> &str {
-    let name = key.kind.as_str();
+    let name = &*key.kind;
     name.strip_prefix("ssh-").or_else(|| name.strip_prefix("ecdsa-sha2-")).unwrap_or(name)
 }
 

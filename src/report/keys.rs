@@ -83,7 +83,7 @@ impl Asked {
         lacking.retain(|kind| self.wants(kind));
         let incomplete = || record.findings.iter().find(|finding| finding.id == FindingId::Incomplete);
         let lacking = (!lacking.is_empty()).then(|| {
-            let why = incomplete().map_or_else(outcome, |finding| finding.detail.clone());
+            let why = incomplete().map_or_else(outcome, |finding| finding.detail.to_string());
             format!("no {} key: {why}", lacking.join(", "))
         });
         match (keys.is_empty(), lacking) {

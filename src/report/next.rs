@@ -108,7 +108,7 @@ fn note<K: Ord>(seen: &mut BTreeMap<K, Seen>, what: K, record: &Record) {
     let example = || Example {
         host: record.target.host.clone(),
         port: record.target.port,
-        user: record.auth.as_ref().map(|auth| auth.user.clone()),
+        user: record.auth.as_ref().map(|auth| auth.user.to_string()),
         arg: record.arg.clone(),
     };
     seen.entry(what).or_insert_with(|| Seen { count: 0, example: example() }).count += 1;

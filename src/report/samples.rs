@@ -40,7 +40,7 @@ pub(crate) fn healthy(host: &str) -> Record {
         preamble_b64: Vec::new(),
     }));
     record.host_keys.push(HostKey {
-        kind: String::from("ssh-ed25519"),
+        kind: "ssh-ed25519".into(),
         bits: Some(256),
         fingerprint: String::from("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"),
         key: String::new(),
@@ -53,7 +53,7 @@ pub(crate) fn healthy(host: &str) -> Record {
         sshfp: None,
     });
     record.auth = Some(Auth {
-        user: String::from("root"),
+        user: "root".into(),
         methods: Some([String::from("publickey"), String::from("password")].into()),
         methods_b64: Vec::new(),
         banner: String::new(),

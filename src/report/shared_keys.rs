@@ -21,9 +21,6 @@ use sshprobe_probes::target::host_and_odd_port;
 /// one by one, and its memory is to stay flat.
 const KEYS: usize = 1 << 20;
 
-/// Room for a finding's words around the host and the key, with a number in them.
-const SENTENCE: usize = 64;
-
 /// Groups told of at the end.
 const GROUPS: usize = 5;
 
@@ -42,6 +39,8 @@ pub(super) struct SharedKeys {
     /// Room for the keys of the record that is looked at, as numbers, and for the bytes of one of them.
     proven: Vec<u64>,
     blob: Vec<u8>,
+    /// Room for what is said of it.
+    sentence: String,
 }
 
 /// The first address that showed a key. Small, because there may be a million.
@@ -70,6 +69,7 @@ impl Default for SharedKeys {
             full: false,
             proven: Vec::new(),
             blob: Vec::new(),
+            sentence: String::new(),
         }
     }
 }
@@ -113,10 +113,10 @@ impl SharedKeys {
             group.hosts += 1;
         }
         let Group { key, first, hosts } = group;
-        // In one go: where one image has made a fleet, every record has it.
-        let mut detail = String::with_capacity(first.len() + key.len() + SENTENCE);
-        let _ = write!(detail, "{first} has shown {key} before; with this one {hosts} hosts have it");
-        record.findings.push(Finding::new(FindingId::SharedHostKey, detail));
+        // Where one image has made a fleet, every record has it.
+        self.sentence.clear();
+        let _ = write!(self.sentence, "{first} has shown {key} before; with this one {hosts} hosts have it");
+        record.findings.push(Finding::new(FindingId::SharedHostKey, &*self.sentence));
     }
 
     /// The keys that a record's target proved, each once: a certificate and the plain key in it are one.
@@ -174,7 +174,7 @@ mod tests {
     fn findings(keys: &mut SharedKeys, mut record: Record) -> Vec<String> {
         keys.note(&mut record);
         let shared = record.findings.into_iter().filter(|finding| finding.id == FindingId::SharedHostKey);
-        shared.map(|finding| finding.detail).collect()
+        shared.map(|finding| finding.detail.to_string()).collect()
     }
 
     #[test]

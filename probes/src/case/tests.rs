@@ -372,7 +372,7 @@ fn the_targets_own_user_is_the_one_named() {
     let settings = Arc::new(settings(1));
     let mut case = Case::new(named, [addr(FIRST)], None, Arc::clone(&settings), at(0), 0);
     let Next::Connect(connect) = case.next(at(0)) else { panic!("nothing wanted") };
-    assert_eq!(connect.plan.user, "alice");
+    assert_eq!(&*connect.plan.user, "alice");
     let mut case = Case::new(target(), [addr(FIRST)], None, Arc::clone(&settings), at(0), 0);
     let Next::Connect(connect) = case.next(at(0)) else { panic!("nothing wanted") };
     assert!(Arc::ptr_eq(&connect.plan, &settings.plan), "all others share one plan");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::code::Code;
 use super::finding::Finding;
-use super::verdict::{Answer, Verdict};
+use super::verdict::Verdict;
 use super::{connect, disconnect, ident, login, session, tunnel};
 use crate::escape::escape;
 use crate::evidence::{Evidence, Fault, Stage};
@@ -18,9 +18,7 @@ pub(super) const QUOTED: usize = 120;
 /// Judges one connection that was asked to go as deep as `asked`.
 #[must_use]
 pub fn classify(evidence: &Evidence, asked: Depth) -> Verdict {
-    let verdict = outcome(evidence, asked);
-    let answers = vec![Answer { code: verdict.code, stage: verdict.stage }];
-    Verdict { findings: noticed(evidence), answers, ..verdict }
+    Verdict { findings: noticed(evidence), ..outcome(evidence, asked) }
 }
 
 fn outcome(evidence: &Evidence, asked: Depth) -> Verdict {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::{Serialize, Serializer};
@@ -55,13 +56,14 @@ pub struct Finding {
     /// Which one.
     pub id: FindingId,
     /// One sentence with the evidence, escaped.
-    pub detail: String,
+    /// Shared, as a fleet repeats it.
+    pub detail: Arc<str>,
 }
 
 impl Finding {
     /// A finding with its evidence in a sentence.
     #[must_use]
-    pub fn new(id: FindingId, detail: impl Into<String>) -> Self {
+    pub fn new(id: FindingId, detail: impl Into<Arc<str>>) -> Self {
         Self { id, detail: detail.into() }
     }
 }

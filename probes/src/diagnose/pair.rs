@@ -146,7 +146,7 @@ mod tests {
 
     fn key(kind: &str, key: &str) -> HostKey {
         HostKey {
-            kind: kind.into(),
+            kind: kind.to_owned().into(),
             bits: None,
             fingerprint: String::new(),
             key: key.into(),

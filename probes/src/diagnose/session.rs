@@ -108,7 +108,7 @@ pub(super) fn auth_ended(evidence: &Evidence, end: End) -> Verdict {
     let after = seconds(up(evidence));
     let auth = evidence.auth.as_ref();
     let at_userauth = auth.is_some_and(|auth| auth.service_accepted && auth.none_sent);
-    let user = auth.map(|auth| quote(&auth.user, QUOTED)).unwrap_or_default();
+    let user = auth.map(|auth| quote(&*auth.user, QUOTED)).unwrap_or_default();
     let banner = auth.filter(|auth| !auth.banner.is_empty());
     let banner = banner.map(|auth| format!("; its banner: {}", quote(&auth.banner, QUOTED))).unwrap_or_default();
     let verdict = |code, sentence| Verdict::new(code, evidence.stage, sentence).medium();

@@ -535,7 +535,7 @@ fn findings_ride_along() {
     let verdict = classify(&early, Depth::Auth);
     assert_eq!(verdict.findings.len(), 1);
     assert_eq!(verdict.findings[0].id, FindingId::PreIdentLines);
-    assert_eq!(verdict.findings[0].detail, "2 lines came before the identification, the first: \"Keep out\"");
+    assert_eq!(&*verdict.findings[0].detail, "2 lines came before the identification, the first: \"Keep out\"");
     // What is offered counts, agreed on or not; so does the size of the key that was presented.
     assert_eq!(ids(&no_common(Slot::Kex)), ["no-pq-kex", "weak-kex", "weak-cipher", "weak-mac", "sha1-hostkey-only"]);
     let mut small = listed(&["password"]);
@@ -547,7 +547,11 @@ fn findings_ride_along() {
 
 fn outcome(connections: &[Evidence]) -> (Code, usize, Vec<&'static str>) {
     let verdict = judge(connections, usize::MAX, Depth::Auth);
-    assert_eq!(verdict.answers.len(), connections.len());
+    assert_eq!(
+        verdict.answers.len(),
+        if connections.len() > 1 { connections.len() } else { 0 },
+        "one alone is answer enough"
+    );
     (verdict.code, verdict.connection, verdict.findings.iter().map(|finding| finding.id.name()).collect())
 }
 
@@ -723,7 +727,7 @@ pub(crate) fn any_evidence() -> impl Strategy<Value = Evidence> {
                 evidence.preamble.lines.push(PreambleLine { at: Duration::ZERO, bytes: line });
                 evidence.disconnect = disconnect.map(|(code, text)| Disconnect { code, text });
                 evidence.auth = auth.map(|(user, flags, method, banner)| Auth {
-                    user,
+                    user: user.into(),
                     service_accepted: flags[0],
                     none_sent: flags[1],
                     methods: method.map(|method| vec![method].into()),
@@ -747,8 +751,8 @@ proptest! {
         depth in prop::sample::select(Depth::ALL.to_vec()),
     ) {
         let verdict = judge(&connections, usize::MAX, depth);
-        let findings = verdict.findings.iter().map(|finding| &finding.detail);
-        for text in findings.chain([&verdict.detail]).chain(&verdict.arg) {
+        let findings = verdict.findings.iter().map(|finding| &*finding.detail);
+        for text in findings.chain([&*verdict.detail]).chain(verdict.arg.as_deref()) {
             prop_assert!(!text.chars().any(is_unsafe), "{text:?}");
             prop_assert!(text.len() < 12_000, "{}", text.len());
         }

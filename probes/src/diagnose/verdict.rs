@@ -34,7 +34,7 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// Which of the connections judged decided, counted from 0; its address is the one reported.
     pub connection: usize,
-    /// What each of the connections judged came to by itself, in their order.
+    /// What each of the connections judged came to by itself, in their order; empty where the one verdict is all there is to say.
     pub answers: Vec<Answer>,
     /// The known_hosts lines that would have to go, if the key shown is right.
     pub removals: Vec<Removal>,

@@ -1,12 +1,11 @@
 //! Looking for findings in the evidence of one connection.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::rating::{Rating, rate};
 use crate::diagnose::{Finding, FindingId};
-use crate::escape::{Shortened, escape, quote};
+use crate::escape::{escape, quote};
 use crate::evidence::{Evidence, Identification, Slot};
 use crate::fingerprint::honeypot_signs;
 use crate::hostkey::KeyInfo;
@@ -43,11 +42,12 @@ pub fn findings(evidence: &Evidence, key: Option<KeyInfo<'_>>) -> Vec<Finding> {
         if auth.none_accepted {
             found.add(
                 FindingId::AuthNoneAccepted,
-                format!("the server let user {} in without a credential", quote(&auth.user, QUOTED)),
+                format!("the server let user {} in without a credential", quote(&*auth.user, QUOTED)),
             );
         }
         if auth.methods.iter().flat_map(|methods| methods.iter()).any(|method| method == b"password") {
-            found.add(FindingId::PasswordAuthOffered, password_listed(&auth.user));
+            let listed = PASSWORD.with(|made| made.get(auth.user.as_bytes(), || password_listed(&auth.user)));
+            found.add(FindingId::PasswordAuthOffered, listed);
         }
     }
     if let Some(ident) = &evidence.ident {
@@ -71,23 +71,20 @@ pub fn findings(evidence: &Evidence, key: Option<KeyInfo<'_>>) -> Vec<Finding> {
     found.0
 }
 
-/// In one go: most hosts have it.
-fn password_listed(user: &str) -> String {
-    const WORDS: &str = "password is listed for user ";
-    let mut sentence = String::with_capacity(WORDS.len().saturating_add(user.len()).saturating_add(2));
-    let _ = write!(sentence, "{WORDS}\"{}\"", Shortened(user.as_bytes(), QUOTED));
-    sentence
+fn password_listed(user: &str) -> Arc<str> {
+    format!("password is listed for user {}", quote(user, QUOTED)).into()
 }
 
 thread_local! {
     static OFFERS: Memo<Arc<[Finding]>> = const { Memo::new() };
+    static PASSWORD: Memo<Arc<str>> = const { Memo::new() };
 }
 
 #[derive(Default)]
 struct Found(Vec<Finding>);
 
 impl Found {
-    fn add(&mut self, id: FindingId, detail: impl Into<String>) {
+    fn add(&mut self, id: FindingId, detail: impl Into<Arc<str>>) {
         self.0.push(Finding::new(id, detail));
     }
 }

@@ -20,7 +20,7 @@ fn found(evidence: &Evidence) -> Vec<FindingId> {
 
 fn detail(evidence: &Evidence, key: Option<KeyInfo<'_>>, id: FindingId) -> Option<String> {
     let mut all = findings(evidence, key).into_iter();
-    all.find(|finding| finding.id == id).map(|finding| finding.detail)
+    all.find(|finding| finding.id == id).map(|finding| finding.detail.to_string())
 }
 
 /// What each measured server is told, with its default settings, from its KEXINIT alone.

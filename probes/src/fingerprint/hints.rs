@@ -1,9 +1,12 @@
 //! What the evidence beyond the identification line says about the server's software, and whether the two agree.
 
+use std::sync::Arc;
+
 use super::rule::{Rules, release};
 use super::software::{Software, identify};
 use crate::evidence::Evidence;
 use crate::hassh::hassh_server;
+use crate::memo::Memo;
 use crate::negotiate::KEX_STRICT_S;
 use crate::wire::kexinit::KexInit;
 
@@ -97,9 +100,14 @@ pub fn hints(evidence: &Evidence) -> Hints {
     hints
 }
 
+thread_local! {
+    static SOFTWARE: Memo<Arc<Software>> = const { Memo::new() };
+}
+
 /// The part of [`hints`] that every probe pays for. The lists are compared only where they could decide.
 pub(crate) fn honeypot_signs(evidence: &Evidence) -> HoneypotSigns {
-    let software = evidence.ident.as_ref().map(identify).unwrap_or_default();
+    let Some(ident) = &evidence.ident else { return signs(evidence, &Software::default()) };
+    let software = SOFTWARE.with(|made| made.get(&ident.raw, || Arc::new(identify(ident))));
     let mut signs = signs(evidence, &software);
     if !signs.tells.is_empty() {
         signs.lists(&software, evidence.kexinit.as_ref().and_then(known_lists));

@@ -184,11 +184,8 @@ pub(super) fn fields<const N: usize>(payload: &[u8], number: u8) -> Result<[&[u8
 }
 
 impl Exchange for EcdhClient {
-    fn first(&mut self, _: &Preface<'_>) -> Vec<u8> {
-        let public = self.0.public();
-        let mut payload = Vec::with_capacity(public.len().saturating_add(5));
-        Writer::new(&mut payload).u8(SSH_MSG_KEX_ECDH_INIT).string(public);
-        payload
+    fn write_first(&mut self, _: &Preface<'_>, out: &mut Vec<u8>) {
+        Writer::new(out).u8(SSH_MSG_KEX_ECDH_INIT).string(self.0.public());
     }
 
     fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault> {
@@ -233,7 +230,7 @@ mod tests {
     const CURVES: [&Curve; 4] = [&X25519, &NISTP256, &NISTP384, &NISTP521];
 
     const PREFACE: Preface<'_> =
-        Preface { v_c: b"SSH-2.0-c", v_s: b"SSH-2.0-s", i_c: b"\x14client", i_s: b"\x14server" };
+        Preface { v_c: b"SSH-2.0-c", v_s: b"SSH-2.0-s", i_c: [b"\x14cli", b"ent"], i_s: b"\x14server" };
 
     fn hex<const N: usize>(text: &str) -> [u8; N] {
         std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
@@ -306,7 +303,7 @@ mod tests {
         let answer = answer(&X25519, &init);
         let q_s = &answer.payload[1 + 4 + 8..][..36];
         let mut by_hand = Vec::new();
-        for field in [PREFACE.v_c, PREFACE.v_s, PREFACE.i_c, PREFACE.i_s, b"host key"] {
+        for field in [PREFACE.v_c, PREFACE.v_s, b"\x14client", PREFACE.i_s, b"host key"] {
             by_hand.extend((field.len() as u32).to_be_bytes());
             by_hand.extend(field);
         }

@@ -11,14 +11,24 @@ use crate::wire::write::Writer;
 
 /// The client's side of one key exchange.
 pub trait Exchange: Send + fmt::Debug {
-    /// The first message's payload. Group exchange asks some servers for less than others.
-    fn first(&mut self, preface: &Preface<'_>) -> Vec<u8>;
+    /// Appends the first message's payload to `out`. Group exchange asks some servers for less than others.
+    fn write_first(&mut self, preface: &Preface<'_>, out: &mut Vec<u8>);
 
     /// A method-specific message (numbers 30 to 49) from the server: gives another payload to send, or the end.
     ///
     /// # Errors
     /// The server broke the method's rules.
     fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault>;
+}
+
+#[cfg(test)]
+impl dyn Exchange {
+    /// The first message's payload.
+    pub(crate) fn first(&mut self, preface: &Preface<'_>) -> Vec<u8> {
+        let mut payload = Vec::new();
+        self.write_first(preface, &mut payload);
+        payload
+    }
 }
 
 /// What a message from the server leads to.
@@ -118,8 +128,8 @@ pub struct Preface<'a> {
     pub v_c: &'a [u8],
     /// The server's identification without CR LF.
     pub v_s: &'a [u8],
-    /// The payload of the client's KEXINIT.
-    pub i_c: &'a [u8],
+    /// The payload of the client's KEXINIT, in two pieces: of its own a client need not keep what all of them share.
+    pub i_c: [&'a [u8]; 2],
     /// The payload of the server's KEXINIT.
     pub i_s: &'a [u8],
 }
@@ -209,16 +219,23 @@ impl Transcript {
     #[must_use]
     pub fn new(algorithm: &'static digest::Algorithm, preface: &Preface<'_>, host_key: &[u8]) -> Self {
         let mut transcript = Self(Context::new(algorithm));
-        for field in [preface.v_c, preface.v_s, preface.i_c, preface.i_s, host_key] {
-            transcript.string(field);
+        let Preface { v_c, v_s, i_c, i_s } = preface;
+        for field in [&[*v_c][..], &[*v_s], i_c, &[*i_s], &[host_key]] {
+            transcript.string_of(field);
         }
         transcript
     }
 
     /// A `string`.
     pub fn string(&mut self, bytes: &[u8]) {
-        self.0.update(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
-        self.0.update(bytes);
+        self.string_of(&[bytes]);
+    }
+
+    /// A `string` of these pieces.
+    fn string_of(&mut self, pieces: &[&[u8]]) {
+        let length = pieces.iter().fold(0usize, |sum, piece| sum.saturating_add(piece.len()));
+        self.0.update(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
+        pieces.iter().for_each(|piece| self.0.update(piece));
     }
 
     /// An `mpint`, from a big-endian magnitude.

@@ -141,10 +141,8 @@ impl Ephemeral {
         Ok(Self { exponent, public: field.power(&field.generator, &exponent)? })
     }
 
-    fn message(&self, number: u8) -> Vec<u8> {
-        let mut payload = vec![number];
-        Writer::new(&mut payload).mpint(&self.public);
-        payload
+    fn write(&self, number: u8, out: &mut Vec<u8>) {
+        Writer::new(out).u8(number).mpint(&self.public);
     }
 
     /// K with the server's f.
@@ -218,8 +216,8 @@ pub fn begin(
 }
 
 impl Exchange for Fixed {
-    fn first(&mut self, _: &Preface<'_>) -> Vec<u8> {
-        self.ephemeral.message(SSH_MSG_KEXDH_INIT)
+    fn write_first(&mut self, _: &Preface<'_>, out: &mut Vec<u8>) {
+        self.ephemeral.write(SSH_MSG_KEXDH_INIT, out);
     }
 
     fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault> {
@@ -292,17 +290,16 @@ pub fn begin_group_exchange(
 }
 
 impl Exchange for GroupExchange {
-    fn first(&mut self, preface: &Preface<'_>) -> Vec<u8> {
+    fn write_first(&mut self, preface: &Preface<'_>, out: &mut Vec<u8>) {
         self.request = Request::for_server(preface.v_s);
-        let mut payload = match self.request {
-            Request::Range(_) => vec![SSH_MSG_KEX_DH_GEX_REQUEST],
-            Request::Old(_) => vec![SSH_MSG_KEX_DH_GEX_REQUEST_OLD],
-        };
-        let mut writer = Writer::new(&mut payload);
+        let mut writer = Writer::new(out);
+        writer.u8(match self.request {
+            Request::Range(_) => SSH_MSG_KEX_DH_GEX_REQUEST,
+            Request::Old(_) => SSH_MSG_KEX_DH_GEX_REQUEST_OLD,
+        });
         for size in self.request.sizes() {
             writer.u32(*size);
         }
-        payload
     }
 
     fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault> {
@@ -319,7 +316,8 @@ impl Exchange for GroupExchange {
             reader.end().map_err(layout)?;
             let field = Field::new(prime, generator)?;
             let ephemeral = Ephemeral::draw(&field, self.exponent)?;
-            let message = ephemeral.message(SSH_MSG_KEX_DH_GEX_INIT);
+            let mut message = Vec::new();
+            ephemeral.write(SSH_MSG_KEX_DH_GEX_INIT, &mut message);
             self.chosen = Some((field, ephemeral));
             return Ok(Progress::Send(message));
         };
@@ -540,7 +538,7 @@ mod tests {
     fn group_exchange_asks_each_server_for_what_it_can_take() {
         let ask = |v_s: &[u8]| {
             let mut exchange = begin_group_exchange(&digest::SHA256, &mut Randomness::new(Seed([1; 32]))).unwrap();
-            exchange.first(&Preface { v_c: b"", v_s, i_c: b"", i_s: b"" })
+            exchange.first(&Preface { v_c: b"", v_s, i_c: [b"", b""], i_s: b"" })
         };
         let range = |sizes: [u32; 3]| [vec![34], sizes.map(u32::to_be_bytes).concat()].concat();
         assert_eq!(ask(b"SSH-2.0-OpenSSH_9.2p1"), range([1024, 2048, 8192]));

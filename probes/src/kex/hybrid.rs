@@ -190,10 +190,8 @@ pub fn begin(hybrid: &'static Hybrid, randomness: &mut Randomness) -> Result<Box
 }
 
 impl Exchange for HybridClient {
-    fn first(&mut self, _: &Preface<'_>) -> Vec<u8> {
-        let mut payload = vec![SSH_MSG_KEX_ECDH_INIT];
-        Writer::new(&mut payload).string(&self.init);
-        payload
+    fn write_first(&mut self, _: &Preface<'_>, out: &mut Vec<u8>) {
+        Writer::new(out).u8(SSH_MSG_KEX_ECDH_INIT).string(&self.init);
     }
 
     fn receive<'p>(&mut self, payload: &'p [u8], preface: &Preface<'_>) -> Result<Progress<'p>, KexFault> {
@@ -251,7 +249,7 @@ mod tests {
     const HYBRIDS: [&Hybrid; 3] = [&MLKEM768_X25519, &MLKEM768_NISTP256, &SNTRUP761_X25519];
 
     const PREFACE: Preface<'_> =
-        Preface { v_c: b"SSH-2.0-c", v_s: b"SSH-2.0-s", i_c: b"\x14client", i_s: b"\x14server" };
+        Preface { v_c: b"SSH-2.0-c", v_s: b"SSH-2.0-s", i_c: [b"\x14cli", b"ent"], i_s: b"\x14server" };
 
     fn randomness(seed: u8) -> Randomness {
         Randomness::new(Seed([seed; 32]))
@@ -312,7 +310,7 @@ mod tests {
             assert_eq!(answer.secret.encoded(), string(k.as_ref()));
 
             let mut by_hand: Vec<u8> =
-                [PREFACE.v_c, PREFACE.v_s, PREFACE.i_c, PREFACE.i_s, b"host key"].map(string).concat();
+                [PREFACE.v_c, PREFACE.v_s, b"\x14client", PREFACE.i_s, b"host key"].map(string).concat();
             by_hand.extend(&init[1..]);
             by_hand.extend(string(reply));
             by_hand.extend(string(k.as_ref()));

@@ -11,4 +11,4 @@ pub use exchange::{
     Answer, Exchange, ExchangeHash, Exchanged, KexFault, Preface, Progress, Serve, Served, SharedSecret, Signer,
     Transcript,
 };
-pub use keys::{Direction, derive_key};
+pub use keys::{Direction, Key, KeySource};

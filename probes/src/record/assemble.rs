@@ -1,5 +1,6 @@
 //! From the evidence of all connections to the one record: per field the best that any of them learned.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use super::parts::{
     Sshfp, TimingMicros, Tried, Tunnel, TunnelMicros, Via,
 };
 use super::{Record, Run, SCHEMA};
+use crate::algorithm::HOST_KEY;
 use crate::case::ResolveFault;
 use crate::diagnose::{Answer, Code, Place, Verdict, local_verdict, overrule};
 use crate::escape::escape;
@@ -23,7 +25,7 @@ use crate::hassh::hassh_server;
 use crate::hostkey::{FingerprintHash, canonical_key, key_info, key_type};
 use crate::memo::Memo;
 use crate::target::{Host, Target, is_stand_in};
-use crate::time::Moment;
+use crate::time::{Moment, Timestamp};
 use crate::trust::{self, CertSaid, JudgedKey, KnownHost, Removal, SshfpResult, judge_keys};
 use crate::wire::kexinit::KexInit;
 use crate::wire::read::NameList;
@@ -46,14 +48,21 @@ impl Record {
     ) -> Self {
         let started = connections.first().map_or(Moment::START, |first| first.started);
         let tried = tried(&verdict, connections, run);
-        let best = by_worth(connections, verdict.connection);
+        let order;
+        let best = match connections {
+            [only] => &[only][..],
+            _ => {
+                order = by_worth(connections, verdict.connection);
+                &order
+            }
+        };
         let ended = connections.last().map_or(started, |last| last.ended);
-        let keys = judge_keys(&best, known, run.wall_clock(ended));
+        let keys = judge_keys(best, known, run.wall_clock(ended));
         let verdict = overrule(verdict, &keys);
         let removals = verdict.removals.clone();
         let mut record = Self::bare(target, verdict, run, started);
         record.tried = tried;
-        record.learn(&best);
+        record.learn(best);
         let hash = known.map(|known| known.policy().fingerprint_hash).unwrap_or_default();
         record.host_keys = keys.iter().map(|key| host_key(key, hash)).collect();
         let made = connections.iter().filter(|each| each.connected() && !each.path.half_open).count();
@@ -165,7 +174,7 @@ impl Record {
         let user = match self.code {
             // Whose settings are in question is the last host that let us in.
             Code::JumpForbidden => hops.last().and_then(|hop| Some(hop.host.rsplit_once('@')?.0)),
-            _ => self.auth.as_ref().map(|auth| auth.user.as_str()),
+            _ => self.auth.as_ref().map(|auth| &*auth.user),
         };
         let jump = Some(jump.as_str()).filter(|jump| !jump.is_empty());
         let place = Place { user, jump, ..Place::new(host, *addr, *port) };
@@ -263,9 +272,11 @@ fn named(target: &Target) -> Named {
 
 /// The connections in the order in which their evidence is believed.
 fn by_worth(connections: &[Evidence], decided: usize) -> Vec<&Evidence> {
-    let mut order: Vec<(usize, &Evidence)> = connections.iter().enumerate().collect();
-    order.sort_by_key(|(index, evidence)| (*index != decided, Reverse(evidence.stage), Reverse(*index)));
-    order.into_iter().map(|(_, evidence)| evidence).collect()
+    // Of two that got as far the later one comes first, as the sorting is stable.
+    let mut order: Vec<_> = connections.iter().rev().collect();
+    let decided = connections.get(decided);
+    order.sort_by_key(|each| (!decided.is_some_and(|decided| std::ptr::eq(*each, decided)), Reverse(each.stage)));
+    order
 }
 
 fn tried(verdict: &Verdict, connections: &[Evidence], run: &Run) -> Vec<Tried> {
@@ -422,7 +433,7 @@ fn negotiated(agreed: &evidence::Negotiated) -> Negotiated {
 fn host_key(key: &JudgedKey<'_>, hash: FingerprintHash) -> HostKey {
     let JudgedKey { blob, signature, judgement } = key;
     HostKey {
-        kind: key_type(blob).unwrap_or_default().to_owned(),
+        kind: kind(blob),
         bits: key_info(blob).ok().map(|info| info.bits),
         // As ssh and ssh-keygen print it: a certificate has the fingerprint of the key in it.
         fingerprint: hash.of(canonical_key(blob).as_deref().unwrap_or(blob)),
@@ -434,6 +445,15 @@ fn host_key(key: &JudgedKey<'_>, hash: FingerprintHash) -> HostKey {
         known_as: judgement.known_as.clone(),
         cert: judgement.certificate.as_ref().map(cert),
         sshfp: judgement.sshfp.as_ref().map(sshfp),
+    }
+}
+
+/// The type's name; of the types that there are it is not copied.
+fn kind(blob: &[u8]) -> Cow<'static, str> {
+    let kind = key_type(blob).unwrap_or_default();
+    match HOST_KEY.iter().find(|algorithm| algorithm.key_type == kind) {
+        Some(known) => known.key_type.into(),
+        None => kind.to_owned().into(),
     }
 }
 
@@ -477,7 +497,7 @@ fn auth(auth: &evidence::Auth) -> Auth {
     };
     let (methods, methods_b64) = listed.map_or((None, Vec::new()), |(methods, bytes)| (Some(methods), bytes));
     Auth {
-        user: auth.user.clone(),
+        user: Arc::clone(&auth.user),
         methods,
         methods_b64,
         banner,
@@ -511,8 +531,8 @@ fn texts<'a>(all: impl Iterator<Item = &'a [u8]> + Clone) -> (Vec<String>, Vec<S
     (lossy, all.map(|bytes| BASE64.encode(bytes)).collect())
 }
 
-fn at(run: &Run, moment: Moment) -> String {
-    (run.epoch + moment.since(Moment::START)).rfc3339()
+fn at(run: &Run, moment: Moment) -> Timestamp {
+    (run.epoch + moment.since(Moment::START)).timestamp()
 }
 
 fn micros(span: Duration) -> u64 {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::diagnose::{Code, Confidence, Place, Status};
 use crate::escape::escape;
 use crate::evidence::{Signature, Stage};
+use crate::time::Timestamp;
 use crate::trust::{CertSummary, Removal};
 
 /// What was probed.
@@ -64,7 +65,7 @@ pub struct Tried {
     /// The last stage it entered.
     pub stage: Stage,
     /// When it was started, RFC 3339 in UTC.
-    pub at: String,
+    pub at: Timestamp,
 }
 
 /// A direct probe of a host that is reached through a tunnel, beside it.
@@ -284,7 +285,7 @@ pub struct Negotiated {
 pub struct HostKey {
     /// Type, for example `ssh-ed25519`; empty where the blob names none.
     #[serde(rename = "type")]
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// Size as `ssh-keygen -l` prints it; absent for types and blobs not understood.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits: Option<u32>,
@@ -375,7 +376,7 @@ pub enum Trust {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Auth {
     /// The user named.
-    pub user: String,
+    pub user: Arc<str>,
     /// The methods that can continue, as listed; absent before an answer came. Shared, as a fleet repeats them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub methods: Option<Arc<[String]>>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::algorithm::{Agreed, CIPHER, KEX, MAC, Offer, negotiate};
 use crate::hostkey::{Certificate, CertificateRole, VerifyFault, fingerprint_sha256, plain_key, verify};
-use crate::kex::{Direction, Exchange, ExchangeHash, Exchanged, Preface, Progress, SharedSecret};
+use crate::kex::{Direction, Exchange, ExchangeHash, Exchanged, KeySource, Preface, Progress, SharedSecret};
 use crate::negotiate::NoCommon;
 use crate::random::{Randomness, Seed};
 use crate::time::Moment;
@@ -160,9 +160,10 @@ impl Client {
                 let (secret, hash) = &self.exchanged.take().unwrap();
                 let agreed = self.agreed();
                 self.send(&[SSH_MSG_NEWKEYS]);
-                let sealer = agreed.sealer(Direction::ClientToServer, secret, hash, hash).unwrap();
+                let mut source = KeySource::new(secret, hash, hash);
+                let sealer = agreed.sealer(Direction::ClientToServer, &mut source).unwrap();
                 self.outbound.rekey(sealer, agreed.strict_kex);
-                let opener = agreed.opener(Direction::ServerToClient, secret, hash, hash).unwrap();
+                let opener = agreed.opener(Direction::ServerToClient, &mut source).unwrap();
                 self.inbound.as_mut().unwrap().rekey(opener, agreed.strict_kex);
                 self.send(&Service { name: SERVICE_USERAUTH }.build_request());
                 if self.pipelined {
@@ -188,7 +189,7 @@ impl Client {
         Preface {
             v_c: Self::IDENT.as_bytes(),
             v_s: self.seen.ident.as_ref().unwrap().as_bytes(),
-            i_c: &self.i_c,
+            i_c: [&self.i_c, &[]],
             i_s: self.seen.kexinit.as_ref().unwrap().payload(),
         }
     }

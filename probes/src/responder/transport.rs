@@ -2,7 +2,7 @@
 
 use super::machine::Line;
 use super::script::{Action, Close, Point, Script, Signing, Userauth};
-use crate::kex::{Direction, Preface, Serve, Served, Signer};
+use crate::kex::{Direction, KeySource, Preface, Serve, Served, Signer};
 use crate::negotiate::{Agreed, EXT_INFO_C, negotiate_as_server};
 use crate::time::Moment;
 use crate::wire::cipher::Opener;
@@ -208,7 +208,7 @@ impl Transport {
                 server.insert((agreed.kex.serve)(&mut line.randomness).map_err(|_| Break)?)
             }
         };
-        let preface = Preface { v_c: &self.v_c, v_s: &self.v_s, i_c: i_c.payload(), i_s: &self.i_s };
+        let preface = Preface { v_c: &self.v_c, v_s: &self.v_s, i_c: [i_c.payload(), &[]], i_s: &self.i_s };
         let sign = |hash: &[u8]| match script.signing {
             Signing::Right => script.host_key.sign(agreed.host_key.signature, hash),
             Signing::Wrong => script.host_key.sign(agreed.host_key.signature, b"another exchange"),
@@ -226,10 +226,10 @@ impl Transport {
         self.send(line, &answer.payload);
         self.at(script, line, now, Point::KexReply);
         self.send(line, &[SSH_MSG_NEWKEYS]);
-        let (secret, hash) = (&answer.secret, &answer.hash);
-        let sealer = agreed.sealer(Direction::ServerToClient, secret, hash, hash).map_err(|_| Break)?;
+        let mut source = KeySource::new(&answer.secret, &answer.hash, &answer.hash);
+        let sealer = agreed.sealer(Direction::ServerToClient, &mut source).map_err(|_| Break)?;
         self.outbound.rekey(sealer, agreed.strict_kex);
-        let opener = agreed.opener(Direction::ClientToServer, secret, hash, hash).map_err(|_| Break)?;
+        let opener = agreed.opener(Direction::ClientToServer, &mut source).map_err(|_| Break)?;
         self.at(script, line, now, Point::Newkeys);
         if i_c.kex().contains(EXT_INFO_C) && !script.ext_info.is_empty() {
             let pairs: Vec<(&[u8], &[u8])> =

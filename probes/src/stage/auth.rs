@@ -29,7 +29,7 @@ impl AwaitAnswer {
     /// Asks for the service and, unless the plan goes step by step, sends `none` right behind it: one round trip less.
     pub(crate) fn start(conversation: &mut Conversation) -> Self {
         conversation.send_message(|out| Service { name: SERVICE_USERAUTH }.write_request(out));
-        let user = conversation.plan.user.clone();
+        let user = Arc::clone(&conversation.plan.user);
         conversation.evidence.auth = Some(Auth { user, ..Auth::default() });
         if !conversation.plan.step_by_step {
             send_none(conversation);

@@ -2,11 +2,12 @@
 
 use crate::evidence::{Evidence, Fault, HostKey, Signature, Stage};
 use crate::hostkey::{self, VerifyFault};
-use crate::kex::{Direction, Exchange, KexFault, Preface, Progress};
+use crate::kex::{Direction, Exchange, KexFault, KeySource, Preface, Progress};
 use crate::negotiate::Agreed;
 use crate::plan::{Depth, Plan};
 use crate::probe::{Conversation, State, Turn};
 use crate::wire::cipher::Opener;
+use crate::wire::kexinit::KexInit;
 use crate::wire::message::{SSH_MSG_KEX_FIRST, SSH_MSG_KEX_LAST, SSH_MSG_NEWKEYS};
 
 use super::auth::AwaitAnswer;
@@ -15,21 +16,26 @@ use super::auth::AwaitAnswer;
 #[derive(Debug)]
 pub(crate) struct Exchanging {
     agreed: Agreed,
-    ours: Vec<u8>,
+    /// How our KEXINIT began.
+    head: [u8; KexInit::HEAD],
     exchange: Box<dyn Exchange>,
     /// The server guessed another method: its one packet on that guess is dropped (RFC 4253 section 7).
     drop_guess: bool,
 }
 
 impl Exchanging {
-    pub(crate) fn start(agreed: Agreed, ours: Vec<u8>, conversation: &mut Conversation) -> Result<Self, Fault> {
+    pub(crate) fn start(
+        agreed: Agreed,
+        head: [u8; KexInit::HEAD],
+        conversation: &mut Conversation,
+    ) -> Result<Self, Fault> {
         conversation.evidence.negotiated = Some(agreed.negotiated(None));
-        let mut exchange = (agreed.kex.begin)(&mut conversation.randomness).map_err(ours_fault)?;
-        let preface = preface(&conversation.plan, &conversation.evidence, &ours);
-        let first = exchange.first(&preface);
-        conversation.send(&first);
+        let mut exchange = (agreed.kex.begin)(&mut conversation.outgoing.randomness).map_err(ours_fault)?;
+        let Conversation { plan, evidence, outgoing, .. } = conversation;
+        let preface = preface(plan, evidence, &head);
+        outgoing.send_message(|out| exchange.write_first(&preface, out));
         let drop_guess = agreed.guess_wrong;
-        Ok(Self { agreed, ours, exchange, drop_guess })
+        Ok(Self { agreed, head, exchange, drop_guess })
     }
 
     /// No message that is not part of the exchange is allowed under strict key exchange.
@@ -44,7 +50,7 @@ impl Exchanging {
         if std::mem::take(&mut self.drop_guess) {
             return Ok(Turn::Next(State::Kex(self)));
         }
-        let preface = preface(&conversation.plan, &conversation.evidence, &self.ours);
+        let preface = preface(&conversation.plan, &conversation.evidence, &self.head);
         let done = match self.exchange.receive(payload, &preface) {
             Ok(Progress::Send(reply)) => {
                 conversation.send(&reply);
@@ -68,14 +74,14 @@ impl Exchanging {
             return Err(Fault::BadSignature(why));
         }
         // The first exchange hash of a connection is its session identifier, and there is only this one.
-        let (secret, hash, session) = (&done.secret, &done.hash, &done.hash);
-        let sealer = self.agreed.sealer(Direction::ClientToServer, secret, hash, session);
-        let opener = self.agreed.opener(Direction::ServerToClient, secret, hash, session);
+        let mut source = KeySource::new(&done.secret, &done.hash, &done.hash);
+        let sealer = self.agreed.sealer(Direction::ClientToServer, &mut source);
+        let opener = self.agreed.opener(Direction::ServerToClient, &mut source);
         let (Ok(sealer), Ok(opener)) = (sealer, opener) else {
             return Err(Fault::Internal(String::from("the agreed cipher does not take keys of its own size")));
         };
         conversation.send(&[SSH_MSG_NEWKEYS]);
-        conversation.outbound.rekey(sealer, self.agreed.strict_kex);
+        conversation.outgoing.packets.rekey(sealer, self.agreed.strict_kex);
         // Asking at once saves a round trip; the server handles it once it has our NEWKEYS, which goes before.
         let answer = (conversation.plan.depth > Depth::Kex).then(|| AwaitAnswer::start(conversation));
         let newkeys = AwaitNewkeys { opener, strict: self.agreed.strict_kex, answer };
@@ -83,11 +89,11 @@ impl Exchanging {
     }
 }
 
-fn preface<'a>(plan: &'a Plan, evidence: &'a Evidence, ours: &'a [u8]) -> Preface<'a> {
+fn preface<'a>(plan: &'a Plan, evidence: &'a Evidence, head: &'a [u8]) -> Preface<'a> {
     Preface {
         v_c: &plan.ident,
         v_s: evidence.ident.as_ref().map_or(&[], |ident| &ident.raw),
-        i_c: ours,
+        i_c: [head, plan.offer.behind_cookie()],
         i_s: evidence.kexinit.as_ref().map_or(&[], |kexinit| kexinit.payload()),
     }
 }

@@ -1,5 +1,7 @@
 //! Both sides' offers: ours goes out behind our identification, the server's is awaited (RFC 4253 section 7.1).
 
+use std::sync::Arc;
+
 use crate::evidence::{Fault, Stage};
 use crate::negotiate::negotiate;
 use crate::plan::Depth;
@@ -12,18 +14,22 @@ use super::kex::Exchanging;
 /// The state between our KEXINIT and the server's.
 #[derive(Debug)]
 pub(crate) struct AwaitKexinit {
-    /// I_C of the exchange hash.
-    ours: Vec<u8>,
+    /// How I_C of the exchange hash begins; the rest of it is the plan's.
+    head: [u8; KexInit::HEAD],
 }
 
 impl AwaitKexinit {
     /// Writes our KEXINIT. What is still queued (our identification) leaves with it in one write.
     pub(crate) fn start(conversation: &mut Conversation) -> Self {
         let mut cookie = [0; 16];
-        conversation.randomness.fill(&mut cookie);
-        let ours = conversation.plan.offer.kexinit(cookie);
-        conversation.send(&ours);
-        Self { ours }
+        conversation.outgoing.randomness.fill(&mut cookie);
+        let head = KexInit::head(cookie);
+        let plan = Arc::clone(&conversation.plan);
+        conversation.send_message(|out| {
+            out.extend_from_slice(&head);
+            out.extend_from_slice(plan.offer.behind_cookie());
+        });
+        Self { head }
     }
 
     /// Takes a packet. `earlier` counts the packets that came before it.
@@ -46,7 +52,7 @@ impl AwaitKexinit {
             return Err(Fault::Protocol(String::from("strict KEX violation: KEXINIT was not the first packet")));
         }
         conversation.evidence.stage = Stage::Kex;
-        let exchange = Exchanging::start(agreed, self.ours, conversation)?;
+        let exchange = Exchanging::start(agreed, self.head, conversation)?;
         Ok(Turn::Next(State::Kex(exchange)))
     }
 }

@@ -125,24 +125,29 @@ pub struct Removal {
 /// accepted, whatever a file has: nobody has shown to hold it.
 #[must_use]
 pub fn judge_keys<'a>(connections: &[&'a Evidence], host: Option<&KnownHost>, now: UnixTime) -> Vec<JudgedKey<'a>> {
-    let mut keys: Vec<(&[u8], Signature, &Evidence)> = Vec::new();
-    for evidence in connections {
-        let Some(key) = &evidence.host_key else { continue };
-        match keys.iter_mut().find(|(blob, ..)| *blob == key.blob) {
-            // A signature that failed on any connection is not made good by one that held on another.
-            Some((_, signature, _)) => *signature = worse(*signature, key.signature),
-            None => keys.push((&key.blob, key.signature, evidence)),
+    let shown = |blob: &'a [u8]| {
+        let keys = connections.iter().filter_map(|evidence| evidence.host_key.as_ref());
+        keys.filter(move |key| key.blob == blob)
+    };
+    let judge = |evidence: &&'a Evidence| {
+        let key = evidence.host_key.as_ref()?;
+        let blob = key.blob.as_slice();
+        if !shown(blob).next().is_some_and(|first| std::ptr::eq(first, key)) {
+            return None;
         }
-    }
-    let judge = |(blob, signature, evidence)| {
+        // A signature that failed on any connection is not made good by one that held on another.
+        let signature = shown(blob).fold(key.signature, |worst, key| worse(worst, key.signature));
         let judgement = match host {
             Some(host) if signature == Signature::Verified => Judge { host, evidence, now }.key(blob),
             Some(host) if signature == Signature::Unchecked => Judge { host, evidence, now }.unproven(blob),
             _ => Judgement::of(Trust::Unchecked),
         };
-        JudgedKey { blob, signature, judgement }
+        Some(JudgedKey { blob, signature, judgement })
     };
-    keys.into_iter().map(judge).collect()
+    // One as a rule, and then with room for no other.
+    let mut keys = Vec::with_capacity(connections.len());
+    keys.extend(connections.iter().filter_map(judge));
+    keys
 }
 
 fn worse(one: Signature, other: Signature) -> Signature {

@@ -17,12 +17,15 @@ pub struct KexInit {
 }
 
 impl KexInit {
+    /// Size of [`KexInit::head`] in bytes.
+    pub const HEAD: usize = 1 + 16;
+
     /// Writes a payload: the cookie, the ten name lists in the order of RFC 4253 section 7.1, the guess flag, reserved 0.
     #[must_use]
     pub fn build(cookie: [u8; 16], lists: [&[u8]; 10], first_follows: bool) -> Vec<u8> {
         let mut payload = Vec::with_capacity(Self::size(&lists));
         let mut writer = Writer::new(&mut payload);
-        writer.u8(SSH_MSG_KEXINIT).bytes(&cookie);
+        writer.bytes(&Self::head(cookie));
         for list in lists {
             writer.string(list);
         }
@@ -31,10 +34,10 @@ impl KexInit {
     }
 
     /// How long a payload with these lists is, in bytes.
-    pub(crate) fn size(lists: &[&[u8]; 10]) -> usize {
+    fn size(lists: &[&[u8]; 10]) -> usize {
         let names = lists.iter().fold(0usize, |sum, list| sum.saturating_add(list.len()));
-        // The number, the cookie, the lists' lengths, the flag, and the reserved field.
-        names.saturating_add(1 + 16 + 10 * 4 + 1 + 4)
+        // The head, the lists' lengths, the flag, and the reserved field.
+        names.saturating_add(Self::HEAD + 10 * 4 + 1 + 4)
     }
 
     /// Reads a payload that begins with byte 20. A nonzero reserved field and bytes after it are tolerated and noted.
@@ -63,10 +66,20 @@ impl KexInit {
         &self.payload
     }
 
+    /// The message number and the random cookie: how each payload begins.
+    #[must_use]
+    pub fn head(cookie: [u8; 16]) -> [u8; Self::HEAD] {
+        let mut head = [SSH_MSG_KEXINIT; Self::HEAD];
+        for (to, from) in head.iter_mut().skip(1).zip(cookie) {
+            *to = from;
+        }
+        head
+    }
+
     /// Everything but the message number and the random cookie: the same from equal servers.
     #[must_use]
     pub fn offer(&self) -> &[u8] {
-        self.payload.get(1 + 16..).unwrap_or_default()
+        self.payload.get(Self::HEAD..).unwrap_or_default()
     }
 
     fn list(&self, index: usize) -> NameList<'_> {

@@ -8,8 +8,8 @@ use crate::random::Randomness;
 /// The largest `packet_length` accepted, in bytes: OpenSSH's limit, well above the 35000 that RFC 4253 section 6.1 asks for.
 pub const PACKET_MAX: u32 = 256 * 1024;
 
-/// Room that is kept for the next packets: after the KEXINIT and a host's keys they are small, and come one by one.
-const KEPT: usize = 512;
+/// Room that is kept for the next packets. What a KEXINIT took, which is a KiB or a little more, has room for all that follow.
+const KEPT: usize = 1536;
 
 /// The smallest `packet_length`: the padding length and four bytes of padding.
 const PACKET_MIN: u32 = 5;
@@ -323,14 +323,14 @@ mod tests {
     }
 
     fn gcm(key: usize) -> (Opener, Sealer) {
-        let keys = Keys { key: vec![3; key], iv: vec![0xff; 12], mac: Vec::new() };
+        let keys = Keys { key: vec![3; key].into(), iv: vec![0xff; 12].into(), ..Keys::default() };
         (aes_gcm_opener(&keys).unwrap(), aes_gcm_sealer(&keys).unwrap())
     }
 
     const PAIRS: [(&str, Pair); 14] = [
         ("plain", || (plain_opener(), plain_sealer())),
         ("chacha20-poly1305", || {
-            let keys = Keys { key: (0..64).collect(), iv: Vec::new(), mac: Vec::new() };
+            let keys = Keys { key: (0..64).collect::<Vec<_>>().into(), ..Keys::default() };
             (chacha20_poly1305_opener(&keys).unwrap(), chacha20_poly1305_sealer(&keys).unwrap())
         }),
         ("aes128-gcm", || gcm(16)),
@@ -522,7 +522,7 @@ mod tests {
             if swap {
                 key[..32].copy_from_slice(&[0xee; 32]);
             }
-            Keys { key, iv: Vec::new(), mac: Vec::new() }
+            Keys { key: key.into(), ..Keys::default() }
         };
         let wire = sealed(chacha20_poly1305_sealer(&keys(false)).unwrap(), &[vec![7; 19]]);
         let head: [u8; 4] = wire[..4].try_into().unwrap();

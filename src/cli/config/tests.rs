@@ -81,7 +81,7 @@ fn the_engine_is_told_what_was_asked_for_and_its_own_defaults_are_ours() {
     let more = ["--per-subnet=5", "--per-host=0", "--source=127.0.0.1", "--interface=lo", "--all-addresses", "h"];
     let told = config(&[&args[..], &more[..]].concat()).expect("valid").engine();
     let plan = &told.settings.plan;
-    assert_eq!((plan.depth, plan.user.as_str(), plan.timeout), (Depth::Kex, "alice", Duration::from_secs(9)));
+    assert_eq!((plan.depth, &*plan.user, plan.timeout), (Depth::Kex, "alice", Duration::from_secs(9)));
     assert_eq!((told.settings.retries, told.settings.per_host), (3, Duration::ZERO));
     assert_eq!((told.connect_timeout, told.concurrency, told.rate, told.per_subnet), (Duration::from_secs(4), 7, 0, 5));
     assert_eq!(told.source.map(|addr| addr.to_string()).as_deref(), Some("127.0.0.1"));

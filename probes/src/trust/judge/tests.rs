@@ -380,7 +380,7 @@ fn a_later_failure_rides_along_with_a_mismatch() {
     assert_eq!(verdict.code, Code::HostKeyChanged);
     let along = &verdict.findings[0];
     assert_eq!(
-        (along.id, along.detail.as_str()),
+        (along.id, &*along.detail),
         (FindingId::Incomplete, "afterwards the connection ended with auth-timeout: no answer in 20 s")
     );
     let bad = overrule(Verdict::new(Code::BadHostSignature, Stage::Kex, "no"), &keys);
@@ -502,7 +502,7 @@ fn why_nobody_vouches_is_told() {
     assert_eq!(finding.id, FindingId::SshfpMismatch);
     assert!(finding.detail.ends_with(&format!("for which nothing vouches: {unsigned}")), "{}", finding.detail);
     let bogus = SshfpSaid::Bogus("expired".into()).compare(&plain).finding("K").unwrap();
-    assert_eq!(bogus.detail, "the SSHFP records do not pass DNSSEC validation: expired");
+    assert_eq!(&*bogus.detail, "the SSHFP records do not pass DNSSEC validation: expired");
     let hostile = said("ed-b", "\u{1b}[2J").compare(&plain);
     assert!(!hostile.detail.unwrap().chars().any(crate::escape::is_unsafe));
 }

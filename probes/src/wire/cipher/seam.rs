@@ -1,7 +1,8 @@
 //! The seam between the packet layer and the ciphers.
 
-use crate::wipe::wipe;
 use std::fmt;
+
+use crate::kex::Key;
 
 /// How one direction's packets are laid out under its cipher and MAC (RFC 4253 section 6 and its successors).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,23 +97,15 @@ impl Tag {
 #[derive(Default)]
 pub struct Keys {
     /// Letter C or D.
-    pub key: Vec<u8>,
+    pub key: Key,
     /// Letter A or B; empty for ciphers that have none.
-    pub iv: Vec<u8>,
+    pub iv: Key,
     /// Letter E or F; empty where the cipher authenticates by itself.
-    pub mac: Vec<u8>,
+    pub mac: Key,
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Keys(..)")
-    }
-}
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        for secret in [&mut self.key, &mut self.iv, &mut self.mac] {
-            wipe(secret);
-        }
     }
 }
