@@ -14,7 +14,7 @@ use crate::cli::config::Config;
 use crate::cli::hosts::paths;
 use crate::cli::routes::{NoRoad, Routes, Rules};
 use crate::engine::{JumpSession, Route};
-use crate::login::{Credentials, Given};
+use crate::login::{Credentials, Given, auth_sock};
 use crate::resolve::{Resolver, ResolverOptions};
 use crate::sys::user;
 use crate::transport::Road;
@@ -32,6 +32,8 @@ pub(super) struct Jumps {
     local_user: String,
     resolver: ResolverOptions,
     credentials: Arc<Credentials>,
+    /// `--agent`.
+    agent: bool,
     ground: Option<Ground>,
     /// By the hosts before them and their own, as written.
     made: HashMap<String, Road>,
@@ -53,6 +55,8 @@ struct Named {
     identities: Vec<PathBuf>,
     certificates: Vec<PathBuf>,
     agent: Option<PathBuf>,
+    /// Agents that may have a key whose file holds its public half alone or is encrypted.
+    holders: Vec<PathBuf>,
     /// IdentitiesOnly: of the agent's keys only those that a file names.
     only_named: bool,
 }
@@ -67,6 +71,7 @@ impl Jumps {
             local_user: config.user.clone(),
             resolver: config.resolver(),
             credentials: Arc::new(config.credentials.keys_only()),
+            agent: config.login.given.agent,
             named: HashMap::new(),
             farewells: Farewells::default(),
             made: HashMap::new(),
@@ -144,10 +149,14 @@ impl Routes {
             IdentityAgent::Variable(name) => std::env::var_os(name).map(PathBuf::from),
             IdentityAgent::Default | IdentityAgent::None => None,
         };
+        // ssh has one agent for a host. What --agent gives is given whatever the file says.
+        let own = self.jumps.agent || host.identity_agent.value == IdentityAgent::Default;
+        let holders = agent.iter().cloned().chain(auth_sock().filter(|_| own)).collect();
         let named = Named {
             identities: if host.identity_files_named { there(&host.identity_files) } else { Vec::new() },
             certificates: there(&host.certificate_files),
             agent,
+            holders,
             only_named: host.identities_only.value,
         };
         if let Some(known) = self.jumps.named.get(&named) {
@@ -175,17 +184,11 @@ impl Routes {
         };
         if named.certificates.is_empty() {
             for path in &named.identities {
-                add(Given {
-                    identities: vec![path.clone()],
-                    // A public key is as good as its private one where the agent has that.
-                    agent_socket: named.agent.clone(),
-                    agent_only_named: true,
-                    ..Given::default()
-                });
+                add(Given { identities: vec![path.clone()], holders: named.holders.clone(), ..Given::default() });
             }
         } else {
             let (identities, certificates) = (named.identities.clone(), named.certificates.clone());
-            add(Given { identities, certificates, ..Given::default() });
+            add(Given { identities, certificates, holders: named.holders.clone(), ..Given::default() });
         }
         if let Some(socket) = named.agent.as_ref().filter(|_| !named.only_named) {
             add(Given { agent_socket: Some(socket.clone()), ..Given::default() });
