@@ -531,6 +531,11 @@ fn login_finds_a_key_that_was_named_in_whichever_agent_is_the_hosts() {
             assert!(said.contains("it is a public key"), "{said}");
         }
     }
+    // What is left of the key is its public half.
+    fs::rename(agent.path("sealed"), agent.path("moved")).expect("made");
+    named(agent.path("sealed"), "");
+    let (output, _) = agent.run("agent", &["-F", "config", "web"]);
+    assert_eq!(tried(&record(&output)), ["sealed"], "{}", stderr(&output));
     // On the command line too.
     let (output, _) = agent.run("agent", &["-F", "none", "-i", "sealed.pub", &addr.to_string()]);
     assert_eq!(tried(&record(&output)), ["sealed"], "{}", stderr(&output));

@@ -1,18 +1,18 @@
 //! Jump hosts on the way to targets, and the keys that ssh_config names to log in with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use sshprobe_probes::case::Settings;
+use sshprobe_probes::escape::escape;
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::ssh_config::{HostConfig, IdentityAgent, Jump as Hop, Located, straight};
 use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::config::Config;
-use crate::cli::hosts::paths;
-use crate::cli::routes::{NoRoad, Routes, Rules};
+use crate::cli::routes::{NoRoad, Routes, Rules, placed};
 use crate::engine::{JumpSession, Route};
 use crate::login::{Credentials, Given, auth_sock};
 use crate::resolve::{Resolver, ResolverOptions};
@@ -37,6 +37,8 @@ pub(super) struct Jumps {
     ground: Option<Ground>,
     /// By the hosts before them and their own, as written.
     made: HashMap<String, Road>,
+    /// Files that ssh_config names and that are not there, as far as was told.
+    missing: HashSet<PathBuf>,
     /// Keys that ssh_config names, by where they are.
     named: HashMap<Named, Option<Arc<Credentials>>>,
     pub(super) farewells: Farewells,
@@ -72,6 +74,7 @@ impl Jumps {
             resolver: config.resolver(),
             credentials: Arc::new(config.credentials.keys_only()),
             agent: config.login.given.agent,
+            missing: HashSet::new(),
             named: HashMap::new(),
             farewells: Farewells::default(),
             made: HashMap::new(),
@@ -141,9 +144,6 @@ impl Routes {
     /// The keys that a host's configuration names (IdentityFile, CertificateFile, IdentityAgent): those are given, as what is on
     /// the command line is. ssh's own defaults are not. A key is read, and its passphrase asked for, once.
     fn named_keys(&mut self, host: &HostConfig) -> Option<Arc<Credentials>> {
-        // As for ssh, a file that is not there is no key.
-        let there =
-            |files: &[Located<String>]| paths(files).into_iter().filter(|path| path.exists()).collect::<Vec<_>>();
         let agent = match &host.identity_agent.value {
             IdentityAgent::Socket(socket) => Some(PathBuf::from(socket)),
             IdentityAgent::Variable(name) => std::env::var_os(name).map(PathBuf::from),
@@ -152,13 +152,10 @@ impl Routes {
         // ssh has one agent for a host. What --agent gives is given whatever the file says.
         let own = self.jumps.agent || host.identity_agent.value == IdentityAgent::Default;
         let holders = agent.iter().cloned().chain(auth_sock().filter(|_| own)).collect();
-        let named = Named {
-            identities: if host.identity_files_named { there(&host.identity_files) } else { Vec::new() },
-            certificates: there(&host.certificate_files),
-            agent,
-            holders,
-            only_named: host.identities_only.value,
-        };
+        let named_files = if host.identity_files_named { &host.identity_files[..] } else { &[] };
+        let identities = self.there("IdentityFile", named_files);
+        let certificates = self.there("CertificateFile", &host.certificate_files);
+        let named = Named { identities, certificates, agent, holders, only_named: host.identities_only.value };
         if let Some(known) = self.jumps.named.get(&named) {
             return known.clone();
         }
@@ -166,6 +163,28 @@ impl Routes {
         let read = (!read.is_empty()).then(|| Arc::new(read));
         self.jumps.named.insert(named, read.clone());
         read
+    }
+
+    /// Those of the files that are there. As by ssh, another is passed over, and told; once, however many hosts it is named for. Where
+    /// only the public half of a key is left (`FILE.pub`), an agent may have the other.
+    fn there(&mut self, keyword: &str, files: &[Located<String>]) -> Vec<PathBuf> {
+        let mut there = Vec::new();
+        for file in files {
+            let path = PathBuf::from(&file.value);
+            // What cannot be looked at is told where it is read.
+            if path.try_exists().unwrap_or(true) {
+                there.push(path);
+                continue;
+            }
+            let public = PathBuf::from(format!("{}.pub", file.value));
+            if keyword == "IdentityFile" && public.exists() {
+                there.push(public);
+            } else if self.jumps.missing.insert(path) {
+                let (at, name) = (placed(file), escape(&file.value));
+                self.warnings.push(format!("{at}{keyword} {name}: there is no such file; hosts are asked without it"));
+            }
+        }
+        there
     }
 
     /// What of it can be used. As ssh does, what cannot is told and passed over: a host is probed all the same.
