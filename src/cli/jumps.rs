@@ -267,11 +267,12 @@ impl Routes {
             None => self.options.tcp().map(Road::Tcp).map_err(|why| why.to_string())?,
         };
         let connect_timeout = connect.unwrap_or(self.options.connect_timeout);
+        let hosts = transport.jump_hosts() + 1;
         let route = Route { transport, settings, connect_timeout, credentials: Some(credentials) };
         let session = JumpSession::new(target, route, resolver, &self.options);
         let session: Arc<dyn JumpHost> = Arc::new(session);
         self.jumps.farewells.add(Arc::clone(&session));
-        Ok(Road::Jump(Jump::new(self.options.clock, session, self.options.connect_timeout)))
+        Ok(Road::Jump(Jump::new(self.options.clock, session, hosts, self.options.connect_timeout)))
     }
 }
 
@@ -292,6 +293,16 @@ mod tests {
             By::Own(route) => route,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn hosts_on_the_way_are_counted_those_on_the_way_to_them_among_them() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = "Host far\n  ProxyJump gate\nHost gate\n  ProxyJump outer,middle\n";
+        std::fs::write(file.path(), lines).unwrap();
+        let file = file.path().to_str().unwrap();
+        assert_eq!(way(&["-F", file, "far"]).transport.jump_hosts(), 3);
+        assert_eq!(way(&["-F", file, "gate"]).transport.jump_hosts(), 2);
     }
 
     #[test]

@@ -80,13 +80,21 @@ impl Farewells {
 pub struct Jump {
     clock: Clock,
     host: Arc<dyn JumpHost>,
+    /// How many hosts there are on the way, that one among them.
+    hosts: u32,
     patience: Duration,
 }
 
 impl Jump {
-    /// Goes through `host`, which gets so long to reach a target.
-    pub(crate) fn new(clock: Clock, host: Arc<dyn JumpHost>, patience: Duration) -> Self {
-        Self { clock, host, patience }
+    /// Goes through `host`, the last of so many on the way, which gets so long to reach a target.
+    pub(crate) fn new(clock: Clock, host: Arc<dyn JumpHost>, hosts: u32, patience: Duration) -> Self {
+        Self { clock, host, hosts, patience }
+    }
+
+    /// How many hosts there are on the way.
+    #[must_use]
+    pub const fn hosts(&self) -> u32 {
+        self.hosts
     }
 
     /// The same host, which gets so long to reach a target.
