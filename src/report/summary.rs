@@ -97,7 +97,7 @@ impl Latency {
 pub struct Closing<'a> {
     /// From the first target to the last record.
     pub elapsed: Duration,
-    /// Connections to jump hosts, beside those that the records count.
+    /// Connections to jump hosts, beside those that the records count. An earlier part of the run has left none of its own anywhere.
     pub to_jump_hosts: u64,
     /// It was ended before every target was probed.
     pub interrupted: bool,
