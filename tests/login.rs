@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use russh::keys::Algorithm;
+use russh::keys::{Algorithm, Certificate};
 use russh::server::{Auth, Config, Handler, VerifiedPublicKey, run_stream};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ use crate::support::guard::tools;
 use crate::support::openssh::{have, keygen, run};
 use crate::support::proxies::http_proxy;
 use crate::support::relay::{Act, GOOD, Relay};
-use crate::support::run::unprivileged;
+use crate::support::run::{here, unprivileged};
 use crate::ways::{Proxy, free};
 
 /// A folder of the program's user, with keys in it.
@@ -353,7 +354,7 @@ fn login_whose_password_has_expired_behind_a_banner_is_a_timeout_that_names_the_
     assert!(record["diagnoses"][0]["causes"].to_string().contains("a password that has expired"), "{record}");
 }
 
-/// Lets everybody in who has a key.
+/// Lets everybody in who has a key, or a certificate for one.
 #[derive(Clone)]
 struct Welcome;
 
@@ -363,6 +364,185 @@ impl Handler for Welcome {
     async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
         Ok(Auth::Accept)
     }
+
+    async fn auth_openssh_certificate(&mut self, _: &str, _: &Certificate) -> Result<Auth, russh::Error> {
+        Ok(Auth::Accept)
+    }
+}
+
+/// A folder in which somebody has an agent.
+struct Agent {
+    home: TempDir,
+    _agent: Ended,
+}
+
+impl Agent {
+    /// With the host's key in a file, and an agent without one.
+    fn new() -> Self {
+        let home = home();
+        keygen(home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "host"]);
+        let socket = home.path().join("agent");
+        let mut agent = Command::new("ssh-agent");
+        agent.args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).stderr(Stdio::null());
+        let agent = Ended(agent.spawn().expect("ssh-agent"));
+        while UnixStream::connect(&socket).is_err() {
+            std::thread::yield_now();
+        }
+        fs::write(home.path().join("ask"), "#!/bin/sh\necho asked >> \"$ASKED\"\nexit 1\n").expect("written");
+        fs::set_permissions(home.path().join("ask"), fs::Permissions::from_mode(0o755)).expect("our own file");
+        Self { home, _agent: agent }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.home.path().join(name).display().to_string()
+    }
+
+    /// Makes a key by these options, which the agent is given if `known`, and then encrypts its file.
+    fn sealed(&self, name: &str, options: &[&str], known: bool) {
+        keygen(self.home.path(), &[&["-q", "-N", "", "-f", name], options].concat());
+        if known {
+            let mut add = Command::new("ssh-add");
+            let added = add.arg("-q").arg(self.path(name)).env("SSH_AUTH_SOCK", self.path("agent")).status();
+            assert!(added.expect("ssh-add").success());
+        }
+        let form = options.iter().position(|option| *option == "-m").map_or(&[][..], |at| &options[at..at + 2]);
+        keygen(self.home.path(), &[&["-q", "-p", "-P", "", "-N", "secret-phrase", "-f", name], form].concat());
+    }
+
+    /// What the program comes to with these options, where its user has this agent, and whether it asked for a passphrase.
+    fn run(&self, socket: &str, args: &[&str]) -> (Output, bool) {
+        let mut command = here(&["--format", "jsonl", "-l", "alice", "--known-hosts", "none", "--depth", "login"]);
+        command.args(["--per-host", "10ms"]).args(args).current_dir(self.home.path());
+        let asked = self.home.path().join("asked");
+        command.env("SSH_AUTH_SOCK", self.path(socket)).env("ASKED", &asked);
+        command.env("SSH_ASKPASS", self.path("ask")).env("SSH_ASKPASS_REQUIRE", "force");
+        let output = command.output().expect("runs");
+        (output, fs::remove_file(asked).is_ok())
+    }
+}
+
+/// What was tried, by name.
+fn tried(record: &Value) -> Vec<&str> {
+    let attempts = record["auth"]["attempts"].as_array().expect("tried");
+    attempts.iter().map(|attempt| attempt["credential"].as_str().expect("a name")).collect()
+}
+
+#[test]
+fn login_by_an_encrypted_key_that_the_agent_has_asks_for_no_passphrase_as_ssh_does_not() {
+    if !have(&["ssh", "ssh-keygen", "ssh-agent", "ssh-add"]) {
+        return;
+    }
+    let agent = Agent::new();
+    let runtime = Runtime::new().expect("a runtime");
+    let addr = serve(&runtime, vec![holding(&agent.home.path().join("host"))], || Welcome);
+    let target = addr.to_string();
+    let forms: [(&str, &[&str]); 4] = [
+        ("own", &["-t", "ed25519"]),
+        ("own-rsa", &["-t", "rsa", "-b", "2048"]),
+        ("pkcs8", &["-t", "rsa", "-b", "2048", "-m", "PKCS8"]),
+        // In a way of old that is not read at all.
+        ("pem", &["-t", "ecdsa", "-m", "PEM"]),
+    ];
+    for (name, options) in forms {
+        agent.sealed(name, options, true);
+        if name == "own" {
+            // It stands in the file itself.
+            fs::remove_file(agent.path("own.pub")).expect("made");
+        }
+        let (output, asked) = agent.run("agent", &["-i", name, &target]);
+        let ours = record(&output);
+        assert_eq!((&ours["code"], asked), (&"ok".into(), false), "{name}: {ours} {}", stderr(&output));
+        assert_eq!(tried(&ours), [name], "and none of the agent's other keys: {ours}");
+        let mut ssh = Command::new("ssh");
+        ssh.args(["-v", "-F", "none", "-p", &addr.port().to_string(), "-l", "alice", "-i", &agent.path(name)]);
+        ssh.args(["-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
+        ssh.args(["127.0.0.1", "true"]).env("SSH_AUTH_SOCK", agent.path("agent")).env("ASKED", agent.path("asked"));
+        ssh.env("SSH_ASKPASS", agent.path("ask")).env("SSH_ASKPASS_REQUIRE", "force").stdin(Stdio::null());
+        let theirs = String::from_utf8_lossy(&ssh.output().expect("ssh").stderr).into_owned();
+        let asked = fs::exists(agent.path("asked")).expect("our own folder");
+        assert!(theirs.contains("Authenticated to 127.0.0.1") && !asked, "{name}: {theirs}");
+    }
+    // With --agent it is tried first, and the others behind it.
+    let (output, asked) = agent.run("agent", &["--agent", "-i", "pem", &target]);
+    assert_eq!((tried(&record(&output)), asked), (vec!["pem"], false), "{}", stderr(&output));
+    // A certificate beside it is shown too, though the agent was given none: it signs by the key.
+    keygen(agent.home.path(), &["-q", "-t", "ed25519", "-N", "", "-f", "ca"]);
+    keygen(agent.home.path(), &["-q", "-s", "ca", "-I", "x", "-n", "alice", "own-rsa.pub"]);
+    let (output, asked) = agent.run("agent", &["-i", "own-rsa", &target]);
+    let certified = record(&output);
+    assert_eq!((&certified["code"], asked), (&"ok".into(), false), "{certified} {}", stderr(&output));
+    assert_eq!(tried(&certified), ["own-rsa-cert.pub"], "{certified}");
+    fs::rename(agent.path("own-rsa-cert.pub"), agent.path("elsewhere.pub")).expect("made");
+    let (output, _) = agent.run("agent", &["-i", "own-rsa", "--certificate", "elsewhere.pub", &target]);
+    assert_eq!(tried(&record(&output)), ["elsewhere.pub"], "{}", stderr(&output));
+    // Of a key that it does not have, or where nobody is there, the passphrase is asked for as before.
+    agent.sealed("unknown", &["-t", "ed25519"], false);
+    for (socket, name) in [("agent", "unknown"), ("nobody", "own")] {
+        let (output, asked) = agent.run(socket, &["-i", name, &target]);
+        let said = format!("-i: {name}: it is encrypted, and no passphrase was given");
+        assert!(asked && output.status.code() == Some(2) && stderr(&output).contains(&said), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn login_finds_a_key_that_was_named_in_whichever_agent_is_the_hosts() {
+    if !have(&["ssh-keygen", "ssh-agent", "ssh-add"]) {
+        return;
+    }
+    let (agent, other) = (Agent::new(), Agent::new());
+    let runtime = Runtime::new().expect("a runtime");
+    let addr = serve(&runtime, vec![holding(&agent.home.path().join("host"))], || Welcome);
+    for held in [&agent, &other] {
+        for name in ["bystander", "sealed"] {
+            held.sealed(name, &["-t", "ed25519", "-C", name], true);
+        }
+    }
+    let named = |identity: String, rest: &str| {
+        let port = addr.port();
+        let lines = format!("Host web\n HostName 127.0.0.1\n Port {port}\n IdentityFile {identity}\n{rest}");
+        fs::write(agent.path("config"), lines).expect("written");
+    };
+    let ask_other = format!(" IdentityAgent {}\n", other.path("agent"));
+    let (ours, theirs) = (|name| agent.path(name), |name| other.path(name));
+    // The key, what else is said, the options, and whether there is a way in. An agent's other keys are no way in but where it was
+    // given whole.
+    let cases: [(String, &str, &[&str], bool); 9] = [
+        (ours("sealed"), "", &[], true),
+        (ours("sealed.pub"), "", &[], true),
+        (ours("sealed.pub"), "", &["--agent"], true),
+        (ours("sealed.pub"), " IdentityAgent none\n", &["--agent"], true),
+        (ours("sealed.pub"), " IdentityAgent none\n", &[], false),
+        (theirs("sealed.pub"), "", &[], false),
+        (theirs("sealed.pub"), &ask_other, &[], true),
+        (ours("sealed.pub"), &format!("{ask_other} IdentitiesOnly yes\n"), &["--agent"], true),
+        (ours("sealed.pub"), &format!("{ask_other} IdentitiesOnly yes\n"), &[], false),
+    ];
+    for (identity, rest, args, way_in) in cases {
+        named(identity.clone(), rest);
+        let (output, asked) = agent.run("agent", &[&["-F", "config"], args, &["web"]].concat());
+        let (ours, said) = (record(&output), stderr(&output));
+        assert!(!asked, "{identity} {rest} {args:?}: {said}");
+        let expected = if way_in { "ok" } else { "auth-no-common-method" };
+        assert_eq!(ours["code"], expected, "{identity} {rest} {args:?}: {ours} {said}");
+        if way_in {
+            let name = if identity.ends_with(".pub") { "sealed" } else { &identity };
+            assert_eq!(tried(&ours), [name], "{rest} {args:?}: {ours}");
+        } else {
+            assert!(said.contains("it is a public key"), "{said}");
+        }
+    }
+    // What is left of the key is its public half.
+    fs::rename(agent.path("sealed"), agent.path("moved")).expect("made");
+    named(agent.path("sealed"), "");
+    let (output, _) = agent.run("agent", &["-F", "config", "web"]);
+    assert_eq!(tried(&record(&output)), ["sealed"], "{}", stderr(&output));
+    // On the command line too.
+    let (output, _) = agent.run("agent", &["-F", "none", "-i", "sealed.pub", &addr.to_string()]);
+    assert_eq!(tried(&record(&output)), ["sealed"], "{}", stderr(&output));
+    let (output, _) = agent.run("agent", &["-F", "none", "-i", &other.path("sealed.pub"), &addr.to_string()]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("it is a public key, and the agent has no private one for it"), "{said}");
 }
 
 #[test]

@@ -498,6 +498,41 @@ fn a_named_key_that_cannot_be_used_keeps_no_host_from_being_probed() {
     assert_eq!(stderr.matches("warning: named by ssh_config: ").count(), 2, "{stderr}");
 }
 
+#[test]
+fn a_named_key_that_is_not_there_is_told_once_as_by_ssh_and_ssh_s_own_defaults_are_not() {
+    if !tools(&[("ssh", "openssh-client")]) {
+        return;
+    }
+    let ground = Ground::new();
+    let port = ground.server().port();
+    let (key, cert) = (ground.path("no-key"), ground.path("no-cert"));
+    let named = format!("  IdentityFile {key}\n  CertificateFile {cert}\n");
+    let place = format!("  HostName 127.0.0.1\n  Port {port}\n");
+    // Twice for one of them, at another line.
+    let config = ground.file("config", &format!("Host a\n  IdentityFile {key}\nHost a b c\n{named}Host *\n{place}"));
+    let login = ["-F", &config, "--depth", "login", "--per-host", "0", "--known-hosts", "none"];
+    let told = |host: &[&str]| {
+        let (_, stdout, stderr) = run(&[&login[..], host].concat());
+        assert_eq!(parse(stdout.as_bytes(), &stderr).len(), host.len(), "{stderr}");
+        stderr.lines().filter(|line| line.contains("there is no such file")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let line = |at: u32, what: &str| {
+        format!("sshprobe: warning: {config}:{at}: {what}: there is no such file; hosts are asked without it")
+    };
+    let both = |at| [line(at, &format!("IdentityFile {key}")), line(5, &format!("CertificateFile {cert}"))];
+    assert_eq!(told(&["a", "b", "c"]), both(2));
+    assert_eq!(told(&["c", "b"]), both(4));
+    assert_eq!(told(&["d"]), [""; 0], "the keys that ssh looks for by itself");
+    let mut ssh = Command::new("ssh");
+    ssh.args(["-F", &config, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "a"]);
+    let theirs = ssh.env("LC_ALL", "C").env_remove("SSH_AUTH_SOCK").stdin(Stdio::null()).output().expect("ssh");
+    let theirs = String::from_utf8_lossy(&theirs.stderr).into_owned();
+    assert!(theirs.contains(&format!("no such identity: {key}")), "{theirs}");
+    // Where no key is wanted, none is missed.
+    let (_, _, stderr) = run(&["-F", &config, "--known-hosts", "none", "a"]);
+    assert!(!stderr.contains("no such file"), "{stderr}");
+}
+
 /// What a pipe gives it gives but once.
 #[test]
 fn a_configuration_is_read_once_so_that_it_may_come_through_a_pipe() {

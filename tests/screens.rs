@@ -188,6 +188,7 @@ fn summary(look: Look) -> String {
     summary.hide();
     let closing = Closing {
         elapsed: Duration::from_millis(21_400),
+        to_jump_hosts: 0,
         interrupted: false,
         list_all: "--show all",
         look,

@@ -6,7 +6,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::ground::{DEVICE, FIRST, GATEWAY, Ground, OPENSSH_PORT, PORT, host};
-use crate::measure::{self, Cost, installed, median, rounds, run};
+use crate::measure::{self, Cost, installed, rounds, run};
+use crate::median::median;
 
 /// Rounds of the whole; the median counts.
 const ROUNDS: usize = 3;

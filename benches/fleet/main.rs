@@ -23,6 +23,8 @@ mod contest;
 mod costs;
 mod ground;
 mod measure;
+#[path = "../shared/median.rs"]
+mod median;
 // The laboratory's namespaces; it uses more of them than the bench.
 #[allow(dead_code)]
 #[path = "../../tests/support/netns.rs"]

@@ -48,14 +48,6 @@ pub(crate) fn rounds<T>(rounds: usize, entrants: usize, mut run: impl FnMut(usiz
     came
 }
 
-/// The middle one.
-pub(crate) fn median<T: PartialOrd>(values: impl IntoIterator<Item = T>) -> T {
-    let mut values: Vec<T> = values.into_iter().collect();
-    values.sort_by(|one, other| one.partial_cmp(other).expect("figures"));
-    let middle = values.len() / 2;
-    values.swap_remove(middle)
-}
-
 /// What one program cost, and what it printed.
 pub(crate) struct Cost {
     /// User and system time.

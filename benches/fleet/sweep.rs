@@ -8,7 +8,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use crate::ground::{DEVICE, GATEWAY, Ground, PORT, SILENT, SWEPT, SWEPT_BITS};
-use crate::measure::{self, Lines, Sighting, installed, median, rounds, watch};
+use crate::measure::{self, Lines, Sighting, installed, rounds, watch};
+use crate::median::median;
 
 /// Rounds of the whole; the median counts.
 const ROUNDS: usize = 3;

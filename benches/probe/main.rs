@@ -9,6 +9,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod floor;
+#[path = "../shared/median.rs"]
+mod median;
 #[path = "../shared/responder.rs"]
 mod responder;
 mod run;

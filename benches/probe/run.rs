@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::floor::{Floor, cpu};
+use crate::median::median;
 use crate::responder::{SNTRUP, respond};
 
 /// Probes of one measurement: a /20 of loopback.
@@ -157,11 +158,6 @@ fn trust(runtime: &Runtime, responder: &Responder) {
 
 fn micros(span: Duration) -> f64 {
     span.as_secs_f64() * 1e6
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 pub(crate) fn bench() {

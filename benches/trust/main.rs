@@ -7,6 +7,9 @@
 // A bench that cannot set itself up ends.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "../shared/median.rs"]
+mod median;
+
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::thread;
@@ -16,6 +19,8 @@ use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, sign};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sshprobe_probes::trust::{Answer, KnownHosts, LookupName};
+
+use crate::median::median;
 
 const PLAIN: u32 = 100_000;
 const HASHED_LINES: u32 = 10_000;
@@ -86,11 +91,6 @@ fn on(threads: usize, work: &(impl Fn() + Sync)) -> Duration {
     begun.elapsed()
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 fn main() {
     let plain = store(PLAIN, host);
     let files = store(HASHED_LINES, hashed);
@@ -98,7 +98,7 @@ fn main() {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let each = |span: Duration, count: u32| span.as_secs_f64() * 1e9 / f64::from(count);
 
-    let lookups = (0..ROUNDS).map(|_| each(on(1, &|| look_up(&plain, 0..PLAIN)), PLAIN)).collect();
+    let lookups: Vec<f64> = (0..ROUNDS).map(|_| each(on(1, &|| look_up(&plain, 0..PLAIN)), PLAIN)).collect();
     println!("median of {ROUNDS} rounds");
     println!("plain lines    {PLAIN} hosts in {PLAIN} lines: {:.0} ns a host", median(lookups));
     for threads in [1, cores] {

@@ -6,6 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::trust::KeyTypes;
@@ -84,7 +85,27 @@ impl Cli {
         let asked = words.iter().take_while(|word| *word != "--").find(|word| *word == "-h" || *word == "--help");
         // clap can tell the two apart by itself, but then sets every option of the long one on three lines.
         let command = if asked.is_some_and(|word| word == "-h") { Self::in_brief() } else { Self::command() };
-        command.try_get_matches_from(words).and_then(|matches| Self::from_arg_matches(&matches))
+        let behind = words.iter().skip_while(|word| *word != "--").skip(1).count();
+        let cli = command.try_get_matches_from(words).and_then(|matches| Self::from_arg_matches(&matches))?;
+        cli.names_no_command_late(behind)?;
+        Ok(cli)
+    }
+
+    /// Refuses a command behind options, which would be probed as a host of that name; not so among the last `behind` words, where
+    /// none can be one.
+    fn names_no_command_late(&self, behind: usize) -> Result<(), clap::Error> {
+        let targets = &self.sweep.targets.targets;
+        let Some(first) = targets.first().filter(|_| self.command.is_none() && targets.len() > behind) else {
+            return Ok(());
+        };
+        let mut command = Self::command();
+        if command.find_subcommand(first).is_none() {
+            return Ok(());
+        }
+        let why = format!(
+            "{first}: a command comes before all options: `sshprobe {first} ...`; `sshprobe [OPTIONS] -- {first}` probes a host called {first}"
+        );
+        Err(command.error(ErrorKind::InvalidSubcommand, why))
     }
 
     /// The command line as `-h` shows it.

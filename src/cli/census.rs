@@ -35,6 +35,8 @@ pub(super) struct Census {
     pub(super) nowhere: u64,
     /// Hosts on the way to others.
     pub(super) jump_hosts: u64,
+    /// So many of them are at most behind each other.
+    pub(super) in_a_row: u32,
 }
 
 impl Census {
@@ -42,6 +44,7 @@ impl Census {
     pub(super) fn of(targets: Targets, done: &Bits, routes: &mut Routes) -> (Self, Exit) {
         let mut census = Self { share: targets.share(), done: done.len(), ..Self::default() };
         let usual_jumps = routes.usual().jumps();
+        census.in_a_row = routes.usual().jump_hosts();
         let mut subnets = Subnets::default();
         let mut exit = Exit::Clean;
         for lot in targets.in_lots() {
@@ -55,6 +58,7 @@ impl Census {
                         By::Usual => {}
                         By::Own(route) => {
                             census.by_program += u64::from(matches!(route.transport, Road::Command(_)));
+                            census.in_a_row = census.in_a_row.max(route.transport.jump_hosts());
                             census.by_jump += u64::from(route.transport.jumps() && !usual_jumps);
                         }
                         By::Nothing(_) => census.nowhere += 1,

@@ -98,14 +98,15 @@ fn first_paragraph(shown: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::super::args::Cli;
     use super::*;
 
     fn complain(args: &[&str]) -> String {
-        let error = Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect_err("refused");
-        one_line(&error)
+        one_line(&parse(args).expect_err("refused"))
+    }
+
+    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::of_words(["sshprobe"].iter().chain(args).map(|word| (*word).into()))
     }
 
     #[test]
@@ -150,14 +151,45 @@ mod tests {
 
     #[test]
     fn a_command_is_one_only_in_first_place() {
-        let parse = |args: &[&str]| {
-            Cli::try_parse_from(std::iter::once("sshprobe").chain(args.iter().copied())).expect("parses")
-        };
-        assert!(parse(&["demo"]).command.is_some());
-        for args in [&["--", "demo"][..], &["host", "demo"], &["-c", "5", "demo"], &["help"]] {
-            let cli = parse(args);
+        for args in [&["demo"][..], &["keys", "demo"], &["keys", "-c", "5", "keys"], &["explain", "refused"]] {
+            assert!(parse(args).expect("parses").command.is_some(), "{args:?}");
+        }
+        for args in [
+            &["--", "demo"][..],
+            &["host", "demo"],
+            &["-c", "5", "--", "demo"],
+            &["-c", "5", "host", "--", "demo"],
+            &["-l", "keys", "host"],
+            &["--", "--", "demo"],
+            &["help"],
+        ] {
+            let cli = parse(args).expect("parses");
             assert!(cli.command.is_none(), "{args:?}");
             assert_eq!(cli.sweep.targets.targets.last().map(String::as_str), args.last().copied());
+        }
+    }
+
+    /// Nobody who gives options first means a host that is called like a command.
+    #[test]
+    fn a_command_behind_options_is_told_where_it_belongs() {
+        for (args, line) in [
+            (
+                &["-c", "5", "demo"][..],
+                "demo: a command comes before all options: `sshprobe demo ...`; `sshprobe [OPTIONS] -- demo` probes a host called demo",
+            ),
+            (
+                &["--plan", "keys", "host"],
+                "keys: a command comes before all options: `sshprobe keys ...`; `sshprobe [OPTIONS] -- keys` probes a host called keys",
+            ),
+            (
+                &["-q", "man", "--", "host"],
+                "man: a command comes before all options: `sshprobe man ...`; `sshprobe [OPTIONS] -- man` probes a host called man",
+            ),
+        ] {
+            assert_eq!(complain(args), line, "{args:?}");
+        }
+        for command in ["explain", "completions"] {
+            assert!(complain(&["-q", command, "x"]).starts_with(&format!("{command}: a command comes before")));
         }
     }
 

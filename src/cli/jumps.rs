@@ -1,20 +1,20 @@
 //! Jump hosts on the way to targets, and the keys that ssh_config names to log in with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use sshprobe_probes::case::Settings;
+use sshprobe_probes::escape::escape;
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::ssh_config::{HostConfig, IdentityAgent, Jump as Hop, Located, straight};
 use sshprobe_probes::target::{Host, Target};
 use sshprobe_probes::trust::KeyTypes;
 
 use crate::cli::config::Config;
-use crate::cli::hosts::paths;
-use crate::cli::routes::{NoRoad, Routes, Rules};
+use crate::cli::routes::{NoRoad, Routes, Rules, placed};
 use crate::engine::{JumpSession, Route};
-use crate::login::{Credentials, Given};
+use crate::login::{Credentials, Given, auth_sock};
 use crate::resolve::{Resolver, ResolverOptions};
 use crate::sys::user;
 use crate::transport::Road;
@@ -32,9 +32,13 @@ pub(super) struct Jumps {
     local_user: String,
     resolver: ResolverOptions,
     credentials: Arc<Credentials>,
+    /// `--agent`.
+    agent: bool,
     ground: Option<Ground>,
     /// By the hosts before them and their own, as written.
     made: HashMap<String, Road>,
+    /// Files that ssh_config names and that are not there, as far as was told.
+    missing: HashSet<PathBuf>,
     /// Keys that ssh_config names, by where they are.
     named: HashMap<Named, Option<Arc<Credentials>>>,
     pub(super) farewells: Farewells,
@@ -53,6 +57,8 @@ struct Named {
     identities: Vec<PathBuf>,
     certificates: Vec<PathBuf>,
     agent: Option<PathBuf>,
+    /// Agents that may have a key whose file holds its public half alone or is encrypted.
+    holders: Vec<PathBuf>,
     /// IdentitiesOnly: of the agent's keys only those that a file names.
     only_named: bool,
 }
@@ -67,6 +73,8 @@ impl Jumps {
             local_user: config.user.clone(),
             resolver: config.resolver(),
             credentials: Arc::new(config.credentials.keys_only()),
+            agent: config.login.given.agent,
+            missing: HashSet::new(),
             named: HashMap::new(),
             farewells: Farewells::default(),
             made: HashMap::new(),
@@ -136,20 +144,18 @@ impl Routes {
     /// The keys that a host's configuration names (IdentityFile, CertificateFile, IdentityAgent): those are given, as what is on
     /// the command line is. ssh's own defaults are not. A key is read, and its passphrase asked for, once.
     fn named_keys(&mut self, host: &HostConfig) -> Option<Arc<Credentials>> {
-        // As for ssh, a file that is not there is no key.
-        let there =
-            |files: &[Located<String>]| paths(files).into_iter().filter(|path| path.exists()).collect::<Vec<_>>();
         let agent = match &host.identity_agent.value {
             IdentityAgent::Socket(socket) => Some(PathBuf::from(socket)),
             IdentityAgent::Variable(name) => std::env::var_os(name).map(PathBuf::from),
             IdentityAgent::Default | IdentityAgent::None => None,
         };
-        let named = Named {
-            identities: if host.identity_files_named { there(&host.identity_files) } else { Vec::new() },
-            certificates: there(&host.certificate_files),
-            agent,
-            only_named: host.identities_only.value,
-        };
+        // ssh has one agent for a host. What --agent gives is given whatever the file says.
+        let own = self.jumps.agent || host.identity_agent.value == IdentityAgent::Default;
+        let holders = agent.iter().cloned().chain(auth_sock().filter(|_| own)).collect();
+        let named_files = if host.identity_files_named { &host.identity_files[..] } else { &[] };
+        let identities = self.there("IdentityFile", named_files);
+        let certificates = self.there("CertificateFile", &host.certificate_files);
+        let named = Named { identities, certificates, agent, holders, only_named: host.identities_only.value };
         if let Some(known) = self.jumps.named.get(&named) {
             return known.clone();
         }
@@ -157,6 +163,28 @@ impl Routes {
         let read = (!read.is_empty()).then(|| Arc::new(read));
         self.jumps.named.insert(named, read.clone());
         read
+    }
+
+    /// Those of the files that are there. As by ssh, another is passed over, and told; once, however many hosts it is named for. Where
+    /// only the public half of a key is left (`FILE.pub`), an agent may have the other.
+    fn there(&mut self, keyword: &str, files: &[Located<String>]) -> Vec<PathBuf> {
+        let mut there = Vec::new();
+        for file in files {
+            let path = PathBuf::from(&file.value);
+            // What cannot be looked at is told where it is read.
+            if path.try_exists().unwrap_or(true) {
+                there.push(path);
+                continue;
+            }
+            let public = PathBuf::from(format!("{}.pub", file.value));
+            if keyword == "IdentityFile" && public.exists() {
+                there.push(public);
+            } else if self.jumps.missing.insert(path) {
+                let (at, name) = (placed(file), escape(&file.value));
+                self.warnings.push(format!("{at}{keyword} {name}: there is no such file; hosts are asked without it"));
+            }
+        }
+        there
     }
 
     /// What of it can be used. As ssh does, what cannot is told and passed over: a host is probed all the same.
@@ -175,17 +203,11 @@ impl Routes {
         };
         if named.certificates.is_empty() {
             for path in &named.identities {
-                add(Given {
-                    identities: vec![path.clone()],
-                    // A public key is as good as its private one where the agent has that.
-                    agent_socket: named.agent.clone(),
-                    agent_only_named: true,
-                    ..Given::default()
-                });
+                add(Given { identities: vec![path.clone()], holders: named.holders.clone(), ..Given::default() });
             }
         } else {
             let (identities, certificates) = (named.identities.clone(), named.certificates.clone());
-            add(Given { identities, certificates, ..Given::default() });
+            add(Given { identities, certificates, holders: named.holders.clone(), ..Given::default() });
         }
         if let Some(socket) = named.agent.as_ref().filter(|_| !named.only_named) {
             add(Given { agent_socket: Some(socket.clone()), ..Given::default() });
@@ -245,11 +267,12 @@ impl Routes {
             None => self.options.tcp().map(Road::Tcp).map_err(|why| why.to_string())?,
         };
         let connect_timeout = connect.unwrap_or(self.options.connect_timeout);
+        let hosts = transport.jump_hosts() + 1;
         let route = Route { transport, settings, connect_timeout, credentials: Some(credentials) };
         let session = JumpSession::new(target, route, resolver, &self.options);
         let session: Arc<dyn JumpHost> = Arc::new(session);
         self.jumps.farewells.add(Arc::clone(&session));
-        Ok(Road::Jump(Jump::new(self.options.clock, session, self.options.connect_timeout)))
+        Ok(Road::Jump(Jump::new(self.options.clock, session, hosts, self.options.connect_timeout)))
     }
 }
 
@@ -270,6 +293,16 @@ mod tests {
             By::Own(route) => route,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn hosts_on_the_way_are_counted_those_on_the_way_to_them_among_them() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = "Host far\n  ProxyJump gate\nHost gate\n  ProxyJump outer,middle\n";
+        std::fs::write(file.path(), lines).unwrap();
+        let file = file.path().to_str().unwrap();
+        assert_eq!(way(&["-F", file, "far"]).transport.jump_hosts(), 3);
+        assert_eq!(way(&["-F", file, "gate"]).transport.jump_hosts(), 2);
     }
 
     #[test]

@@ -32,7 +32,7 @@ use crate::error::Error;
 use crate::journal::Bits;
 use crate::report::keys::{Asked, Form, Gain, KeyLines};
 use crate::report::layout::ascii;
-use crate::report::span::{count, counted, show};
+use crate::report::span::{connections, count, counted, show};
 use crate::report::{Place, Progress, Selection, View};
 use crate::sys::entropy;
 use crate::target::{Expression, Hosts};
@@ -272,7 +272,7 @@ impl Tally {
         if let Some(path) = written_to {
             line += &format!(" written to {}", path.display());
         }
-        line += &format!(" in {}, {}", show(ending.elapsed), counted(self.connections, "connection"));
+        line += &format!(" in {}, {}", show(ending.elapsed), connections(self.connections, ending.to_jump_hosts));
         for (n, what) in [
             (self.failed, "without a proven key"),
             (self.partly, "with some of theirs only"),

@@ -6,13 +6,13 @@ use clap::Args;
 use sshprobe_probes::plan::Depth;
 
 use crate::error::Error;
-use crate::login::Given;
+use crate::login::{Given, auth_sock};
 use crate::report::next::quote;
 
 /// Keys to log in with.
 #[derive(Debug, Clone, Default, Args)]
 pub struct IdentityArgs {
-    /// Log in with the private key in FILE, and with the certificate in FILE-cert.pub if there is one; may be repeated. A passphrase is asked for once, on the terminal or by SSH_ASKPASS
+    /// Log in with the private key in FILE, and with the certificate in FILE-cert.pub if there is one; may be repeated. A passphrase is asked for once, on the terminal or by SSH_ASKPASS, and not if the agent behind SSH_AUTH_SOCK has the key
     #[arg(short, long = "identity", value_name = "FILE")]
     pub identities: Vec<PathBuf>,
     /// Show the certificate in FILE for one of the keys given; may be repeated
@@ -61,6 +61,8 @@ impl Login {
     pub(super) fn new(args: LoginArgs, depth: Depth, hops: bool) -> Result<Self, Error> {
         let LoginArgs { identity, password_file, answers_file, accept_new, query_keys } = args;
         let IdentityArgs { identities, certificates, agent } = identity;
+        // As for ssh: it may have keys that were named, and none of its others is asked for.
+        let holders = Vec::from_iter(auth_sock());
         let named = [
             ("-i", !identities.is_empty()),
             ("--agent", agent),
@@ -83,7 +85,7 @@ impl Login {
                     Err(Error::usage(fault))
                 }
                 None => {
-                    let given = Given { identities, certificates, agent, ..Given::default() };
+                    let given = Given { identities, certificates, agent, holders, ..Given::default() };
                     Ok(Self { given, accept_new: false })
                 }
             };
@@ -93,7 +95,7 @@ impl Login {
             certificates,
             agent,
             agent_socket: None,
-            agent_only_named: false,
+            holders,
             password: password_file,
             answers: answers_file,
             query_only: query_keys,

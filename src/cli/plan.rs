@@ -185,12 +185,15 @@ fn connections(options: &Options) -> String {
     )
 }
 
+/// What a jump host takes that lets us in at once: a probe and a login.
+const TO_A_JUMP_HOST: u64 = 2;
+
 /// What those on the way take beside the targets.
 fn to_jump_hosts(census: &Census) -> String {
     match census.jump_hosts {
         0 => String::new(),
         n => format!(
-            "; beside them 2 to {}, once for the run: its probe and its login",
+            "; beside them {TO_A_JUMP_HOST} to {}, once for the run: its probe and its login",
             if n == 1 { String::from("the jump host") } else { format!("each of {} jump hosts", count(n)) }
         ),
     }
@@ -255,7 +258,10 @@ fn pace(config: &Config, concurrency: usize) -> String {
 
 /// How long it takes: by the rate, by the limits in flight, and by the ports of one host, which wait for each other.
 fn time(config: &Config, concurrency: usize, census: &Census) -> String {
-    let rate = Rate::new(config.rate, Moment::START).time_for(census.targets);
+    // A jump host is probed, and logged in to after the pause between two connections to one host; the one behind it only then.
+    let way = config.per_host.saturating_mul(census.in_a_row);
+    let to_jump_hosts = census.jump_hosts.saturating_mul(TO_A_JUMP_HOST);
+    let rate = Rate::new(config.rate, Moment::START).time_for(census.targets.saturating_add(to_jump_hosts));
     let ports = u32::try_from(census.ports.len()).unwrap_or(u32::MAX);
     let spacing = config.per_host.saturating_mul(ports.saturating_sub(1));
     let lasting = |each: Duration| {
@@ -278,7 +284,7 @@ fn time(config: &Config, concurrency: usize, census: &Census) -> String {
             (rate + config.connect_timeout).max(config.connect_timeout.saturating_mul(rounds))
         }
     };
-    let answering = rate.max(spacing);
+    let answering = rate.max(spacing) + way;
     let answering = if config.rate == 0 && answering.is_zero() {
         String::from("as fast as this machine and the network can")
     } else {
@@ -293,8 +299,8 @@ fn time(config: &Config, concurrency: usize, census: &Census) -> String {
     format!(
         "{answering} if every target answers at once, about {} if none answers, at most about {} if all hang until --timeout; \
          asking for names and further connections come on top{bound}",
-        show(silent),
-        show(lasting(config.timeout))
+        show(silent + way),
+        show(lasting(config.timeout) + way)
     )
 }
 
@@ -485,6 +491,20 @@ mod tests {
             text.contains("; beside them 2 to each of 2 jump hosts, once for the run: its probe and its login\n"),
             "{text}"
         );
+        // The second is probed when the first has been logged in to, --per-host after its probe.
+        let lasting = |args: &[&str]| {
+            let text = plan(&[&["-F", "none", "10.0.0.1", "--rate", "0"], args].concat());
+            text.lines().find_map(|line| line.strip_prefix("Time         ").map(str::to_owned)).expect("a time")
+        };
+        for (args, told) in [
+            (&[][..], "as fast as this machine and the network can if every target answers at once, about 5s if none"),
+            (&["-J", "first"], "about 1.2s if every target answers at once, about 6.2s if none"),
+            (&["-J", "first,second"], "about 2.4s if every target answers at once, about 7.4s if none"),
+            (&["-J", "first,second", "--per-host", "0"], "as fast as this machine and the network can if"),
+        ] {
+            let text = lasting(args);
+            assert!(text.starts_with(told), "{args:?}: {text}");
+        }
         let shallow = plan(&["-F", "none", "--depth", "kex", "-J", "192.0.2.1", "10.0.0.1"]);
         assert!(shallow.contains("; beside them 2 to the jump host, once"), "{shallow}");
         assert!(shallow.contains("none is named at this depth; no credential is sent to a target;"), "{shallow}");

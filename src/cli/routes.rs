@@ -370,7 +370,7 @@ impl Routes {
 }
 
 /// The line that gives a value, in front of what is said of it.
-fn placed<V>(value: &Located<V>) -> String {
+pub(super) fn placed<V>(value: &Located<V>) -> String {
     value.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default()
 }
 

@@ -280,6 +280,7 @@ pub(super) fn carry_out(
         bad_lines: bad_lines.load(Ordering::Relaxed),
         interrupted: stop.interrupted.load(Ordering::Relaxed),
         elapsed: started.elapsed(),
+        to_jump_hosts: stats.to_jump_hosts(),
     })
 }
 
@@ -304,6 +305,8 @@ pub(super) struct Ending {
     bad_lines: bool,
     pub(super) interrupted: bool,
     pub(super) elapsed: Duration,
+    /// Connections that no record counts.
+    pub(super) to_jump_hosts: u64,
 }
 
 impl Ending {
@@ -352,6 +355,7 @@ impl Ending {
             let ssh_options = config.ssh_options();
             let closing = Closing {
                 elapsed: self.elapsed,
+                to_jump_hosts: self.to_jump_hosts,
                 interrupted: self.interrupted,
                 list_all: config.output.list_all(),
                 look: config.output.stderr(),

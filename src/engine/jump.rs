@@ -111,6 +111,7 @@ impl<T: Transport, R: Resolve> JumpSession<T, R> {
             let detail = format!("not probed: the jump host {} is excluded", self.name);
             return Err((TunnelTrouble::lasting(Code::LocalPolicy, None, detail), None));
         };
+        connector.stats.reach_jump_host(record.connections);
         self.current().way = self.way_of(&record);
         match after {
             AfterLogin::Stayed(session) if record.code == Code::Ok => Ok(session),

@@ -13,6 +13,7 @@ pub struct Stats {
     owing: AtomicU64,
     syns: AtomicU64,
     opened: AtomicU64,
+    to_jump_hosts: AtomicU64,
     troubles: AtomicU64,
     answers: AtomicU64,
     resent: AtomicU64,
@@ -62,6 +63,12 @@ impl Stats {
     #[must_use]
     pub fn opened(&self) -> u64 {
         self.opened.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were made to jump hosts, which no record counts.
+    #[must_use]
+    pub fn to_jump_hosts(&self) -> u64 {
+        self.to_jump_hosts.load(Ordering::Relaxed)
     }
 
     /// How often a connection was put off because this machine was short of something.
@@ -131,6 +138,11 @@ impl Stats {
 
     pub(super) fn exit(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "login")]
+    pub(super) fn reach_jump_host(&self, connections: u32) {
+        self.to_jump_hosts.fetch_add(connections.into(), Ordering::Relaxed);
     }
 
     #[cfg(feature = "syn")]

@@ -93,8 +93,12 @@ impl Identity {
     }
 
     /// Whether a server is shown the same, whoever has the private half. Certificates for one key differ.
-    fn is_the_key_of(&self, other: &Self) -> bool {
-        matches!((&self.public, &other.public), (Public::Key(one), Public::Key(other)) if one.key_data() == other.key_data())
+    pub(super) fn is_the_key_of(&self, other: &Self) -> bool {
+        match (&self.public, &other.public) {
+            (Public::Key(one), Public::Key(other)) => one.key_data() == other.key_data(),
+            (Public::Certificate(one), Public::Certificate(other)) => one == other,
+            _ => false,
+        }
     }
 }
 
@@ -119,15 +123,15 @@ impl Public {
 pub(super) enum Holder {
     /// We.
     Here(Arc<PrivateKey>),
-    /// The agent behind this socket.
-    Agent(Arc<Path>),
+    /// The agent behind this socket. What it signs by is what is shown, but for a certificate that it was not given.
+    Agent { socket: Arc<Path>, signs_by: Option<Arc<PublicKey>> },
 }
 
 impl fmt::Debug for Holder {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str(match self {
             Holder::Here(_) => "(private key)",
-            Holder::Agent(_) => "(agent)",
+            Holder::Agent { .. } => "(agent)",
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Reads what the user gave to log in with, before anything is sent.
 
+use std::collections::HashMap;
 use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -33,8 +34,9 @@ pub struct Given {
     pub agent: bool,
     /// The keys of the agent behind this socket.
     pub agent_socket: Option<PathBuf>,
-    /// Of the agents, only the keys are used whose public half is named.
-    pub agent_only_named: bool,
+    /// Agents that may have the private half of a key in `identities`, where that file holds its public half alone or is
+    /// encrypted. Of their keys no others are used.
+    pub holders: Vec<PathBuf>,
     /// A file whose first line is the password.
     pub password: Option<PathBuf>,
     /// A file of answers.
@@ -59,65 +61,56 @@ impl Given {
     /// # Errors
     /// The first thing that cannot be used, as one line with the option; never what is in a file.
     pub fn load(&self, warnings: &mut Vec<String>) -> Result<Credentials, String> {
-        let (mut held, mut elsewhere) = (Vec::new(), Vec::new());
+        let mut agents = Agents::default();
+        let mut lent = Vec::new();
+        if self.agent {
+            let socket = auth_sock().ok_or("--agent: SSH_AUTH_SOCK is not set: no agent runs here")?;
+            lent.extend(agents.keys(&socket).map_err(|why| format!("--agent: {why}"))?);
+        }
+        if let Some(socket) = &self.agent_socket {
+            lent.extend(agents.keys(socket)?);
+        }
+        let mut found = Vec::new();
         for path in &self.identities {
-            let fault = |why| format!("-i: {}: {why}", shown(path));
-            match key(path, warnings).map_err(fault)? {
-                Some(Read::Private(key)) => held.push((path, Arc::new(*key))),
-                Some(Read::Public(key)) => elsewhere.push((path, key)),
-                None => {}
-            }
+            let read = key(path, |public| agents.lend(&self.holders, public), warnings);
+            found.extend(read.map_err(|why| format!("-i: {}: {why}", shown(path)))?.map(|read| (path, read)));
         }
-        // Whoever names a key is told where it could be.
-        if let Some((path, _)) = elsewhere.first().filter(|_| !self.agent && self.agent_socket.is_none()) {
-            return Err(format!("-i: {}: {PUBLIC}", shown(path)));
-        }
-        let mut keys = Vec::new();
+        let mut keys: Vec<Identity> = Vec::new();
         for path in &self.certificates {
             let fault = |why| format!("--certificate: {}: {why}", shown(path));
             let certificate = certificate(path).map_err(fault)?;
-            let holder = held.iter().find(|(_, key)| key.public_key().key_data() == certificate.public_key());
-            let Some((_, key)) = holder else {
+            let holder = found.iter().find_map(|(_, read)| read.signs_for(&certificate));
+            let Some(holder) = holder else {
                 return Err(fault(String::from("it is for none of the keys given; give the key too: -i FILE")));
             };
-            keys.push(certified(path.display().to_string(), certificate, Holder::Here(Arc::clone(key))));
+            keys.push(certified(path.display().to_string(), certificate, holder));
         }
-        let mut lent = Vec::new();
-        if self.agent {
-            let socket = env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from);
-            let socket = socket.ok_or("--agent: SSH_AUTH_SOCK is not set: no agent runs here")?;
-            lent.extend(agent(&socket).map_err(|why| format!("--agent: {why}"))?);
-        }
-        if let Some(socket) = self.agent_socket.as_ref().filter(|_| !self.agent_only_named || !elsewhere.is_empty()) {
-            lent.extend(agent(socket)?);
-        }
-        for (path, public) in elsewhere {
-            let of_it = |identity: &&Identity| identity.is_of(&public);
-            if !lent.iter().any(|identity| of_it(&identity)) {
-                return Err(format!(
-                    "-i: {}: it is a public key, and the agent has no private one for it",
-                    shown(path)
-                ));
-            }
-            keys.extend(lent.iter().filter(of_it).cloned());
-        }
-        if self.agent_only_named {
-            lent.clear();
-        }
-        for (path, key) in held {
+        // As ssh has it: first those that an agent has.
+        found.sort_by_key(|(_, read)| matches!(read, Read::Private(_)));
+        for (path, read) in found {
             let beside = PathBuf::from(format!("{}-cert.pub", path.display()));
             if beside.exists() {
-                match certificate(&beside) {
-                    Ok(certificate) if certificate.public_key() == key.public_key().key_data() => {
-                        let holder = Holder::Here(Arc::clone(&key));
+                let shown = shown(&beside);
+                match certificate(&beside).map(|certificate| (read.signs_for(&certificate), certificate)) {
+                    Ok((Some(holder), certificate)) => {
                         keys.push(certified(beside.display().to_string(), certificate, holder));
                     }
-                    Ok(_) => warnings.push(format!("{}: not used, as it is for another key", shown(&beside))),
-                    Err(why) => warnings.push(format!("{}: not used: {why}", shown(&beside))),
+                    Ok((None, _)) => warnings.push(format!("{shown}: not used, as it is for another key")),
+                    Err(why) => warnings.push(format!("{shown}: not used: {why}")),
                 }
             }
-            let public = key.public_key().clone();
-            keys.push(plain(path.display().to_string(), public, Holder::Here(key)));
+            match read {
+                Read::Private(key) => {
+                    let public = key.public_key().clone();
+                    keys.push(plain(path.display().to_string(), public, Holder::Here(key)));
+                }
+                Read::Lent(lent) => {
+                    // A certificate may lie beside the key and be the agent's too.
+                    let new = |identity: &Identity| !keys.iter().any(|other| other.is_the_key_of(identity));
+                    let lent: Vec<_> = lent.into_iter().filter(new).collect();
+                    keys.extend(lent);
+                }
+            }
         }
         // What was named comes before what an agent happens to have: only so many are tried.
         let lent = Credentials { keys: lent, ..Credentials::default() };
@@ -185,15 +178,36 @@ fn odd(certificate: &Certificate) -> Option<String> {
     (!principals.is_empty()).then(|| format!("the certificate is for {}", principals.join(", ")))
 }
 
-/// A private key. `None` if others can read it: ssh does not use such a key, and says so.
-fn key(path: &Path, warnings: &mut Vec<String>) -> Result<Option<Read>, String> {
+/// A private key, or who has it: `lend` finds that out by the public half, and says why nobody has. `None` if others can read the
+/// file: ssh does not use such a key, and says so.
+fn key(
+    path: &Path,
+    lend: impl FnOnce(&PublicKey) -> Result<Vec<Identity>, String>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Read>, String> {
     let file = open(path)?;
     let about = file.metadata().map_err(|error| reason(&error))?;
     let mode = about.permissions().mode() & 0o777;
     let text = text(file)?;
-    // Nobody has to be kept from reading those.
     if let Ok(key) = PublicKey::from_openssh(text.trim()) {
-        return Ok(Some(Read::Public(key)));
+        // Nobody has to be kept from reading those. Whoever names one is told where the other half could be.
+        return lend(&key).map(|lent| Some(Read::Lent(lent)));
+    }
+    let old = text.lines().find(|line| line.starts_with("DEK-Info:"));
+    let encrypted = old.is_some()
+        || text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        || (is_of_putty(&text) && !text.lines().any(|line| line.trim_end() == "Encryption: none"));
+    let first = if encrypted { Err(KeyError::KeyIsEncrypted) } else { decode_secret_key(&text, None) };
+    // As by ssh, nobody is asked for a passphrase whose agent has the key.
+    if matches!(first, Err(KeyError::KeyIsEncrypted))
+        && let Some(public) = public_half(path, &text)
+        && let Ok(mut lent) = lend(&public)
+    {
+        // It goes by the file that was named, whoever signs.
+        for identity in lent.iter_mut().filter(|identity| matches!(identity.public, Public::Key(_))) {
+            identity.named.name = path.display().to_string();
+        }
+        return Ok(Some(Read::Lent(lent)));
     }
     if about.is_file() && about.uid() == getuid().as_raw() && mode & 0o077 != 0 {
         warnings.push(format!(
@@ -204,21 +218,18 @@ fn key(path: &Path, warnings: &mut Vec<String>) -> Result<Option<Read>, String> 
         return Ok(None);
     }
     // russh reads of those only what ssh-keygen -m PEM writes for RSA keys.
-    if let Some(line) = text.lines().find(|line| line.starts_with("DEK-Info:"))
+    if let Some(line) = old
         && !(line.contains("AES-128-CBC") && text.contains("-----BEGIN RSA PRIVATE KEY-----"))
     {
         let again = anew(path, &text);
         return Err(format!("it is encrypted in an old way that is not read here; {again}"));
     }
-    let encrypted = text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
-        || (is_of_putty(&text) && !text.lines().any(|line| line.trim_end() == "Encryption: none"));
-    let first = if encrypted { Err(KeyError::KeyIsEncrypted) } else { decode_secret_key(&text, None) };
     match first {
-        Ok(key) => Ok(Some(Read::Private(Box::new(key)))),
+        Ok(key) => Ok(Some(Read::Private(Arc::new(key)))),
         Err(KeyError::KeyIsEncrypted) => {
             let asked = ask::passphrase(&format!("Enter passphrase for key '{}': ", shown(path)))?;
             let phrase = asked.ok_or("it is encrypted, and no passphrase was given")?;
-            decode_secret_key(&text, Some(&phrase)).map(|key| Some(Read::Private(Box::new(key)))).map_err(|_| {
+            decode_secret_key(&text, Some(&phrase)).map(|key| Some(Read::Private(Arc::new(key)))).map_err(|_| {
                 match text.contains("BEGIN OPENSSH PRIVATE KEY") {
                     true => String::from("the passphrase is wrong"),
                     // There are too many ways to encrypt the others for all of them to be known here.
@@ -234,12 +245,40 @@ fn key(path: &Path, warnings: &mut Vec<String>) -> Result<Option<Read>, String> 
 }
 
 /// Of what only an agent could have the other half.
-const PUBLIC: &str = "it is a public key; the private one is needed, or --agent if the agent has it";
+const PUBLIC: &str = "it is a public key; the private one is needed, or an agent that has it (SSH_AUTH_SOCK)";
 
-/// What a file of -i holds.
+/// What comes of a file of -i.
 enum Read {
-    Private(Box<PrivateKey>),
-    Public(PublicKey),
+    Private(Arc<PrivateKey>),
+    /// What an agent has of the key: itself, and certificates for it. Never empty.
+    Lent(Vec<Identity>),
+}
+
+impl Read {
+    /// Who signs where this certificate is shown; `None` if it is for another key.
+    fn signs_for(&self, certificate: &Certificate) -> Option<Holder> {
+        let key = PublicKey::from(certificate.public_key().clone());
+        match self {
+            Read::Private(own) => {
+                (own.public_key().key_data() == key.key_data()).then(|| Holder::Here(Arc::clone(own)))
+            }
+            Read::Lent(lent) => match &lent.iter().find(|identity| identity.is_of(&key))?.holder {
+                Holder::Agent { socket, .. } => {
+                    Some(Holder::Agent { socket: Arc::clone(socket), signs_by: Some(Arc::new(key)) })
+                }
+                here @ Holder::Here(_) => Some(here.clone()),
+            },
+        }
+    }
+}
+
+/// The public half of an encrypted key: it stands in files of OpenSSH's own form as it is, else beside them in one of its own.
+fn public_half(path: &Path, text: &str) -> Option<PublicKey> {
+    if let Ok(key) = PrivateKey::from_openssh(text) {
+        return Some(key.public_key().clone());
+    }
+    let beside = open(Path::new(&format!("{}.pub", path.display()))).and_then(self::text);
+    PublicKey::from_openssh(beside.ok()?.trim()).ok()
 }
 
 fn is_of_putty(text: &str) -> bool {
@@ -312,6 +351,38 @@ fn answers(path: &Path, warnings: &mut Vec<String>) -> Result<(Named, Answers), 
     Ok((named(path.display().to_string()), answers))
 }
 
+/// Where the user's agent is.
+pub(crate) fn auth_sock() -> Option<PathBuf> {
+    env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).map(PathBuf::from)
+}
+
+/// What agents have, each asked once.
+#[derive(Default)]
+struct Agents(HashMap<PathBuf, Result<Vec<Identity>, String>>);
+
+impl Agents {
+    fn keys(&mut self, socket: &Path) -> Result<Vec<Identity>, String> {
+        self.0.entry(socket.to_owned()).or_insert_with(|| agent(socket)).clone()
+    }
+
+    /// What the first of these agents that has a key has of it, or why none has.
+    fn lend(&mut self, sockets: &[PathBuf], key: &PublicKey) -> Result<Vec<Identity>, String> {
+        let mut said = None;
+        for socket in sockets {
+            match self.keys(socket) {
+                Ok(keys) if keys.iter().any(|identity| identity.is_of(key)) => {
+                    return Ok(keys.into_iter().filter(|identity| identity.is_of(key)).collect());
+                }
+                Ok(_) => said = Some(String::from("the agent has no private one for it")),
+                Err(why) => {
+                    said.get_or_insert(why);
+                }
+            }
+        }
+        Err(said.map_or_else(|| String::from(PUBLIC), |why| format!("it is a public key, and {why}")))
+    }
+}
+
 /// The keys of the agent.
 fn agent(socket: &Path) -> Result<Vec<Identity>, String> {
     let socket: Arc<Path> = socket.into();
@@ -329,7 +400,7 @@ fn agent(socket: &Path) -> Result<Vec<Identity>, String> {
     if identities.is_empty() {
         return Err(String::from("the agent has no keys; ssh-add FILE gives it one"));
     }
-    let holder = || Holder::Agent(Arc::clone(&socket));
+    let holder = || Holder::Agent { socket: Arc::clone(&socket), signs_by: None };
     let identity = |identity| match identity {
         AgentIdentity::PublicKey { key, comment } => plain(comment, key, holder()),
         AgentIdentity::Certificate { certificate, comment } => certified(comment, certificate, holder()),

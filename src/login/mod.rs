@@ -29,5 +29,6 @@ mod tests;
 
 pub use credentials::Credentials;
 pub use load::Given;
+pub(crate) use load::auth_sock;
 #[cfg(feature = "cli")]
 pub(crate) use terminal::leave as leave_prompt;

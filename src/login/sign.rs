@@ -57,10 +57,11 @@ impl Signer for Hand<'_> {
             Holder::Here(private) => {
                 signed(private, hash, to_sign).map_err(|error| NoSignature::Failed(error.to_string()))
             }
-            Holder::Agent(socket) => {
+            Holder::Agent { socket, signs_by } => {
                 let failed = |error: russh::keys::Error| NoSignature::Failed(format!("the agent: {error}"));
                 let mut agent = AgentClient::connect_uds(socket).await.map_err(failed)?;
-                agent.sign_request(key, hash, to_sign).await.map_err(failed)
+                let own = signs_by.as_deref().map(|key| AgentIdentity::from(key.clone()));
+                agent.sign_request(own.as_ref().unwrap_or(key), hash, to_sign).await.map_err(failed)
             }
         }
     }

@@ -53,6 +53,16 @@ pub fn counted(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
 
+/// How many connections were made, of which so many to hosts on the way.
+#[must_use]
+pub fn connections(to_targets: u64, to_jump_hosts: u64) -> String {
+    let all = counted(to_targets.saturating_add(to_jump_hosts), "connection");
+    match to_jump_hosts {
+        0 => all,
+        n => format!("{all}, {} of them to jump hosts", count(n)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +92,7 @@ mod tests {
         assert_eq!([0, 999, 1_000, 16_777_216].map(count), ["0", "999", "1,000", "16,777,216"]);
         assert_eq!(counted(1, "target"), "1 target");
         assert_eq!(counted(2_000, "target"), "2,000 targets");
+        assert_eq!(connections(1, 0), "1 connection");
+        assert_eq!(connections(1, 2_000), "2,001 connections, 2,000 of them to jump hosts");
     }
 }

@@ -16,7 +16,7 @@ use crate::report::layout::{ascii, cut, ellipsis, width};
 use crate::report::networks::Networks;
 use crate::report::next::{Next, Reach};
 use crate::report::shared_keys::SharedKeys;
-use crate::report::span::{count, counted, show};
+use crate::report::span::{connections, count, counted, show};
 
 /// How many networks are named.
 const NETWORKS: usize = 5;
@@ -97,6 +97,8 @@ impl Latency {
 pub struct Closing<'a> {
     /// From the first target to the last record.
     pub elapsed: Duration,
+    /// Connections to jump hosts, beside those that the records count. An earlier part of the run has left none of its own anywhere.
+    pub to_jump_hosts: u64,
     /// It was ended before every target was probed.
     pub interrupted: bool,
     /// The option that lists what standard output left out.
@@ -224,7 +226,7 @@ impl Summary {
                 String::new()
             },
             show(closing.elapsed),
-            counted(self.connections, "connection")
+            connections(self.connections, closing.to_jump_hosts)
         );
         if closing.interrupted {
             out.push_str("; interrupted, the rest was not probed");

@@ -17,6 +17,7 @@ use sshprobe_probes::govern::retry::Transient;
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::connect_failed;
 use sshprobe_probes::record::{self, Via};
+use sshprobe_probes::target::host_port;
 use sshprobe_probes::time::Moment;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
@@ -80,13 +81,21 @@ impl Farewells {
 pub struct Jump {
     clock: Clock,
     host: Arc<dyn JumpHost>,
+    /// How many hosts there are on the way, that one among them.
+    hosts: u32,
     patience: Duration,
 }
 
 impl Jump {
-    /// Goes through `host`, which gets so long to reach a target.
-    pub(crate) fn new(clock: Clock, host: Arc<dyn JumpHost>, patience: Duration) -> Self {
-        Self { clock, host, patience }
+    /// Goes through `host`, the last of so many on the way, which gets so long to reach a target.
+    pub(crate) fn new(clock: Clock, host: Arc<dyn JumpHost>, hosts: u32, patience: Duration) -> Self {
+        Self { clock, host, hosts, patience }
+    }
+
+    /// How many hosts there are on the way.
+    #[must_use]
+    pub const fn hosts(&self) -> u32 {
+        self.hosts
     }
 
     /// The same host, which gets so long to reach a target.
@@ -116,7 +125,7 @@ impl Jump {
                 let detail = format!(
                     "the jump host {} was asked to connect to {}, and in {:.1} s neither did so nor refused: most likely the target did not answer it",
                     self.host.name(),
-                    escape(place(host, port)),
+                    escape(host_port(host, port)),
                     patience.as_secs_f64()
                 );
                 Err(silent(TunnelTrouble::lasting(Code::TimeoutConnect, None, detail), since + patience))
@@ -143,7 +152,7 @@ impl Jump {
             OpenReason::Other(_) | OpenReason::SessionOver => (Code::JumpForbidden, "other", "does not connect us to"),
         };
         let words = if failure.text.is_empty() { String::new() } else { format!(": {}", quote(&failure.text, SHOWN)) };
-        let detail = format!("the jump host {} {what} {}{words}", self.host.name(), escape(place(host, port)));
+        let detail = format!("the jump host {} {what} {}{words}", self.host.name(), escape(host_port(host, port)));
         TunnelTrouble::lasting(code, Some(arg.to_owned()), detail)
     }
 }
@@ -155,10 +164,6 @@ struct Failed {
     silence: Option<Silence>,
     /// Another session may have one.
     lapsed: bool,
-}
-
-fn place(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// A jump host that was there and is not any more.

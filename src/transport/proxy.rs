@@ -15,7 +15,7 @@ use sshprobe_probes::evidence::{Evidence, Fault, Silence, Tunnel, TunnelTrouble}
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::proxy::{Credentials, HttpConnect, Peer, ProxyFault, Socks5, Step};
 use sshprobe_probes::record::Via;
-use sshprobe_probes::target::Host;
+use sshprobe_probes::target::{Host, host_port};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout_at;
 
@@ -62,8 +62,7 @@ impl Kind {
 impl fmt::Display for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = Kind::ALL.iter().find(|(_, kind, _)| *kind == self.kind).map_or("", |(name, ..)| name);
-        let Self { host, port, .. } = self;
-        if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
+        write!(f, "{scheme}://{}", host_port(&self.host, self.port))
     }
 }
 

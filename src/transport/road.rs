@@ -75,10 +75,17 @@ impl Road {
     /// Whether it goes through jump hosts.
     #[must_use]
     pub const fn jumps(&self) -> bool {
-        #[cfg(feature = "login")]
-        return matches!(self, Road::Jump(_));
-        #[cfg(not(feature = "login"))]
-        false
+        self.jump_hosts() > 0
+    }
+
+    /// How many jump hosts it goes through, one behind the other.
+    #[must_use]
+    pub const fn jump_hosts(&self) -> u32 {
+        match self {
+            #[cfg(feature = "login")]
+            Road::Jump(jump) => jump.hosts(),
+            _ => 0,
+        }
     }
 }
 

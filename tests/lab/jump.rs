@@ -119,6 +119,7 @@ fn a_jump_host_is_logged_in_to_once_and_leads_to_all() {
     let base = ["--known-hosts", &known, "-i", &key, "-J", "root@10.0.0.2"];
     let (record, stderr) = ground.one(&[&base[..], &[TARGET]].concat());
     assert_eq!(outcome(&record), "ok - auth", "{record} {stderr}");
+    assert!(stderr.contains(", 3 connections, 2 of them to jump hosts\n"), "{stderr}");
     assert_eq!((&record["target"]["via"], &record["tunnel"]["kind"]), (&"jump".into(), &"jump".into()));
     assert_eq!(record["host_keys"][0]["trust"], "match", "{record}");
     assert!(record["tunnel"]["timing_us"]["connect"].is_u64(), "{record}");
@@ -263,6 +264,7 @@ fn keys_are_fetched_through_a_jump_host_that_is_judged() {
     };
     let (fetched, stderr) = keys(&known);
     assert!(fetched && !stderr.contains("warning"), "{stderr}");
+    assert!(stderr.contains(" connections, 2 of them to jump hosts\n"), "{stderr}");
     let (fetched, stderr) = keys(&empty);
     let warning = "sshprobe: warning: a key is not known of a jump host on the way: root@10.0.0.2 (ssh-ed25519 SHA256:";
     assert!(fetched && stderr.contains(warning), "{stderr}");

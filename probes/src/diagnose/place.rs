@@ -18,6 +18,7 @@ use crate::target::host_port;
 /// | `KNOWN_HOSTS_NAME` | what known_hosts calls it: the name, `[name]:port` for another port than 22, or its alias |
 /// | `USER` | who was named to the server, once somebody was; of what is typed on a jump host, there |
 /// | `JUMP` | the jump hosts on the way, as `ssh -J` takes them |
+/// | `JUMP_HOST` | the last of them, behind a `-J` with those before it |
 /// | `KNOWN_HOSTS_FILE` | the file with the line in question, once that is known |
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
@@ -63,7 +64,7 @@ impl Place<'_> {
                 (word, after) = from.split_at(end + ":PORT".len());
             }
             rest = after;
-            if let Some(value) = self.value(word).filter(|_| whole).and_then(|value| shell_word(&value)) {
+            if let Some(value) = self.words(word).filter(|_| whole) {
                 let untouched = unwritten.len().saturating_sub(word.len()).saturating_sub(after.len());
                 filled.reserve(text.len().saturating_add(value.len()));
                 filled.push_str(unwritten.get(..untouched).unwrap_or_default());
@@ -76,6 +77,15 @@ impl Place<'_> {
         }
         filled.push_str(unwritten);
         Cow::Owned(filled)
+    }
+
+    /// What takes the place of `word`, as a shell reads it back.
+    fn words(&self, word: &str) -> Option<String> {
+        match self.jump.filter(|_| word == "JUMP_HOST").map(|jump| (jump, jump.rsplit_once(','))) {
+            None => shell_word(&self.value(word)?),
+            Some((alone, None)) => shell_word(alone),
+            Some((_, Some((before, last)))) => Some(format!("-J {} {}", shell_word(before)?, shell_word(last)?)),
+        }
     }
 
     fn value(&self, word: &str) -> Option<String> {
@@ -133,6 +143,11 @@ mod tests {
         let remove = "ssh-keygen -f KNOWN_HOSTS_FILE -R KNOWN_HOSTS_NAME";
         assert_eq!(alias.fill(remove), "ssh-keygen -f '~/my keys' -R gate");
         assert_eq!(Place::new("web1", None, 22).fill(remove), "ssh-keygen -f KNOWN_HOSTS_FILE -R web1");
+        let by_itself = |jump| Place { jump: Some(jump), ..Place::new("web1", None, 22) }.fill("sshprobe JUMP_HOST");
+        assert_eq!(by_itself("ops@gate:2222"), "sshprobe ops@gate:2222");
+        assert_eq!(by_itself("a,b,ops@[2001:db8::1]:22"), "sshprobe -J a,b 'ops@[2001:db8::1]:22'");
+        assert_eq!(by_itself("-oProxyCommand=x,b"), "sshprobe JUMP_HOST", "no word to be typed");
+        assert_eq!(Place::new("web1", None, 22).fill("sshprobe JUMP_HOST"), "sshprobe JUMP_HOST");
         for other in ["OTHER_PORT PROBE_ADDRESS HOSTKEY.pub REPORT", "no word of ours", "xHOST HOSTx MY_HOST HOST_1"] {
             assert!(matches!(Place::new("h", None, 1).fill(other), Cow::Borrowed(_)), "{other}");
         }

@@ -1144,7 +1144,10 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         "The connection to the jump host, or the login there, failed with the code that the parameter names; the target was not tried, or was lost with it (`lost-midway`).",
         &["see the jump host's own code"],
         &["the jump host's own code says; look it up in the same way"],
-        &["probe the jump host by itself", "see what ssh makes of it: ssh -J JUMP -p PORT -v HOST"],
+        &[
+            "probe the jump host by itself: sshprobe --depth login -i KEY JUMP_HOST",
+            "see what ssh makes of it: ssh -J JUMP -p PORT -v HOST",
+        ],
     ),
     row(
         Code::JumpForbidden,

@@ -471,6 +471,7 @@ fn remedies_fit_the_user_and_the_way() {
     let texts = |diagnosis: &Value| diagnosis.to_string();
     let jumped = texts(&by(Via::Jump, Code::JumpFailed, "refused"));
     assert!(jumped.contains("ssh -J ops@gate,root@inner:2222 -p 22 -v 10.0.0.5"), "{jumped}");
+    assert!(jumped.contains(": sshprobe --depth login -i KEY -J ops@gate root@inner:2222\""), "{jumped}");
     let forbidden = texts(&by(Via::Jump, Code::JumpForbidden, "administratively-prohibited"));
     assert!(forbidden.contains("sshd -T -C user=root |"), "{forbidden}");
     let behind_jump = texts(&by(Via::Jump, Code::ProxyRefused, "refused"));

@@ -180,7 +180,7 @@ fn through<T: Transport>(options: &Options, transport: T, addr: IpAddr, port: u1
         credentials: Some(credentials()),
     };
     let session = JumpSession::new(target(0, addr, port), route, Arc::new(Nameless), options);
-    Jump::new(options.clock, Arc::new(session), options.connect_timeout)
+    Jump::new(options.clock, Arc::new(session), 1, options.connect_timeout)
 }
 
 fn behind(options: &Options, jump: Jump) -> Arc<Route<Road>> {
@@ -458,7 +458,7 @@ async fn a_jump_host_whose_name_leads_to_what_is_excluded_is_not_connected_to() 
         credentials: Some(credentials()),
     };
     let session = JumpSession::new(named, route, Arc::new(Everywhere), &options);
-    let route = behind(&options, Jump::new(options.clock, Arc::new(session), options.connect_timeout));
+    let route = behind(&options, Jump::new(options.clock, Arc::new(session), 1, options.connect_timeout));
     let mut running = start(options, vec![own(target(0, host(9), port), &route)]);
     assert_eq!(codes(&running.finish().await), BTreeMap::from([(String::from("local-policy"), 1)]));
     assert_eq!(bastion.connections.load(Ordering::Relaxed), 0);
