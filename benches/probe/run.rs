@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use sshprobe::engine::{self, Options, Stats};
 use sshprobe::resolve::{Resolver, ResolverOptions};
 use sshprobe::target::Sources;
@@ -29,8 +31,15 @@ const PROBES: u32 = 4096;
 /// Connections in flight while CPU is measured: enough to keep both sides busy.
 const IN_FLIGHT: usize = 128;
 
-/// Rounds of the whole measurement; the median counts.
-const ROUNDS: usize = 5;
+/// Probes of one round of the comparison with the floor, a /22, and rounds of it, whose median counts. Short ones, each between two
+/// measurements of the floor: a shared machine changes its pace within seconds.
+const ROUND: u32 = 1024;
+/// Calls of a measurement of the floor. The responder's queue has room for the connections of all processors, as it may not run meanwhile.
+const CALLS: u32 = 256;
+const ROUNDS: usize = 31;
+
+/// Rounds of what is compared with itself.
+const FILES: usize = 5;
 
 /// The responder's process: prints the ports of a healthy server and of one that falls silent at userauth.
 pub(crate) fn responder() {
@@ -88,7 +97,14 @@ fn resident() -> u64 {
     text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
 }
 
-fn sweep(runtime: &Runtime, port: u16, plan: Plan, in_flight: usize, trust: Option<&Arc<Policy>>) -> Cost {
+/// Sweeps a range of loopback that has so many addresses.
+fn sweep(
+    runtime: &Runtime,
+    (probes, port): (u32, u16),
+    plan: Plan,
+    in_flight: usize,
+    trust: Option<&Arc<Policy>>,
+) -> Cost {
     let mut options = Options::new(plan);
     let settings = Arc::make_mut(&mut options.settings);
     settings.per_host = Duration::ZERO;
@@ -97,7 +113,7 @@ fn sweep(runtime: &Runtime, port: u16, plan: Plan, in_flight: usize, trust: Opti
     options.rate = 0;
     options.per_subnet = 0;
     options.concurrency = in_flight;
-    let sources = Sources { targets: vec![format!("127.1.0.0/20:{port}")], ..Sources::default() };
+    let sources = Sources { targets: vec![format!("127.1.0.0/{}:{port}", 32 - probes.ilog2())], ..Sources::default() };
     let targets = sources.open().expect("targets").filter_map(Result::ok);
     let resolver = Resolver::new(ResolverOptions::default());
     let (sink, mut records) = mpsc::channel(1024);
@@ -142,9 +158,9 @@ fn trust(runtime: &Runtime, responder: &Responder) {
     let judged = Arc::new(Policy { known_hosts: Some(files.build().into()), ..Policy::default() });
     let unjudged = Arc::new(Policy::default());
     let mut each = [Vec::new(), Vec::new()];
-    for _ in 0..ROUNDS {
+    for _ in 0..FILES {
         for (which, policy) in [&unjudged, &judged].into_iter().enumerate() {
-            let cost = sweep(runtime, responder.healthy, Plan::default(), IN_FLIGHT, Some(policy));
+            let cost = sweep(runtime, (PROBES, responder.healthy), Plan::default(), IN_FLIGHT, Some(policy));
             assert_eq!(cost.ok, PROBES, "every key is the one known");
             each[which].push(micros(cost.cpu) / f64::from(PROBES));
         }
@@ -160,51 +176,75 @@ fn micros(span: Duration) -> f64 {
     span.as_secs_f64() * 1e6
 }
 
+/// Has this thread, what it starts, and the responder run on these processors alone.
+fn pin(responder: &Responder, processors: &[usize]) {
+    let mut set = CpuSet::new();
+    processors.iter().for_each(|processor| set.set(*processor).expect("few enough"));
+    let child = Pid::from_raw(i32::try_from(responder.child.id()).expect("a process"));
+    for process in [Pid::from_raw(0), child] {
+        sched_setaffinity(process, &set).expect("processors that it had before");
+    }
+}
+
+/// The processors that this thread may run on.
+fn processors() -> Vec<usize> {
+    let set = sched_getaffinity(Pid::from_raw(0)).expect("its processors");
+    (0..CpuSet::count()).filter(|processor| set.is_set(*processor).unwrap_or(false)).collect()
+}
+
 pub(crate) fn bench() {
     let responder = Responder::start();
+    let processors = processors();
     let single = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let multi = Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    // The first random bytes of a process cost some 30 ms, and caches want to be warm.
-    sweep(&single, responder.healthy, Plan::default(), IN_FLIGHT, None);
+    // Caches want to be warm.
+    sweep(&single, (PROBES, responder.healthy), Plan::default(), IN_FLIGHT, None);
 
-    let (mut floors, mut parts, mut ratios) =
-        (Vec::new(), [Vec::new(), Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    let mut costs = [Vec::new(), Vec::new()];
-    let mut rates = [Vec::new(), Vec::new()];
+    let [mut floors, mut ratios, mut costs, mut rates] = [(); 4].map(|()| [(); 2].map(|()| Vec::new()));
+    let mut parts = [(); 2].map(|()| [(); 3].map(|()| Vec::new()));
+    let addr = ([127, 0, 0, 1], responder.healthy).into();
     for _ in 0..ROUNDS {
-        let floor = Floor::measure(([127, 0, 0, 1], responder.healthy).into());
-        floors.push(micros(floor.sum()));
-        for (part, span) in parts.iter_mut().zip([floor.tcp, floor.x25519, floor.ed25519]) {
-            part.push(micros(span));
-        }
         for (which, runtime) in [&single, &multi].into_iter().enumerate() {
-            let cost = sweep(runtime, responder.healthy, Plan::default(), IN_FLIGHT, None);
-            assert_eq!(cost.ok, PROBES, "every probe is complete");
-            let each = micros(cost.cpu) / f64::from(PROBES);
+            // One thread has one processor with the responder, and so works as undisturbed as its floor: two processors may be
+            // one core. On all of them the floor is that of all of them at work.
+            let threads = if which == 0 { 1 } else { processors.len() };
+            pin(&responder, processors.get(..threads).expect("one at least"));
+            let before = Floor::measure(addr, CALLS, threads);
+            let cost = sweep(runtime, (ROUND, responder.healthy), Plan::default(), IN_FLIGHT, None);
+            assert_eq!(cost.ok, ROUND, "every probe is complete");
+            let after = Floor::measure(addr, CALLS, threads);
+            let floor = micros(before.sum() + after.sum()) / 2.0;
+            floors[which].push(floor);
+            for (part, span) in parts[which].iter_mut().zip([after.tcp, after.x25519, after.ed25519]) {
+                part.push(micros(span));
+            }
+            let each = micros(cost.cpu) / f64::from(ROUND);
             costs[which].push(each);
-            ratios[which].push(each / micros(floor.sum()));
-            rates[which].push(f64::from(PROBES) / cost.wall.as_secs_f64());
+            ratios[which].push(each / floor);
+            rates[which].push(f64::from(ROUND) / cost.wall.as_secs_f64());
         }
     }
-    let [tcp, x25519, ed25519] = parts.map(median);
-    println!("median of {ROUNDS} rounds, {PROBES} complete probes each, {IN_FLIGHT} in flight, one process each side");
-    println!(
-        "floor per probe        {:7.1} us  (connect+close {tcp:.1}, X25519 {x25519:.1}, Ed25519 {ed25519:.1})",
-        median(floors)
-    );
-    for (name, which) in [("one thread", 0), ("all cores", 1)] {
+    println!("median of {ROUNDS} rounds, {ROUND} complete probes each, {IN_FLIGHT} in flight, one process each side");
+    let figures = costs.into_iter().zip(ratios).zip(rates).zip(floors).zip(parts);
+    for (name, ((((costs, ratios), rates), floors), parts)) in ["one thread", "all cores"].into_iter().zip(figures) {
+        let [tcp, x25519, ed25519] = parts.map(median);
         println!(
             "{name:<14} probe   {:7.1} us CPU, {:.2} times the floor, {:.0} probes/s",
-            median(costs[which].clone()),
-            median(ratios[which].clone()),
-            median(rates[which].clone())
+            median(costs),
+            median(ratios),
+            median(rates)
+        );
+        println!(
+            "{:<14} floor   {:7.1} us  (connect+close {tcp:.1}, X25519 {x25519:.1}, Ed25519 {ed25519:.1})",
+            "",
+            median(floors)
         );
     }
 
     trust(&single, &responder);
 
     let plan = Plan { timeout: Duration::from_secs(8), ..Plan::default() };
-    let cost = sweep(&single, responder.mute, plan, PROBES as usize, None);
+    let cost = sweep(&single, (PROBES, responder.mute), plan, PROBES as usize, None);
     let each = cost.memory as f64 / 1024.0 / f64::from(PROBES);
     println!("memory in flight       {each:7.1} KiB resident, {PROBES} held at userauth, keys exchanged");
 }
