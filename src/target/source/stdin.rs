@@ -5,8 +5,8 @@ use std::io::{BufReader, Read};
 
 use sshprobe_probes::target::Target;
 
-use super::list::reason;
 use super::too_many;
+use crate::sys::unread::unread;
 use crate::target::address::Families;
 use crate::target::expr::Expression;
 use crate::target::lines::Lines;
@@ -57,7 +57,7 @@ impl Stdin {
                 Ok(None) => return None,
                 Err(error) => {
                     self.lines_seen += 1;
-                    let problem = self.problem(format!("cannot be read on from here: {}", reason(&error)));
+                    let problem = self.problem(format!("cannot be read on from here: {}", unread(&error)));
                     self.close();
                     return Some(Err(problem));
                 }
