@@ -24,6 +24,20 @@ fn with_stdin(mut command: Command, input: &[u8]) -> Output {
     child.wait_with_output().expect("ends")
 }
 
+/// The same where the program may end before it has read all of it.
+fn with_stdin_as_far_as_it_is_read(mut command: Command, input: &[u8]) -> Output {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().expect("ends");
+    if let Err(error) = writer.join().expect("no panic") {
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    }
+    output
+}
+
 /// One line on standard error that names the fault, nothing on standard output, exit code 2.
 #[track_caller]
 fn assert_refused(output: &Output, words: &[&str]) {
@@ -182,6 +196,19 @@ fn outputs_that_cannot_be_written_are_refused_before_anything_is_sent() {
         assert_refused(&run(&path("sealed/out.jsonl")), &["sealed/out.jsonl", "Permission denied"]);
     }
     assert_eq!(std::fs::read_to_string(&hosts).expect("kept"), format!("{}\n", bystander.target()));
+    bystander.assert_unbothered();
+}
+
+#[test]
+fn binary_data_on_standard_input_ends_at_its_first_nul() {
+    let bystander = Bystander::new();
+    // No line of it is a target; without an end there would be a line of errors for each.
+    let noise: Vec<u8> = (0..300_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut command = sshprobe();
+    command.args(["-f", "-"]);
+    let input = [b"\x7fELF\0\0\n", noise.as_slice(), format!("\n{}\n", bystander.target()).as_bytes()].concat();
+    let line = "sshprobe: error: stdin line 1: a NUL byte: this is a binary file and no list of targets; nothing behind it is read\n";
+    assert_refused(&with_stdin_as_far_as_it_is_read(command, &input), &[line]);
     bystander.assert_unbothered();
 }
 

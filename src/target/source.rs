@@ -2,7 +2,8 @@
 //!
 //! Arguments and files are read and checked whole before anything is sent, in one pass: they are held as text and
 //! intervals (the module `set` keeps them), so that a file may be a pipe and may change afterwards. Stdin is read line by
-//! line while its targets are probed; a bad line is an error among the targets, and the rest goes on.
+//! line while its targets are probed; a bad line is an error among the targets, and the rest goes on. Only a NUL byte, which shows
+//! that what comes is no text, ends either.
 
 mod list;
 mod stdin;
