@@ -199,6 +199,34 @@ fn outputs_that_cannot_be_written_are_refused_before_anything_is_sent() {
     bystander.assert_unbothered();
 }
 
+/// What was given again would be left without a word, and nobody would miss it before it is wanted.
+#[test]
+fn what_is_written_to_and_what_is_read_once_is_given_once() {
+    let bystander = Bystander::new();
+    let home = TempDir::new().expect("a folder");
+    let target = bystander.target();
+    let run = |args: &[&str]| {
+        sshprobe().current_dir(home.path()).arg(args[0]).args(&args[1..]).arg(&target).output().expect("runs")
+    };
+    for (args, line) in [
+        (
+            &["-o", "a.jsonl", "-o", "b.jsonl"][..],
+            "-o: given twice (a.jsonl, b.jsonl), and one file is written; name one",
+        ),
+        (&["-oa.csv", "--output=a.csv"], "-o: given twice (a.csv, a.csv), and one file is written; name one"),
+        (&["keys", "-o", "-", "-o", "b"], "-o: given twice (-, b), and one file is written; name one"),
+        (
+            &["--stats-file=a", "--stats-file=b", "--stats-file=c"],
+            "--stats-file: given 3 times (a, b, c), and one file is written; name one",
+        ),
+        (&["-f", "-", "-f-"], "-f -: given twice, and there is one standard input: leave one of them away"),
+    ] {
+        assert_refused(&run(args), &[&format!("sshprobe: error: {line}\n")]);
+    }
+    assert_eq!(std::fs::read_dir(home.path()).expect("listed").count(), 0);
+    bystander.assert_unbothered();
+}
+
 #[test]
 fn binary_data_on_standard_input_ends_at_its_first_nul() {
     let bystander = Bystander::new();

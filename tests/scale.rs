@@ -386,16 +386,14 @@ fn what_does_not_belong_to_the_run_is_refused() {
             &["--resume", "--all-addresses", &range],
             "--resume: with --all-addresses nobody knows which records of a name are missing; leave one of them away",
         ),
-        (
-            &["--resume", "-o", "/dev/null", &range],
-            "--resume: the output is no regular file, and nothing can be read back from it",
-        ),
-        (
-            &["--resume", "-o", "out.csv", &range],
-            "--resume: only JSON lines can be gone on with; name a file like out.jsonl",
-        ),
     ] {
         refused(args, line);
+    }
+    for (file, line) in [
+        ("/dev/null", "--resume: the output is no regular file, and nothing can be read back from it"),
+        ("out.csv", "--resume: only JSON lines can be gone on with; name a file like out.jsonl"),
+    ] {
+        assert_eq!(text(&run(&["--resume", "-o", file, &range]).stderr), format!("sshprobe: error: {line}\n"));
     }
     let output = run(&["--resume", &range]);
     assert_eq!(

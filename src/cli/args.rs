@@ -213,7 +213,7 @@ pub struct KeysArgs {
     pub types: KeyTypes,
     /// Write to FILE instead of standard output; what was there is replaced as a whole, once the run is over
     #[arg(short, long, value_name = "FILE", help_heading = "Keys")]
-    pub output: Option<PathBuf>,
+    pub output: Vec<PathBuf>,
     /// How patiently.
     #[command(flatten, next_help_heading = "Probe")]
     pub patience: PatienceArgs,
@@ -279,7 +279,7 @@ pub struct SweepArgs {
     pub resume: bool,
     /// Write what the run is doing to FILE every 5s, as Prometheus text for node_exporter's textfile collector
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub stats_file: Option<PathBuf>,
+    pub stats_file: Vec<PathBuf>,
     /// What counts as failure: statuses (timeout,refused,...), `none` or `any` [default: every status but ok; timeout, refused and unreachable only for targets not out of a range]
     #[arg(long, value_name = "STATUS,...", value_parser = values::fail_on, help_heading = "Exit code", allow_hyphen_values = true)]
     pub fail_on: Option<FailOn>,
@@ -545,7 +545,7 @@ pub struct ViewArgs {
     pub format: &'static crate::report::Format,
     /// Write the records to FILE too, as its suffix says (.csv, .txt a table, else JSON lines; .zst behind it: packed)
     #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub output: Vec<PathBuf>,
     /// The columns of table and csv, in this order, like status,host,why; a wrong name lists them all [default: the most useful ones]
     #[arg(long, value_name = "LIST", value_parser = values::columns, allow_hyphen_values = true)]
     pub columns: Option<crate::report::Columns>,

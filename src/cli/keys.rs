@@ -22,7 +22,6 @@ use crate::cli::config::Config;
 #[cfg(feature = "login")]
 use crate::cli::config::known_hosts_files;
 use crate::cli::exit::Exit;
-#[cfg(feature = "login")]
 use crate::cli::output;
 use crate::cli::replacement::Replacement;
 use crate::cli::resume::Before;
@@ -129,7 +128,8 @@ fn understand(args: KeysArgs) -> Result<(Config, Asked), Error> {
     }
     sweep.trust.host_key_types = types.clone();
     // What is written to by default may be named as well.
-    sweep.view.output = args.output.filter(|path| path != Path::new("-"));
+    let file = output::once("-o", &args.output)?.filter(|path| *path != Path::new("-"));
+    sweep.view.output = file.into_iter().map(Path::to_owned).collect();
     sweep.view.talk = args.talk;
     let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
     #[cfg_attr(not(feature = "login"), expect(unused_mut, reason = "only a jump host changes it"))]

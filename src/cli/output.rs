@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use sshprobe_probes::escape::escape;
+
 use crate::cli::args::{Records, Show, ViewArgs, When};
 use crate::cli::resume;
 use crate::error::{Error, said};
@@ -44,7 +46,8 @@ impl Output {
     /// # Errors
     /// The file of `-o` cannot be what results are written to.
     pub fn new(args: &ViewArgs, inputs: &[&Path]) -> Result<Self, Error> {
-        if let Some(path) = &args.output {
+        let file = once("-o", &args.output)?;
+        if let Some(path) = file {
             check(path, inputs)?;
         }
         let show = match args.show {
@@ -62,7 +65,7 @@ impl Output {
             When::Never => false,
         };
         let color = |terminal: bool| colored(args.color, terminal);
-        let file = args.output.as_ref().map(|path| (path.clone(), Format::of_file(path)));
+        let file = file.map(|path| (path.to_owned(), Format::of_file(path)));
         let formats = || std::iter::once(args.format).chain(file.as_ref().map(|(_, format)| *format));
         if args.columns.is_some() && !formats().any(|format| format.has_columns) {
             return Err(Error::usage(
@@ -195,6 +198,20 @@ fn color_is_welcome(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> bo
     variable("NO_COLOR").is_none_or(|value| value.is_empty()) && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// The one file that an option names which is written to.
+///
+/// # Errors
+/// It was given again: the last one alone would be written, and nobody would miss the others before they are wanted.
+pub(super) fn once<'a>(option: &str, paths: &'a [PathBuf]) -> Result<Option<&'a Path>, Error> {
+    let times = match paths {
+        [] | [_] => return Ok(paths.first().map(PathBuf::as_path)),
+        [_, _] => String::from("twice"),
+        more => format!("{} times", more.len()),
+    };
+    let names: Vec<_> = paths.iter().map(|path| escape(path.to_string_lossy().as_ref())).collect();
+    Err(Error::usage(format!("{option}: given {times} ({}), and one file is written; name one", names.join(", "))))
+}
+
 pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Create { path: path.to_owned(), reason });
     if path.as_os_str().is_empty() {
@@ -270,6 +287,22 @@ mod tests {
         assert!(check(&home.path().join("new.jsonl"), &[&hosts]).is_ok());
         assert_eq!(fs::read_dir(home.path()).expect("listed").count(), 2);
         assert_eq!(fs::read_to_string(&hosts).expect("still there"), "a\n");
+    }
+
+    #[test]
+    fn one_file_is_written_to() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(once("-o", &[]).expect("none"), None);
+        assert_eq!(once("-o", &paths(&["a"])).expect("one"), Some(Path::new("a")));
+        for (names, line) in [
+            (
+                &["a.jsonl", "b\u{1b}.csv"][..],
+                "-o: given twice (a.jsonl, b\\x1b.csv), and one file is written; name one",
+            ),
+            (&["a", "a", "b"], "-o: given 3 times (a, a, b), and one file is written; name one"),
+        ] {
+            assert_eq!(once("-o", &paths(names)).expect_err("refused").to_string(), line);
+        }
     }
 
     #[test]

@@ -126,6 +126,12 @@ impl Sources {
         let mut from_stdin = false;
         for path in &self.files {
             if path.as_os_str() == "-" {
+                if from_stdin {
+                    problems.push(InputProblem::new(
+                        "-f -",
+                        "given twice, and there is one standard input: leave one of them away",
+                    ));
+                }
                 from_stdin = true;
             } else if read_list(path, &mut problems, &mut add) == Some(0) {
                 problems.push(InputProblem::new(shown(path), "no target in it: write one on each line"));

@@ -101,6 +101,13 @@ fn nothing_to_do_is_an_error() {
     assert_eq!(refused(excluded), "targets: every one of them is excluded: look at --exclude and --exclude-file");
 }
 
+/// A thing that can be read once is not read twice, and nobody means it to be.
+#[test]
+fn standard_input_is_given_once() {
+    let twice = from_stdin(from_stdin(sources(&["a"])));
+    assert_eq!(refused(twice), "-f -: given twice, and there is one standard input: leave one of them away");
+}
+
 #[test]
 fn bad_files_are_named_with_their_line() {
     let missing = Sources { files: vec!["no/such/list".into()], ..Sources::default() };
