@@ -220,6 +220,10 @@ fn what_is_written_to_and_what_is_read_once_is_given_once() {
             "--stats-file: given 3 times (a, b, c), and one file is written; name one",
         ),
         (&["-f", "-", "-f-"], "-f -: given twice, and there is one standard input: leave one of them away"),
+        (
+            &["-o", "x.jsonl", "--stats-file", "./x.jsonl.state"],
+            "--stats-file: ./x.jsonl.state is where the state of the run into x.jsonl is kept; name a file of its own",
+        ),
     ] {
         assert_refused(&run(args), &[&format!("sshprobe: error: {line}\n")]);
     }

@@ -566,7 +566,16 @@ fn a_stats_file_that_cannot_be_written_is_refused_before_anything_is_touched() {
         "sshprobe: error: cannot create /nonexistent/x.prom: the folder /nonexistent does not exist; create it first\n";
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(2), line));
     let same = format!("--stats-file={}", sweep.file.display());
-    assert_eq!(text(&sweep.run(&[&same]).stderr), "sshprobe: error: --stats-file: name a file of its own\n");
+    let line =
+        format!("sshprobe: error: --stats-file: {} is the file of -o; name a file of its own\n", sweep.file.display());
+    assert_eq!(text(&sweep.run(&[&same]).stderr), line);
+    let state = format!("--stats-file={}", sweep.state().display());
+    let output = sweep.run(&[&state]);
+    let kept =
+        format!(" is where the state of the run into {} is kept; name a file of its own\n", sweep.file.display());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).ends_with(&kept), "{}", text(&output.stderr));
+    assert!(!sweep.state().exists());
     let output = sweep.run(&["--stats-file=/proc/x.prom"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(

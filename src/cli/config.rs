@@ -181,9 +181,7 @@ impl Config {
         let output = Output::new(&view, &inputs)?;
         let stats_file = output::once("--stats-file", &stats_file)?.map(Path::to_owned);
         if let Some(path) = &stats_file {
-            if path.as_os_str().is_empty() || output.file.as_ref().is_some_and(|(file, _)| file == path) {
-                return Err(Error::usage("--stats-file: name a file of its own"));
-            }
+            output::check_stats_file(path, output.file.as_ref().map(|(path, _)| path.as_path()))?;
             output::check(path, &inputs)?;
         }
         let given = Said {

@@ -10,7 +10,7 @@ use sshprobe_probes::escape::escape;
 use crate::cli::args::{Records, Show, ViewArgs, When};
 use crate::cli::resume;
 use crate::error::{Error, said};
-use crate::journal::Frames;
+use crate::journal::{Frames, State};
 use crate::report::{Columns, Format, Look, Place, Progress, Selection, View, is_packed};
 
 /// How results are shown, checked as far as it can be without creating anything.
@@ -212,6 +212,39 @@ pub(super) fn once<'a>(option: &str, paths: &'a [PathBuf]) -> Result<Option<&'a 
     Err(Error::usage(format!("{option}: given {times} ({}), and one file is written; name one", names.join(", "))))
 }
 
+/// Checks the file of `--stats-file` against that of `-o`, and what is kept beside it.
+///
+/// # Errors
+/// One would take the place of the other.
+pub(super) fn check_stats_file(path: &Path, output: Option<&Path>) -> Result<(), Error> {
+    let refuse = |why: &str| Err(Error::usage(format!("--stats-file: {why}name a file of its own")));
+    if path.as_os_str().is_empty() {
+        return refuse("");
+    }
+    let Some(output) = output else { return Ok(()) };
+    let shown = |path: &Path| escape(path.to_string_lossy().as_ref());
+    if is_same_place(path, output) {
+        return refuse(&format!("{} is the file of -o; ", shown(path)));
+    }
+    // Whatever the format: where it stands, no other run begins into the file.
+    if is_same_place(path, &State::path(output)) {
+        return refuse(&format!("{} is where the state of the run into {} is kept; ", shown(path), shown(output)));
+    }
+    Ok(())
+}
+
+/// Whether two names are of one file, or would be if it were there: a folder can be called by many.
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|at| (at.dev(), at.ino()));
+    let place = |path: &Path| Some((fs::canonicalize(folder_of(path)).ok()?, path.file_name()?.to_owned()));
+    let same_file = file(one).is_some_and(|one| Some(one) == file(other));
+    one == other || same_file || place(one).is_some_and(|one| Some(one) == place(other))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Create { path: path.to_owned(), reason });
     if path.as_os_str().is_empty() {
@@ -231,7 +264,7 @@ pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
             }
         }
         Err(_) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder = folder_of(path);
             match fs::metadata(folder) {
                 Ok(at) if !at.is_dir() => return refuse(format!("{} is not a folder", folder.display())),
                 Ok(_) => {}
@@ -303,6 +336,32 @@ mod tests {
         ] {
             assert_eq!(once("-o", &paths(names)).expect_err("refused").to_string(), line);
         }
+    }
+
+    /// By whatever name: it would be replaced while the run goes on, and the next run be kept from its file.
+    #[test]
+    fn a_stats_file_is_neither_the_output_nor_its_state() {
+        let home = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| home.path().join(name);
+        fs::create_dir(at("sub")).expect("made");
+        std::os::unix::fs::symlink(home.path(), at("link")).expect("a link");
+        let output = at("x.jsonl");
+        let refused = |path: &Path| check_stats_file(path, Some(&output)).err().map(|error| error.to_string());
+        for name in ["x.jsonl", "./x.jsonl", "sub/../x.jsonl", "link/x.jsonl"] {
+            let line = format!("--stats-file: {} is the file of -o; name a file of its own", at(name).display());
+            assert_eq!(refused(&at(name)), Some(line), "{name}");
+        }
+        for name in ["x.jsonl.state", "sub/../x.jsonl.state", "link/x.jsonl.state"] {
+            let line = refused(&at(name)).expect("refused");
+            let kept =
+                format!(" is where the state of the run into {} is kept; name a file of its own", output.display());
+            assert!(line.starts_with("--stats-file: ") && line.ends_with(&kept), "{line}");
+        }
+        fs::write(&output, "").expect("a file");
+        fs::hard_link(&output, at("other")).expect("a link");
+        assert!(refused(&at("other")).is_some());
+        assert_eq!([at("x.prom"), at("sub/x.jsonl"), at("x.state")].map(|path| refused(&path)), [None, None, None]);
+        assert!(check_stats_file(Path::new(""), None).is_err() && check_stats_file(&output, None).is_ok());
     }
 
     #[test]
