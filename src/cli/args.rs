@@ -91,6 +91,12 @@ impl Cli {
         Ok(cli)
     }
 
+    /// The command that a command line is of, the program's name first; `None` where it is a sweep.
+    #[must_use]
+    pub fn command_of(words: &[OsString]) -> Option<clap::Command> {
+        Self::command().find_subcommand(words.get(1)?).cloned()
+    }
+
     /// Refuses a command behind options, which would be probed as a host of that name; not so among the last `behind` words, where
     /// none can be one.
     fn names_no_command_late(&self, behind: usize) -> Result<(), clap::Error> {

@@ -115,7 +115,7 @@ fn understand(args: KeysArgs) -> Result<(Config, Asked), Error> {
         }
         types = with_sshfp(types)?;
     }
-    let cli = Cli::try_parse_from(OPTIONS).map_err(|error| Error::usage(complaint::one_line(&error)))?;
+    let cli = Cli::try_parse_from(OPTIONS).map_err(|error| Error::usage(complaint::one_line(&error, None)))?;
     let mut sweep = cli.sweep;
     sweep.targets = args.targets;
     sweep.probe.patience = args.patience;
