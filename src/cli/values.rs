@@ -198,6 +198,8 @@ pub(super) fn stranger(text: &str, word: &str, names: &[&str]) -> String {
     match word {
         "" if text.trim().is_empty() => format!("names nothing; give one or more of {}", names.join(", ")),
         "" => format!("has a comma with nothing beside it; between commas stands one of {}", names.join(", ")),
+        // The line begins with the whole list: where it is one word, that is shown already.
+        _ if text.trim() == word => none_of(word, names),
         _ => format!("has `{}`, which {}", word.escape_default(), none_of(word, names)),
     }
 }
@@ -320,6 +322,14 @@ mod tests {
     }
 
     #[test]
+    fn a_word_alone_is_not_said_twice() {
+        assert!(fail_on("foo").expect_err("refused").starts_with("is none of ok, timeout, "));
+        assert!(columns(" x ").expect_err("refused").starts_with("is none of status, code, "));
+        assert!(key_types("x25519").expect_err("refused").starts_with("is none of first, all, "));
+        assert!(fail_on("ok,foo").expect_err("refused").starts_with("has `foo`, which is none of ok, timeout, "));
+    }
+
+    #[test]
     fn columns_keep_their_order_and_an_unknown_one_is_told() {
         let names = |text| columns(text).map(|chosen| chosen.0.iter().map(|column| column.name).collect::<Vec<_>>());
         assert_eq!(names("why, host,status"), Ok(vec!["why", "host", "status"]));
@@ -327,7 +337,7 @@ mod tests {
         assert!(line.starts_with("has `sofware`, which is none of status, code, "), "{line}");
         assert!(line.ends_with("; did you mean software?"), "{line}");
         assert!(names("").is_err() && names("host,,status").is_err());
-        assert!(names("a\u{1b}[2J").expect_err("refused").contains("`a\\u{1b}[2J`"));
+        assert!(names("host,a\u{1b}[2J").expect_err("refused").contains("`a\\u{1b}[2J`"));
     }
 
     #[test]
