@@ -232,6 +232,34 @@ fn what_is_written_to_and_what_is_read_once_is_given_once() {
 }
 
 #[test]
+fn an_output_that_would_be_packed_by_nobody_is_refused() {
+    let bystander = Bystander::new();
+    let home = TempDir::new().expect("a folder");
+    let run =
+        |args: &[&str]| sshprobe().current_dir(home.path()).args(args).arg(bystander.target()).output().expect("runs");
+    for (file, bare, packer) in [
+        ("x.csv.gz", "x.csv", "gz"),
+        ("x.jsonl.bz2", "x.jsonl", "bz2"),
+        ("x.XZ", "x", "XZ"),
+        ("x.txt.lz4", "x.txt", "lz4"),
+        ("x.jsonl.zstd", "x.jsonl", "zstd"),
+    ] {
+        let line = format!(
+            "sshprobe: error: cannot create {file}: nothing here packs as .{packer} does; name {bare}.zst, which is packed with zstd, or {bare}\n"
+        );
+        assert_refused(&run(&["-o", file]), &[&line]);
+    }
+    for file in ["known.gz", "known.zst"] {
+        let line = format!(
+            "sshprobe: error: cannot create {file}: keys are written as ssh reads them, which is not packed; name known\n"
+        );
+        assert_refused(&run(&["keys", "-o", file]), &[&line]);
+    }
+    assert_eq!(std::fs::read_dir(home.path()).expect("listed").count(), 0);
+    bystander.assert_unbothered();
+}
+
+#[test]
 fn binary_data_on_standard_input_ends_at_its_first_nul() {
     let bystander = Bystander::new();
     // No line of it is a target; without an end there would be a line of errors for each.

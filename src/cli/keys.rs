@@ -32,7 +32,7 @@ use crate::journal::Bits;
 use crate::report::keys::{Asked, Form, Gain, KeyLines};
 use crate::report::layout::ascii;
 use crate::report::span::{connections, count, counted, show};
-use crate::report::{Place, Progress, Selection, View};
+use crate::report::{Place, Progress, Selection, View, is_packed, packed_otherwise};
 use crate::sys::entropy;
 use crate::target::{Expression, Hosts};
 #[cfg(feature = "login")]
@@ -129,6 +129,11 @@ fn understand(args: KeysArgs) -> Result<(Config, Asked), Error> {
     sweep.trust.host_key_types = types.clone();
     // What is written to by default may be named as well.
     let file = output::once("-o", &args.output)?.filter(|path| *path != Path::new("-"));
+    if let Some(path) = file.filter(|path| is_packed(path) || packed_otherwise(path).is_some()) {
+        let bare = path.with_extension("").display().to_string();
+        let reason = format!("keys are written as ssh reads them, which is not packed; name {bare}");
+        return Err(Error::Create { path: path.to_owned(), reason });
+    }
     sweep.view.output = file.into_iter().map(Path::to_owned).collect();
     sweep.view.talk = args.talk;
     let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));

@@ -11,7 +11,7 @@ use crate::cli::args::{Records, Show, ViewArgs, When};
 use crate::cli::resume;
 use crate::error::{Error, said};
 use crate::journal::{Frames, State};
-use crate::report::{Columns, Format, Look, Place, Progress, Selection, View, is_packed};
+use crate::report::{Columns, Format, Look, Place, Progress, Selection, View, is_packed, packed_otherwise};
 
 /// How results are shown, checked as far as it can be without creating anything.
 #[derive(Debug)]
@@ -49,6 +49,13 @@ impl Output {
         let file = once("-o", &args.output)?;
         if let Some(path) = file {
             check(path, inputs)?;
+            if let Some(packer) = packed_otherwise(path) {
+                let bare = path.with_extension("").display().to_string();
+                let reason = format!(
+                    "nothing here packs as .{packer} does; name {bare}.zst, which is packed with zstd, or {bare}"
+                );
+                return Err(Error::Create { path: path.to_owned(), reason });
+            }
         }
         let show = match args.show {
             Show::All => Selection::All,
