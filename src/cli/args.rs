@@ -427,7 +427,7 @@ pub struct PaceArgs {
     /// Connections in flight per /24 (IPv4) or /64 (IPv6), SYNs of a SYN sweep not counted
     #[arg(long, value_name = "N", default_value = "256", value_parser = values::at_least_one_u32, allow_hyphen_values = true)]
     pub per_subnet: NonZeroU32,
-    /// Time between two connections to one host
+    /// Time between the end of a connection to a host and the next one to it: its ports go one after another, and one that hangs holds up the next; 0: all at once
     #[arg(long, value_name = "DURATION", default_value = "1.2s", value_parser = values::span_or_zero, allow_hyphen_values = true)]
     pub per_host: Duration,
 }
