@@ -14,7 +14,8 @@ use sshprobe_probes::trust::known_hosts::KnownHostsBuilder;
 use sshprobe_probes::trust::revoked::RevokedKeysBuilder;
 use sshprobe_probes::trust::{BadKeys, Effect, KnownHosts, Policy, Problem, RevokedKeys};
 
-use crate::error::{Error, said};
+use crate::error::Error;
+use crate::sys::unread::unread;
 
 /// The most lines of one file about which a warning is shown; of more only their number is told.
 const TOLD: usize = 20;
@@ -131,7 +132,7 @@ fn read_those_there(paths: &[PathBuf], files: &mut KnownHostsBuilder, warnings: 
             Err(error) => warnings.push(format!(
                 "{} cannot be read ({}): the keys in it count as unknown; name other files with --known-hosts",
                 shown(path),
-                said(&error)
+                unread(&error)
             )),
         }
     }
@@ -162,7 +163,7 @@ fn shown(path: &Path) -> String {
 
 fn read_named(option: &str, path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|error| {
-        Error::usage(format!("{option} {}: cannot be read: {}; name a file that can", shown(path), said(&error)))
+        Error::usage(format!("{option} {}: cannot be read: {}; name another file", shown(path), unread(&error)))
     })
 }
 
@@ -243,10 +244,10 @@ mod tests {
         let missing = named(&[Path::new("/nonexistent/known_hosts")]).load().unwrap_err().to_string();
         assert_eq!(
             missing,
-            "--known-hosts /nonexistent/known_hosts: cannot be read: No such file or directory; name a file that can"
+            "--known-hosts /nonexistent/known_hosts: cannot be read: there is no such file; name another file"
         );
         let folder = named(&[Path::new("/")]).load().unwrap_err().to_string();
-        assert_eq!(folder, "--known-hosts /: cannot be read: Is a directory; name a file that can");
+        assert_eq!(folder, "--known-hosts /: cannot be read: it is a directory; name another file");
         let files = TrustFiles { revoked: vec!["/nonexistent".into()], ..named(&[]) };
         assert!(files.load().unwrap_err().to_string().starts_with("--revoked-host-keys /nonexistent: cannot be read"));
         let files = TrustFiles { bad_keys: vec!["/nonexistent".into()], ..named(&[]) };

@@ -24,6 +24,20 @@ fn with_stdin(mut command: Command, input: &[u8]) -> Output {
     child.wait_with_output().expect("ends")
 }
 
+/// The same where the program may end before it has read all of it.
+fn with_stdin_as_far_as_it_is_read(mut command: Command, input: &[u8]) -> Output {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().expect("ends");
+    if let Err(error) = writer.join().expect("no panic") {
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    }
+    output
+}
+
 /// One line on standard error that names the fault, nothing on standard output, exit code 2.
 #[track_caller]
 fn assert_refused(output: &Output, words: &[&str]) {
@@ -182,6 +196,79 @@ fn outputs_that_cannot_be_written_are_refused_before_anything_is_sent() {
         assert_refused(&run(&path("sealed/out.jsonl")), &["sealed/out.jsonl", "Permission denied"]);
     }
     assert_eq!(std::fs::read_to_string(&hosts).expect("kept"), format!("{}\n", bystander.target()));
+    bystander.assert_unbothered();
+}
+
+/// What was given again would be left without a word, and nobody would miss it before it is wanted.
+#[test]
+fn what_is_written_to_and_what_is_read_once_is_given_once() {
+    let bystander = Bystander::new();
+    let home = TempDir::new().expect("a folder");
+    let target = bystander.target();
+    let run = |args: &[&str]| {
+        sshprobe().current_dir(home.path()).arg(args[0]).args(&args[1..]).arg(&target).output().expect("runs")
+    };
+    for (args, line) in [
+        (
+            &["-o", "a.jsonl", "-o", "b.jsonl"][..],
+            "-o: given twice (a.jsonl, b.jsonl), and one file is written; name one",
+        ),
+        (&["-oa.csv", "--output=a.csv"], "-o: given twice (a.csv, a.csv), and one file is written; name one"),
+        (&["keys", "-o", "-", "-o", "b"], "-o: given twice (-, b), and one file is written; name one"),
+        (
+            &["--stats-file=a", "--stats-file=b", "--stats-file=c"],
+            "--stats-file: given 3 times (a, b, c), and one file is written; name one",
+        ),
+        (&["-f", "-", "-f-"], "-f -: given twice, and there is one standard input: leave one of them away"),
+        (
+            &["-o", "x.jsonl", "--stats-file", "./x.jsonl.state"],
+            "--stats-file: ./x.jsonl.state is where the state of the run into x.jsonl is kept; name a file of its own",
+        ),
+    ] {
+        assert_refused(&run(args), &[&format!("sshprobe: error: {line}\n")]);
+    }
+    assert_eq!(std::fs::read_dir(home.path()).expect("listed").count(), 0);
+    bystander.assert_unbothered();
+}
+
+#[test]
+fn an_output_that_would_be_packed_by_nobody_is_refused() {
+    let bystander = Bystander::new();
+    let home = TempDir::new().expect("a folder");
+    let run =
+        |args: &[&str]| sshprobe().current_dir(home.path()).args(args).arg(bystander.target()).output().expect("runs");
+    for (file, bare, packer) in [
+        ("x.csv.gz", "x.csv", "gz"),
+        ("x.jsonl.bz2", "x.jsonl", "bz2"),
+        ("x.XZ", "x", "XZ"),
+        ("x.txt.lz4", "x.txt", "lz4"),
+        ("x.jsonl.zstd", "x.jsonl", "zstd"),
+    ] {
+        let line = format!(
+            "sshprobe: error: cannot create {file}: nothing here packs as .{packer} does; name {bare}.zst, which is packed with zstd, or {bare}\n"
+        );
+        assert_refused(&run(&["-o", file]), &[&line]);
+    }
+    for file in ["known.gz", "known.zst"] {
+        let line = format!(
+            "sshprobe: error: cannot create {file}: keys are written as ssh reads them, which is not packed; name known\n"
+        );
+        assert_refused(&run(&["keys", "-o", file]), &[&line]);
+    }
+    assert_eq!(std::fs::read_dir(home.path()).expect("listed").count(), 0);
+    bystander.assert_unbothered();
+}
+
+#[test]
+fn binary_data_on_standard_input_ends_at_its_first_nul() {
+    let bystander = Bystander::new();
+    // No line of it is a target; without an end there would be a line of errors for each.
+    let noise: Vec<u8> = (0..300_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let mut command = sshprobe();
+    command.args(["-f", "-"]);
+    let input = [b"\x7fELF\0\0\n", noise.as_slice(), format!("\n{}\n", bystander.target()).as_bytes()].concat();
+    let line = "sshprobe: error: stdin line 1: a NUL byte: this is a binary file and no list of targets; nothing behind it is read\n";
+    assert_refused(&with_stdin_as_far_as_it_is_read(command, &input), &[line]);
     bystander.assert_unbothered();
 }
 

@@ -135,7 +135,7 @@ fn options_that_make_no_sense_together_are_refused() {
         (&["--sshfp", "-t", "ed25519-sk", "a"], "--type: security keys have no SSHFP records"),
         (&["-t", "first", "a"], "is none of all, ed25519, ecdsa, rsa, dsa"),
         (&["-t", "rsa,all", "a"], "has all beside others; it stands alone"),
-        (&["--depth", "auth", "a"], "--depth: no such option"),
+        (&["--depth", "auth", "a"], "--depth: `keys` has no such option; `sshprobe keys --help` lists those it has"),
         (&[], "none given"),
     ] {
         let (code, stdout, stderr) = run(args);

@@ -72,7 +72,7 @@ fn login_with_what_cannot_be_used_is_one_line_and_sends_nothing() {
     let cases: &[(&[&str], &str)] = &[
         (&[], "there is nothing to log in with; give -i FILE, --agent, --password-file FILE or --answers-file FILE"),
         (&["-i", "nowhere"], "-i: nowhere: there is no such file"),
-        (&["-i", "unreadable"], "-i: unreadable: it may not be read"),
+        (&["-i", "unreadable"], "-i: unreadable: permission denied"),
         (&["-i", "text"], "-i: text: it is not a private key"),
         (&["-i", "key.pub"], "-i: key.pub: it is a public key"),
         (&["-i", "folder"], "-i: folder: it is a directory"),

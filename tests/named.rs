@@ -582,7 +582,7 @@ fn bad_configurations_are_told_before_anything_is_sent() {
         (&["-F", &missing, &target], format!("{missing}: cannot be read: there is no such file")),
         (&["-F", &empty, "--from-ssh-config"], String::from("--from-ssh-config: no Host line names a host")),
         (&["--inventory", &inventory], format!("--inventory: {inventory}:1: ")),
-        (&["--inventory", &missing], format!("--inventory {missing}: cannot be read: No such file or directory")),
+        (&["--inventory", &missing], format!("--inventory {missing}: cannot be read: there is no such file")),
         (&["--inventory", &only_local], format!("--inventory {only_local}: no host in it that is reached by ssh")),
     ] {
         let (code, stdout, stderr) = run(args);

@@ -314,7 +314,19 @@ fn summary_and_exit_code_are_of_the_whole_run() {
             let stderr = text(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{stderr}");
             assert!(stderr.starts_with("4,097 targets, 4,097 of them before --resume, in "), "{stderr}");
+            continue;
         }
+        // Of a run that came to its end no state is left, and that is not told as if something had been lost.
+        let output = sweep.run(&["--resume", "--rate=0"]);
+        let stderr = text(&output.stderr);
+        let file = sweep.file.display();
+        let told = format!(
+            "sshprobe: warning: --resume: there is no {file}.state (a run that is finished leaves none): that {file} was begun with \
+             the same depth and known keys cannot be checked, and addresses of ranges that were silent, refused or unreachable, \
+             which have no line, are asked again\n4,097 targets, 41 of them before --resume, in "
+        );
+        assert!(stderr.starts_with(&told), "{stderr}");
+        assert_eq!(outcomes(&sweep.lines()).len(), 41);
     }
 }
 
@@ -386,16 +398,14 @@ fn what_does_not_belong_to_the_run_is_refused() {
             &["--resume", "--all-addresses", &range],
             "--resume: with --all-addresses nobody knows which records of a name are missing; leave one of them away",
         ),
-        (
-            &["--resume", "-o", "/dev/null", &range],
-            "--resume: the output is no regular file, and nothing can be read back from it",
-        ),
-        (
-            &["--resume", "-o", "out.csv", &range],
-            "--resume: only JSON lines can be gone on with; name a file like out.jsonl",
-        ),
     ] {
         refused(args, line);
+    }
+    for (file, line) in [
+        ("/dev/null", "--resume: the output is no regular file, and nothing can be read back from it"),
+        ("out.csv", "--resume: only JSON lines can be gone on with; name a file like out.jsonl"),
+    ] {
+        assert_eq!(text(&run(&["--resume", "-o", file, &range]).stderr), format!("sshprobe: error: {line}\n"));
     }
     let output = run(&["--resume", &range]);
     assert_eq!(
@@ -423,21 +433,19 @@ fn a_lost_or_foreign_state_is_made_anew() {
     let (sweep, other) = (Sweep::into("out.jsonl", &args), Sweep::into("other.jsonl", &args));
     assert_eq!(sweep.interrupt_at(1, &["-q"]).status.code(), Some(130));
     assert_eq!(other.interrupt_at(1, &["-q"]).status.code(), Some(130));
-    for spoil in [
-        (|state, _| fs::remove_file(state).expect("removed")) as fn(&PathBuf, &PathBuf),
-        |state, _| fs::write(state, "{").expect("written"),
-        |state, other| assert!(fs::copy(other, state).is_ok()),
+    let state = sweep.state().display().to_string();
+    let (gone, strange) = (format!("there is no {state}"), format!("{state} is of another run or spoilt"));
+    for (spoil, whose) in [
+        ((|state, _| fs::remove_file(state).expect("removed")) as fn(&PathBuf, &PathBuf), &gone),
+        (|state, _| fs::write(state, "{").expect("written"), &strange),
+        (|state, other| assert!(fs::copy(other, state).is_ok()), &strange),
     ] {
         spoil(&sweep.state(), &other.state());
         let before = sweep.lines();
         let output = sweep.interrupt_at(before.len() as u64 + 1, &["--resume"]);
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(130), "{stderr}");
-        assert!(
-            stderr.starts_with("sshprobe: warning: --resume: ")
-                && stderr.contains(".state is gone or of another run: that "),
-            "{stderr}"
-        );
+        assert!(stderr.starts_with(&format!("sshprobe: warning: --resume: {whose}: that ")), "{stderr}");
         assert!(sweep.lines().starts_with(&before));
     }
     fs::remove_file(sweep.state()).expect("removed");
@@ -568,7 +576,16 @@ fn a_stats_file_that_cannot_be_written_is_refused_before_anything_is_touched() {
         "sshprobe: error: cannot create /nonexistent/x.prom: the folder /nonexistent does not exist; create it first\n";
     assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(2), line));
     let same = format!("--stats-file={}", sweep.file.display());
-    assert_eq!(text(&sweep.run(&[&same]).stderr), "sshprobe: error: --stats-file: name a file of its own\n");
+    let line =
+        format!("sshprobe: error: --stats-file: {} is the file of -o; name a file of its own\n", sweep.file.display());
+    assert_eq!(text(&sweep.run(&[&same]).stderr), line);
+    let state = format!("--stats-file={}", sweep.state().display());
+    let output = sweep.run(&[&state]);
+    let kept =
+        format!(" is where the state of the run into {} is kept; name a file of its own\n", sweep.file.display());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).ends_with(&kept), "{}", text(&output.stderr));
+    assert!(!sweep.state().exists());
     let output = sweep.run(&["--stats-file=/proc/x.prom"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(

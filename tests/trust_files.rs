@@ -195,7 +195,7 @@ fn a_named_file_that_cannot_be_read_is_refused_before_anything_is_sent() {
     let fine = file(home.path(), "fine", format!("ssh-ed25519 {}\n", key()).as_bytes());
     for option in ["--known-hosts", "--revoked-host-keys", "--bad-keys"] {
         for (path, why) in
-            [(&folder, "Is a directory"), (&missing, "No such file or directory"), (&sealed, "Permission denied")]
+            [(&folder, "it is a directory"), (&missing, "there is no such file"), (&sealed, "permission denied")]
         {
             assert_refused(&run(&[option, path, &target]), &[option, path, "cannot be read", why]);
             // Beside one that can be read, too, whichever comes first.

@@ -91,6 +91,12 @@ impl Cli {
         Ok(cli)
     }
 
+    /// The command that a command line is of, the program's name first; `None` where it is a sweep.
+    #[must_use]
+    pub fn command_of(words: &[OsString]) -> Option<clap::Command> {
+        Self::command().find_subcommand(words.get(1)?).cloned()
+    }
+
     /// Refuses a command behind options, which would be probed as a host of that name; not so among the last `behind` words, where
     /// none can be one.
     fn names_no_command_late(&self, behind: usize) -> Result<(), clap::Error> {
@@ -213,7 +219,7 @@ pub struct KeysArgs {
     pub types: KeyTypes,
     /// Write to FILE instead of standard output; what was there is replaced as a whole, once the run is over
     #[arg(short, long, value_name = "FILE", help_heading = "Keys")]
-    pub output: Option<PathBuf>,
+    pub output: Vec<PathBuf>,
     /// How patiently.
     #[command(flatten, next_help_heading = "Probe")]
     pub patience: PatienceArgs,
@@ -279,7 +285,7 @@ pub struct SweepArgs {
     pub resume: bool,
     /// Write what the run is doing to FILE every 5s, as Prometheus text for node_exporter's textfile collector
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub stats_file: Option<PathBuf>,
+    pub stats_file: Vec<PathBuf>,
     /// What counts as failure: statuses (timeout,refused,...), `none` or `any` [default: every status but ok; timeout, refused and unreachable only for targets not out of a range]
     #[arg(long, value_name = "STATUS,...", value_parser = values::fail_on, help_heading = "Exit code", allow_hyphen_values = true)]
     pub fail_on: Option<FailOn>,
@@ -421,7 +427,7 @@ pub struct PaceArgs {
     /// Connections in flight per /24 (IPv4) or /64 (IPv6), SYNs of a SYN sweep not counted
     #[arg(long, value_name = "N", default_value = "256", value_parser = values::at_least_one_u32, allow_hyphen_values = true)]
     pub per_subnet: NonZeroU32,
-    /// Time between two connections to one host
+    /// Time between the end of a connection to a host and the next one to it: its ports go one after another, and one that hangs holds up the next; 0: all at once
     #[arg(long, value_name = "DURATION", default_value = "1.2s", value_parser = values::span_or_zero, allow_hyphen_values = true)]
     pub per_host: Duration,
 }
@@ -545,7 +551,7 @@ pub struct ViewArgs {
     pub format: &'static crate::report::Format,
     /// Write the records to FILE too, as its suffix says (.csv, .txt a table, else JSON lines; .zst behind it: packed)
     #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    pub output: Vec<PathBuf>,
     /// The columns of table and csv, in this order, like status,host,why; a wrong name lists them all [default: the most useful ones]
     #[arg(long, value_name = "LIST", value_parser = values::columns, allow_hyphen_values = true)]
     pub columns: Option<crate::report::Columns>,

@@ -1,10 +1,13 @@
 //! clap's errors in one line: the thing, what is wrong with it, and the remedy.
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// The error of a command line as one line without `sshprobe: error:`.
+use super::args::Cli;
+
+/// The error of a command line as one line without `sshprobe: error:`; `command` is the one that it is of, if not of a sweep.
 #[must_use]
-pub fn one_line(error: &clap::Error) -> String {
+pub fn one_line(error: &clap::Error, command: Option<&clap::Command>) -> String {
     let option = text(error, ContextKind::InvalidArg).map(|arg| bare(&arg)).unwrap_or_default();
     let value = text(error, ContextKind::InvalidValue);
     match (error.kind(), value) {
@@ -28,13 +31,14 @@ pub fn one_line(error: &clap::Error) -> String {
             }
         }
         (ErrorKind::UnknownArgument, _) => {
-            let mut line = format!("{option}: no such option");
-            if let Some(near) = text(error, ContextKind::SuggestedArg) {
-                line += &format!("; did you mean {}?", bare(&near));
-            } else {
-                line += "; `sshprobe --help` lists them, and a target that begins with - goes after --";
+            let near = text(error, ContextKind::SuggestedArg).map(|near| bare(&near));
+            match (command, near) {
+                (Some(command), near) => not_of(command, &option, near),
+                (None, Some(near)) => format!("{option}: no such option; did you mean {near}?"),
+                (None, None) => {
+                    format!("{option}: no such option; `sshprobe --help` lists them, and {BEHIND_DASHES}")
+                }
             }
-            line
         }
         (ErrorKind::ArgumentConflict, _) => {
             let others: Vec<String> = names(error, ContextKind::PriorArg).iter().map(|arg| bare(arg)).collect();
@@ -46,6 +50,38 @@ pub fn one_line(error: &clap::Error) -> String {
         (ErrorKind::InvalidUtf8, _) => String::from("an argument is not valid UTF-8"),
         _ => first_paragraph(&error.to_string()),
     }
+}
+
+const BEHIND_DASHES: &str = "a target that begins with - goes after --";
+
+/// Says that a command takes no such word, where its own help is the one that tells what it takes.
+fn not_of(command: &clap::Command, word: &str, near: Option<String>) -> String {
+    let name = command.get_name();
+    let help = format!("`sshprobe {name} --help`");
+    let words = command.get_positionals().next();
+    if !word.starts_with('-') {
+        return match words {
+            None => format!("{word}: `{name}` takes no targets; {help} lists what it takes"),
+            Some(_) => format!("{word}: `{name}` takes one word only; {help} says which"),
+        };
+    }
+    // Of an option of the sweep it is known what was meant.
+    match near.filter(|_| !is_of_a_sweep(word)) {
+        Some(near) => format!("{word}: `{name}` has no such option; did you mean {near}?"),
+        None => {
+            let targets = words.is_some_and(|words| words.get_num_args().is_some_and(|most| most.max_values() > 1));
+            let targets = if targets { format!(", and {BEHIND_DASHES}") } else { String::new() };
+            format!("{word}: `{name}` has no such option; {help} lists those it has{targets}")
+        }
+    }
+}
+
+fn is_of_a_sweep(option: &str) -> bool {
+    let is = |arg: &clap::Arg| {
+        let long = arg.get_long().is_some_and(|long| option.strip_prefix("--") == Some(long));
+        long || arg.get_short().is_some_and(|short| option.strip_prefix('-').is_some_and(|o| o.chars().eq([short])))
+    };
+    Cli::command().get_arguments().any(is)
 }
 
 /// What a user gave, quoted and with nothing in it that a terminal would obey.
@@ -98,11 +134,11 @@ fn first_paragraph(shown: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::args::Cli;
     use super::*;
 
     fn complain(args: &[&str]) -> String {
-        one_line(&parse(args).expect_err("refused"))
+        let words: Vec<std::ffi::OsString> = ["sshprobe"].iter().chain(args).map(Into::into).collect();
+        one_line(&parse(args).expect_err("refused"), Cli::command_of(&words).as_ref())
     }
 
     fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
@@ -140,10 +176,37 @@ mod tests {
             (&["--show", "problem"], "--show: `problem` is none of problems, answered, all; did you mean problems?"),
             (&["--quiet=yes", "h"], "--quiet: `yes` is not expected: it takes no value"),
             (&["--format", "\u{1b}[31m"], "--format: `\\u{1b}[31m` is none of table, jsonl, csv"),
+        ] {
+            assert_eq!(complain(args), line, "{args:?}");
+        }
+    }
+
+    /// What the sweep's help lists is no help to whoever gave it to a command that has it not.
+    #[test]
+    fn what_a_command_does_not_take_is_told_with_its_own_help() {
+        let keys = "`sshprobe keys --help` lists those it has, and a target that begins with - goes after --";
+        for (args, line) in [
+            (&["keys", "--syn", "127.0.0.1:9"][..], format!("--syn: `keys` has no such option; {keys}")),
+            (&["keys", "--format", "csv", "h"], format!("--format: `keys` has no such option; {keys}")),
+            (&["keys", "-l", "me", "h"], format!("-l: `keys` has no such option; {keys}")),
+            (&["keys", "--hassh", "h"], String::from("--hassh: `keys` has no such option; did you mean --hash?")),
             (
                 &["demo", "--depth", "auth"],
-                "--depth: no such option; `sshprobe --help` lists them, and a target that begins with - goes after --",
+                String::from("--depth: `demo` has no such option; `sshprobe demo --help` lists those it has"),
             ),
+            (&["demo", "x"], String::from("x: `demo` takes no targets; `sshprobe demo --help` lists what it takes")),
+            (&["man", "x"], String::from("x: `man` takes no targets; `sshprobe man --help` lists what it takes")),
+            (
+                &["explain", "ok", "refused"],
+                String::from("refused: `explain` takes one word only; `sshprobe explain --help` says which"),
+            ),
+            (
+                &["completions", "bash", "--zzz"],
+                String::from(
+                    "--zzz: `completions` has no such option; `sshprobe completions --help` lists those it has",
+                ),
+            ),
+            (&["-q", "--type", "h"], complain(&["--type", "h"])),
         ] {
             assert_eq!(complain(args), line, "{args:?}");
         }

@@ -179,10 +179,9 @@ impl Config {
         let inputs = targets.files.iter().chain(&targets.inventory).chain(&targets.exclude_files).chain(lists);
         let inputs: Vec<&Path> = inputs.map(AsRef::as_ref).collect();
         let output = Output::new(&view, &inputs)?;
+        let stats_file = output::once("--stats-file", &stats_file)?.map(Path::to_owned);
         if let Some(path) = &stats_file {
-            if path.as_os_str().is_empty() || Some(path) == view.output.as_ref() {
-                return Err(Error::usage("--stats-file: name a file of its own"));
-            }
+            output::check_stats_file(path, output.file.as_ref().map(|(path, _)| path.as_path()))?;
             output::check(path, &inputs)?;
         }
         let given = Said {

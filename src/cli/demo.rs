@@ -58,7 +58,7 @@ pub(super) fn run(args: DemoArgs) -> Result<Exit, Error> {
 /// The arguments of an ordinary sweep of these targets.
 fn sweep_of<'a>(targets: impl Iterator<Item = &'a str>) -> Result<SweepArgs, Error> {
     let cli = Cli::try_parse_from(OPTIONS.into_iter().chain(targets));
-    cli.map(|cli| cli.sweep).map_err(|error| Error::usage(super::complaint::one_line(&error)))
+    cli.map(|cli| cli.sweep).map_err(|error| Error::usage(super::complaint::one_line(&error, None)))
 }
 
 /// What a host was staged as.

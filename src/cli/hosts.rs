@@ -12,9 +12,10 @@ use sshprobe_probes::target::{Host, Target, typed_host};
 use sshprobe_probes::trust::Source;
 
 use crate::cli::args::HostArgs;
-use crate::error::{Error, said};
+use crate::error::Error;
 use crate::report::next::quote;
 use crate::ssh_config::SshConfig;
+use crate::sys::unread::unread;
 use crate::target::{Expression, Listed, Sources, Spelling};
 
 /// What the hosts' names are looked up in.
@@ -129,7 +130,7 @@ impl NamedHosts {
     fn inventory(&mut self, path: &Path, sources: &mut Sources, warnings: &mut Vec<String>) -> Result<(), Error> {
         let name = escape(path.to_string_lossy().as_ref());
         let content = fs::read(path).map_err(|error| {
-            Error::usage(format!("--inventory {name}: cannot be read: {}; name a file in INI or YAML", said(&error)))
+            Error::usage(format!("--inventory {name}: cannot be read: {}; name a file in INI or YAML", unread(&error)))
         })?;
         let read = inventory::parse(&name, &content).map_err(|problems| {
             Error::usage(

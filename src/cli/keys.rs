@@ -22,7 +22,6 @@ use crate::cli::config::Config;
 #[cfg(feature = "login")]
 use crate::cli::config::known_hosts_files;
 use crate::cli::exit::Exit;
-#[cfg(feature = "login")]
 use crate::cli::output;
 use crate::cli::replacement::Replacement;
 use crate::cli::resume::Before;
@@ -33,7 +32,7 @@ use crate::journal::Bits;
 use crate::report::keys::{Asked, Form, Gain, KeyLines};
 use crate::report::layout::ascii;
 use crate::report::span::{connections, count, counted, show};
-use crate::report::{Place, Progress, Selection, View};
+use crate::report::{Place, Progress, Selection, View, is_packed, packed_otherwise};
 use crate::sys::entropy;
 use crate::target::{Expression, Hosts};
 #[cfg(feature = "login")]
@@ -116,7 +115,7 @@ fn understand(args: KeysArgs) -> Result<(Config, Asked), Error> {
         }
         types = with_sshfp(types)?;
     }
-    let cli = Cli::try_parse_from(OPTIONS).map_err(|error| Error::usage(complaint::one_line(&error)))?;
+    let cli = Cli::try_parse_from(OPTIONS).map_err(|error| Error::usage(complaint::one_line(&error, None)))?;
     let mut sweep = cli.sweep;
     sweep.targets = args.targets;
     sweep.probe.patience = args.patience;
@@ -129,7 +128,13 @@ fn understand(args: KeysArgs) -> Result<(Config, Asked), Error> {
     }
     sweep.trust.host_key_types = types.clone();
     // What is written to by default may be named as well.
-    sweep.view.output = args.output.filter(|path| path != Path::new("-"));
+    let file = output::once("-o", &args.output)?.filter(|path| *path != Path::new("-"));
+    if let Some(path) = file.filter(|path| is_packed(path) || packed_otherwise(path).is_some()) {
+        let bare = path.with_extension("").display().to_string();
+        let reason = format!("keys are written as ssh reads them, which is not packed; name {bare}");
+        return Err(Error::Create { path: path.to_owned(), reason });
+    }
+    sweep.view.output = file.into_iter().map(Path::to_owned).collect();
     sweep.view.talk = args.talk;
     let order = entropy::number().unwrap_or_else(|_| u64::from(std::process::id()));
     #[cfg_attr(not(feature = "login"), expect(unused_mut, reason = "only a jump host changes it"))]

@@ -5,11 +5,13 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use sshprobe_probes::escape::escape;
+
 use crate::cli::args::{Records, Show, ViewArgs, When};
 use crate::cli::resume;
 use crate::error::{Error, said};
-use crate::journal::Frames;
-use crate::report::{Columns, Format, Look, Place, Progress, Selection, View, is_packed};
+use crate::journal::{Frames, State};
+use crate::report::{Columns, Format, Look, Place, Progress, Selection, View, is_packed, packed_otherwise};
 
 /// How results are shown, checked as far as it can be without creating anything.
 #[derive(Debug)]
@@ -44,8 +46,16 @@ impl Output {
     /// # Errors
     /// The file of `-o` cannot be what results are written to.
     pub fn new(args: &ViewArgs, inputs: &[&Path]) -> Result<Self, Error> {
-        if let Some(path) = &args.output {
+        let file = once("-o", &args.output)?;
+        if let Some(path) = file {
             check(path, inputs)?;
+            if let Some(packer) = packed_otherwise(path) {
+                let bare = path.with_extension("").display().to_string();
+                let reason = format!(
+                    "nothing here packs as .{packer} does; name {bare}.zst, which is packed with zstd, or {bare}"
+                );
+                return Err(Error::Create { path: path.to_owned(), reason });
+            }
         }
         let show = match args.show {
             Show::All => Selection::All,
@@ -62,7 +72,7 @@ impl Output {
             When::Never => false,
         };
         let color = |terminal: bool| colored(args.color, terminal);
-        let file = args.output.as_ref().map(|path| (path.clone(), Format::of_file(path)));
+        let file = file.map(|path| (path.to_owned(), Format::of_file(path)));
         let formats = || std::iter::once(args.format).chain(file.as_ref().map(|(_, format)| *format));
         if args.columns.is_some() && !formats().any(|format| format.has_columns) {
             return Err(Error::usage(
@@ -195,6 +205,53 @@ fn color_is_welcome(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> bo
     variable("NO_COLOR").is_none_or(|value| value.is_empty()) && variable("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// The one file that an option names which is written to.
+///
+/// # Errors
+/// It was given again: the last one alone would be written, and nobody would miss the others before they are wanted.
+pub(super) fn once<'a>(option: &str, paths: &'a [PathBuf]) -> Result<Option<&'a Path>, Error> {
+    let times = match paths {
+        [] | [_] => return Ok(paths.first().map(PathBuf::as_path)),
+        [_, _] => String::from("twice"),
+        more => format!("{} times", more.len()),
+    };
+    let names: Vec<_> = paths.iter().map(|path| escape(path.to_string_lossy().as_ref())).collect();
+    Err(Error::usage(format!("{option}: given {times} ({}), and one file is written; name one", names.join(", "))))
+}
+
+/// Checks the file of `--stats-file` against that of `-o`, and what is kept beside it.
+///
+/// # Errors
+/// One would take the place of the other.
+pub(super) fn check_stats_file(path: &Path, output: Option<&Path>) -> Result<(), Error> {
+    let refuse = |why: &str| Err(Error::usage(format!("--stats-file: {why}name a file of its own")));
+    if path.as_os_str().is_empty() {
+        return refuse("");
+    }
+    let Some(output) = output else { return Ok(()) };
+    let shown = |path: &Path| escape(path.to_string_lossy().as_ref());
+    if is_same_place(path, output) {
+        return refuse(&format!("{} is the file of -o; ", shown(path)));
+    }
+    // Whatever the format: where it stands, no other run begins into the file.
+    if is_same_place(path, &State::path(output)) {
+        return refuse(&format!("{} is where the state of the run into {} is kept; ", shown(path), shown(output)));
+    }
+    Ok(())
+}
+
+/// Whether two names are of one file, or would be if it were there: a folder can be called by many.
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    let file = |path: &Path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|at| (at.dev(), at.ino()));
+    let place = |path: &Path| Some((fs::canonicalize(folder_of(path)).ok()?, path.file_name()?.to_owned()));
+    let same_file = file(one).is_some_and(|one| Some(one) == file(other));
+    one == other || same_file || place(one).is_some_and(|one| Some(one) == place(other))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
     let refuse = |reason: String| Err(Error::Create { path: path.to_owned(), reason });
     if path.as_os_str().is_empty() {
@@ -214,7 +271,7 @@ pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {
             }
         }
         Err(_) => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let folder = folder_of(path);
             match fs::metadata(folder) {
                 Ok(at) if !at.is_dir() => return refuse(format!("{} is not a folder", folder.display())),
                 Ok(_) => {}
@@ -270,6 +327,48 @@ mod tests {
         assert!(check(&home.path().join("new.jsonl"), &[&hosts]).is_ok());
         assert_eq!(fs::read_dir(home.path()).expect("listed").count(), 2);
         assert_eq!(fs::read_to_string(&hosts).expect("still there"), "a\n");
+    }
+
+    #[test]
+    fn one_file_is_written_to() {
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(once("-o", &[]).expect("none"), None);
+        assert_eq!(once("-o", &paths(&["a"])).expect("one"), Some(Path::new("a")));
+        for (names, line) in [
+            (
+                &["a.jsonl", "b\u{1b}.csv"][..],
+                "-o: given twice (a.jsonl, b\\x1b.csv), and one file is written; name one",
+            ),
+            (&["a", "a", "b"], "-o: given 3 times (a, a, b), and one file is written; name one"),
+        ] {
+            assert_eq!(once("-o", &paths(names)).expect_err("refused").to_string(), line);
+        }
+    }
+
+    /// By whatever name: it would be replaced while the run goes on, and the next run be kept from its file.
+    #[test]
+    fn a_stats_file_is_neither_the_output_nor_its_state() {
+        let home = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| home.path().join(name);
+        fs::create_dir(at("sub")).expect("made");
+        std::os::unix::fs::symlink(home.path(), at("link")).expect("a link");
+        let output = at("x.jsonl");
+        let refused = |path: &Path| check_stats_file(path, Some(&output)).err().map(|error| error.to_string());
+        for name in ["x.jsonl", "./x.jsonl", "sub/../x.jsonl", "link/x.jsonl"] {
+            let line = format!("--stats-file: {} is the file of -o; name a file of its own", at(name).display());
+            assert_eq!(refused(&at(name)), Some(line), "{name}");
+        }
+        for name in ["x.jsonl.state", "sub/../x.jsonl.state", "link/x.jsonl.state"] {
+            let line = refused(&at(name)).expect("refused");
+            let kept =
+                format!(" is where the state of the run into {} is kept; name a file of its own", output.display());
+            assert!(line.starts_with("--stats-file: ") && line.ends_with(&kept), "{line}");
+        }
+        fs::write(&output, "").expect("a file");
+        fs::hard_link(&output, at("other")).expect("a link");
+        assert!(refused(&at("other")).is_some());
+        assert_eq!([at("x.prom"), at("sub/x.jsonl"), at("x.state")].map(|path| refused(&path)), [None, None, None]);
+        assert!(check_stats_file(Path::new(""), None).is_err() && check_stats_file(&output, None).is_ok());
     }
 
     #[test]

@@ -56,6 +56,10 @@ fn render(page: &mut Page, config: &Config, options: &Options, concurrency: usiz
     page.gap();
     let mut line = |label: &str, text: &str| page.paragraph(&format!("{label:<13}"), text);
     line("Targets", &targets(census));
+    if census.targets == 0 {
+        // There is nothing whose pace or cost could be told.
+        return;
+    }
     if let Some(way) = way(&config.way) {
         line("Way", &way);
     }
@@ -125,6 +129,14 @@ fn targets(census: &Census) -> String {
         (names, _) => format!("{}, {} out of ranges", counted(names, "name"), count(census.from_ranges)),
     };
     let share = if census.share.is_part() { format!("share {} of all: ", census.share) } else { String::new() };
+    match (census.targets, census.done) {
+        (0, 0) if census.share.is_part() => {
+            return format!("share {} of all is empty: there are fewer targets than shares", census.share);
+        }
+        (0, 0) => return String::from("none"),
+        (0, done) => return format!("{share}none is left; {} are done", count(done)),
+        _ => {}
+    }
     let done = if census.done > 0 { format!("; {} are done", count(census.done)) } else { String::new() };
     format!("{share}{} ({kinds}), {}{done}", count(census.targets), listed("port", &census.ports))
 }
@@ -429,6 +441,22 @@ mod tests {
     fn a_share_is_told_as_one() {
         let text = plan(&["10.0.0.0/22", "web1", "--shard", "2/3"]);
         assert_says(&text, &["Targets      share 2/3 of all: 342 (1 name, 341 out of ranges), port 22"]);
+    }
+
+    /// What has no targets has no ports, no pace and no time.
+    #[test]
+    fn an_empty_share_is_told_as_that_and_nothing_more() {
+        let heading = "What the run would do. Nothing was sent, and no name was asked for.\n\n";
+        let told = "Targets      share 3/3 of all is empty: there are fewer targets than shares\n";
+        assert_eq!(plan(&["127.0.0.1-2", "--shard", "3/3"]), format!("{heading}{told}"));
+        assert!(plan(&["127.0.0.1-2", "--shard", "2/3"]).contains("share 2/3 of all: 1 (1 out of ranges), port 22\n"));
+        let left = |census| targets(&Census { done: 1_234, ..census });
+        assert_eq!(left(Census::default()), "none is left; 1,234 are done");
+        assert_eq!(
+            left(Census { share: "2/3".parse().expect("a share"), ..Census::default() }),
+            "share 2/3 of all: none is left; 1,234 are done"
+        );
+        assert_eq!(targets(&Census::default()), "none");
     }
 
     #[test]

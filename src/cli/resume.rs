@@ -133,7 +133,7 @@ pub(super) fn prepare(config: &Config, targets: &Targets) -> Result<(Before, Opt
         }
         None => {
             if Some(before.done.len()) != targets.total() {
-                before.warnings.push(lost(path, config.output.records));
+                before.warnings.push(stateless(path, config.output.records, there));
             }
             let log = Log::new(path, State { run, shape, ..State::default() }, before.done.clone(), selection);
             Ok((before, Some(Journal { path: path.clone(), earlier: Some((file, whole)), stands: false, log })))
@@ -141,17 +141,21 @@ pub(super) fn prepare(config: &Config, targets: &Targets) -> Result<(Before, Opt
     }
 }
 
-/// What it means that there is no state for a file.
-fn lost(path: &Path, records: Selection) -> String {
+/// What it means that there is no state for a file, or, where one is `there`, that it is none of its run's.
+fn stateless(path: &Path, records: Selection, there: bool) -> String {
+    let state = State::path(path).display().to_string();
+    let whose = match (there, records) {
+        (true, _) => format!("{state} is of another run or spoilt"),
+        (false, Selection::All) => format!("there is no {state}"),
+        // That is no damage: such a run has no line for some of its targets, even when it has come to its end.
+        (false, _) => format!("there is no {state} (a run that is finished leaves none)"),
+    };
     let again = match records {
         Selection::All => "",
-        _ => ", and addresses of ranges that were silent, refused or unreachable are asked again",
+        _ => ", and addresses of ranges that were silent, refused or unreachable, which have no line, are asked again",
     };
-    format!(
-        "--resume: {} is gone or of another run: that {} was begun with the same depth and known keys cannot be checked{again}",
-        State::path(path).display(),
-        path.display()
-    )
+    let path = path.display();
+    format!("--resume: {whose}: that {path} was begun with the same depth and known keys cannot be checked{again}")
 }
 
 /// Reads what an earlier part of the run has written: what it comes to, the file, and how much of it stays.

@@ -50,14 +50,15 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// The whole program: parses the command line, does what it says, gives the exit code.
 #[must_use]
 pub fn main() -> Exit {
-    let cli = match Cli::of_words(std::env::args_os()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let cli = match Cli::of_words(words.iter().cloned()) {
         Ok(cli) => cli,
         // Help and version were asked for; that nobody reads them to the end is no failure.
         Err(error) if !error.use_stderr() => {
             let _ = error.print();
             return Exit::Clean;
         }
-        Err(error) => return refuse(&Error::usage(complaint::one_line(&error))),
+        Err(error) => return refuse(&Error::usage(complaint::one_line(&error, Cli::command_of(&words).as_ref()))),
     };
     let done = match cli.command {
         Some(Command::Demo(args)) => demo::run(args),

@@ -198,21 +198,22 @@ pub(super) fn stranger(text: &str, word: &str, names: &[&str]) -> String {
     match word {
         "" if text.trim().is_empty() => format!("names nothing; give one or more of {}", names.join(", ")),
         "" => format!("has a comma with nothing beside it; between commas stands one of {}", names.join(", ")),
+        // The line begins with the whole list: where it is one word, that is shown already.
+        _ if text.trim() == word => none_of(word, names),
         _ => format!("has `{}`, which {}", word.escape_default(), none_of(word, names)),
     }
 }
 
 /// Says that `text` is no member of a closed set of names, and which it may have meant.
 pub(super) fn none_of(text: &str, names: &[&str]) -> String {
-    let near = names.iter().map(|name| (distance(text, name), name)).min().filter(|(edits, _)| *edits <= 2);
+    let near = names.iter().filter_map(|name| Some((slips(text, name)?, name))).min();
     let meant = near.map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"));
     format!("is none of {}{meant}", names.join(", "))
 }
 
 /// The few of `names` that `text` may have been meant to be, the nearest first: by a slip or two, else by their beginning.
 pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clone) -> Vec<&'a str> {
-    let mut near: Vec<(usize, &str)> =
-        names.clone().map(|name| (distance(text, name), name)).filter(|(edits, _)| *edits <= 2).collect();
+    let mut near: Vec<(usize, &str)> = names.clone().filter_map(|name| Some((slips(text, name)?, name))).collect();
     near.sort_unstable();
     near.dedup();
     // Where one slip explains it, two are not what happened.
@@ -227,20 +228,35 @@ pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str> + Clo
     near
 }
 
-/// Levenshtein's distance, for words short enough that its square is nothing.
+/// By how many slips `text` may have come of `name`; `None` where it is more likely to be something else. A slip in every three
+/// letters is the most, and two in all: of a shorter word less is left than would say which one was meant. Whether a letter is
+/// large is no slip.
+fn slips(text: &str, name: &str) -> Option<usize> {
+    let text = text.to_lowercase();
+    let letters = text.chars().count().max(name.chars().count());
+    Some(distance(&text, name)).filter(|slips| *slips <= 2 && slips * 3 <= letters)
+}
+
+/// How many letters are to be replaced, put in, left out or changed with their neighbour (the distance of Damerau and Levenshtein in
+/// which no piece is touched twice), for words short enough that its square is nothing.
 fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().take(64).collect();
     let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().take(64).enumerate() {
-        let mut corner = row[0];
+    // Of the last three beginnings of `a`, the distance to every beginning of `b`.
+    let mut rows = [vec![0; b.len() + 1], vec![0; b.len() + 1], (0..=b.len()).collect::<Vec<usize>>()];
+    for (i, from) in a.iter().enumerate() {
+        rows.rotate_left(1);
+        let [before, above, row] = &mut rows;
         row[0] = i + 1;
         for (j, to) in b.iter().enumerate() {
-            let replaced = corner + usize::from(from != *to);
-            corner = row[j + 1];
-            row[j + 1] = replaced.min(corner + 1).min(row[j] + 1);
+            let replaced = above[j] + usize::from(from != to);
+            row[j + 1] = replaced.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && a[i - 1] == *to && b[j - 1] == *from {
+                row[j + 1] = row[j + 1].min(before[j - 1] + 1);
+            }
         }
     }
-    row[b.len()]
+    rows[2][b.len()]
 }
 
 #[cfg(test)]
@@ -279,6 +295,38 @@ mod tests {
         assert_eq!(format("jsonl").map(|format| format.name), Ok("jsonl"));
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
+        assert_eq!((distance("auht", "auth"), distance("ab", "ba"), distance("abc", "")), (1, 1, 3));
+    }
+
+    /// What shares next to nothing with a name was not meant to be it.
+    #[test]
+    fn what_is_far_from_every_name_is_likened_to_none() {
+        let statuses = |text: &str| fail_on(text).expect_err("refused");
+        let columns = |text: &str| columns(text).map(drop).expect_err("refused");
+        for line in [statuses("foo"), statuses("xk"), statuses("up"), columns("x"), columns("abc"), columns("host,zz")]
+        {
+            assert!(!line.contains("did you mean"), "{line}");
+        }
+        for (line, meant) in [
+            (statuses("refusd"), "refused"),
+            (statuses("REFUSED"), "refused"),
+            (statuses("tmeotu"), "timeout"),
+            (statuses("okk"), "ok"),
+            (columns("hsot"), "host"),
+            (columns("kx"), "kex"),
+        ] {
+            assert!(line.ends_with(&format!("; did you mean {meant}?")), "{line}");
+        }
+        assert_eq!(nearest("xz", ["ok", "xx", "kex"].into_iter()), Vec::<&str>::new());
+        assert_eq!(nearest("weakmac", ["weak-mac", "weak-kex"].into_iter()), ["weak-mac"]);
+    }
+
+    #[test]
+    fn a_word_alone_is_not_said_twice() {
+        assert!(fail_on("foo").expect_err("refused").starts_with("is none of ok, timeout, "));
+        assert!(columns(" x ").expect_err("refused").starts_with("is none of status, code, "));
+        assert!(key_types("x25519").expect_err("refused").starts_with("is none of first, all, "));
+        assert!(fail_on("ok,foo").expect_err("refused").starts_with("has `foo`, which is none of ok, timeout, "));
     }
 
     #[test]
@@ -289,7 +337,7 @@ mod tests {
         assert!(line.starts_with("has `sofware`, which is none of status, code, "), "{line}");
         assert!(line.ends_with("; did you mean software?"), "{line}");
         assert!(names("").is_err() && names("host,,status").is_err());
-        assert!(names("a\u{1b}[2J").expect_err("refused").contains("`a\\u{1b}[2J`"));
+        assert!(names("host,a\u{1b}[2J").expect_err("refused").contains("`a\\u{1b}[2J`"));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use zeroize::Zeroizing;
 
+use crate::sys::unread::unread;
+
 /// Longer files are none of those that are read here.
 const LONGEST: u64 = 1 << 20;
 
@@ -22,21 +24,12 @@ const PIPE: Duration = Duration::from_secs(60);
 /// Opens what is there to be read. Does not wait for a pipe's writer, as opening one usually does.
 pub(super) fn open(path: &Path) -> Result<File, String> {
     let mut options = File::options();
-    let file = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(|error| reason(&error))?;
-    let about = file.metadata().map_err(|error| reason(&error))?;
+    let file = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).map_err(|error| unread(&error))?;
+    let about = file.metadata().map_err(|error| unread(&error))?;
     if about.is_dir() {
         return Err(String::from("it is a directory"));
     }
     Ok(file)
-}
-
-/// What the system said, for the rest of a line that names the file.
-pub(super) fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => String::from("there is no such file"),
-        io::ErrorKind::PermissionDenied => String::from("it may not be read"),
-        _ => error.to_string(),
-    }
 }
 
 /// The whole of a file.
@@ -45,11 +38,11 @@ pub(super) fn text(file: File) -> Result<Zeroizing<String>, String> {
 }
 
 fn text_within(file: File, patience: Duration) -> Result<Zeroizing<String>, String> {
-    let pipe = file.metadata().map_err(|error| reason(&error))?.file_type().is_fifo();
+    let pipe = file.metadata().map_err(|error| unread(&error))?.file_type().is_fifo();
     let mut bytes = Zeroizing::new(Vec::new());
     let read =
         if pipe { read_pipe(file, patience, &mut bytes)? } else { file.take(LONGEST + 1).read_to_end(&mut bytes) };
-    read.map_err(|error| reason(&error))?;
+    read.map_err(|error| unread(&error))?;
     if bytes.len() as u64 > LONGEST {
         return Err(String::from("it is too long"));
     }

@@ -20,7 +20,8 @@ use zeroize::Zeroizing;
 use super::answers::Answers;
 use super::ask;
 use super::credentials::{Credentials, Holder, Identity, Public, Secret};
-use super::file::{open, reason, text};
+use super::file::{open, text};
+use crate::sys::unread::unread;
 
 /// What the user named.
 #[derive(Debug, Clone, Default)]
@@ -186,7 +187,7 @@ fn key(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Read>, String> {
     let file = open(path)?;
-    let about = file.metadata().map_err(|error| reason(&error))?;
+    let about = file.metadata().map_err(|error| unread(&error))?;
     let mode = about.permissions().mode() & 0o777;
     let text = text(file)?;
     if let Ok(key) = PublicKey::from_openssh(text.trim()) {
@@ -392,7 +393,7 @@ fn agent(socket: &Path) -> Result<Vec<Identity>, String> {
         let asked = async { AgentClient::connect_uds(&*socket).await?.request_identities().await };
         tokio::time::timeout(AGENT, asked).await.map_err(|_| String::from("the agent does not answer"))?.map_err(
             |error| match error {
-                KeyError::IO(error) => format!("the agent cannot be asked at {}: {}", socket.display(), reason(&error)),
+                KeyError::IO(error) => format!("the agent cannot be asked at {}: {}", socket.display(), unread(&error)),
                 error => format!("the agent at {} was not understood: {error}", socket.display()),
             },
         )

@@ -80,6 +80,17 @@ pub fn is_packed(path: &Path) -> bool {
     path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("zst"))
 }
 
+/// The suffixes of packers that are not built in, and of zstd where it is not written as it is asked for.
+const OTHER_PACKERS: [&str; 14] =
+    ["7z", "br", "bz2", "gz", "lz", "lz4", "lzma", "lzo", "sz", "tgz", "xz", "z", "zip", "zstd"];
+
+/// The suffix, if it says that a file is packed in a way that nobody here can: plain lines under it would be in nobody's favour.
+#[must_use]
+pub fn packed_otherwise(path: &Path) -> Option<&str> {
+    let suffix = path.extension()?.to_str()?;
+    OTHER_PACKERS.iter().any(|packer| suffix.eq_ignore_ascii_case(packer)).then_some(suffix)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +109,24 @@ mod tests {
             ("x/b.jsonl.zst", "jsonl"),
         ] {
             assert_eq!(Format::of_file(Path::new(path)).name, name, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_packed_by_others_is_known_by_its_suffix() {
+        for (path, suffix) in [
+            ("a.csv.gz", Some("gz")),
+            ("x/a.jsonl.BZ2", Some("BZ2")),
+            ("a.xz", Some("xz")),
+            ("a.lz4", Some("lz4")),
+            ("a.jsonl.zstd", Some("zstd")),
+            ("a.jsonl.zst", None),
+            ("a.gz.jsonl", None),
+            ("a.gz/b", None),
+            (".gz", None),
+            ("gz", None),
+        ] {
+            assert_eq!(packed_otherwise(Path::new(path)), suffix, "{path}");
         }
     }
 

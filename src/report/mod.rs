@@ -22,7 +22,7 @@ pub mod summary;
 mod table;
 
 pub use columns::Columns;
-pub use format::{Encoder, FORMATS, Format, Look, is_packed};
+pub use format::{Encoder, FORMATS, Format, Look, is_packed, packed_otherwise};
 pub use next::Reach;
 pub use progress::{Progress, Snapshot};
 pub use selection::{Selection, is_silence};

@@ -12,6 +12,8 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use hickory_resolver::proto::serialize::txt::trust_anchor;
 use sshprobe_probes::trust::{Problem, Source};
 
+use crate::sys::unread::unread;
+
 /// More than any list of keys; what is longer is some other file.
 const LONGEST_FILE: u64 = 1 << 20;
 
@@ -70,7 +72,7 @@ impl Anchors {
         let read = File::open(path).and_then(|open| open.take(LONGEST_FILE + 1).read_to_end(&mut content));
         let whole = |what: String| Problem::new(Source { file: file.as_str().into(), line: None }, what);
         if let Err(error) = read {
-            return Err(whole(format!("cannot be read: {error}")));
+            return Err(whole(format!("cannot be read: {}", unread(&error))));
         }
         if u64::try_from(content.len()).unwrap_or(u64::MAX) > LONGEST_FILE {
             return Err(whole(format!("is longer than {LONGEST_FILE} bytes, which no list of trust anchors is")));
@@ -374,8 +376,8 @@ mod tests {
     fn files_that_cannot_be_read() {
         let dir = tempfile::tempdir().unwrap();
         let complaint = |path: &Path| Anchors::from_file(path).unwrap_err().what;
-        assert_eq!(complaint(&dir.path().join("absent")), "cannot be read: No such file or directory (os error 2)");
-        assert_eq!(complaint(dir.path()), "cannot be read: Is a directory (os error 21)");
+        assert_eq!(complaint(&dir.path().join("absent")), "cannot be read: there is no such file");
+        assert_eq!(complaint(dir.path()), "cannot be read: it is a directory");
         assert!(complaint(Path::new("/dev/zero")).starts_with("is longer than"));
         let good = dir.path().join("good");
         std::fs::write(&good, format!("example.org. DNSKEY 257 3 15 {KEY}\n")).unwrap();

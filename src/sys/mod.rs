@@ -23,4 +23,5 @@ pub mod raw;
 pub mod routes;
 pub mod syns;
 pub mod tables;
+pub mod unread;
 pub mod user;

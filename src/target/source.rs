@@ -2,7 +2,8 @@
 //!
 //! Arguments and files are read and checked whole before anything is sent, in one pass: they are held as text and
 //! intervals (the module `set` keeps them), so that a file may be a pipe and may change afterwards. Stdin is read line by
-//! line while its targets are probed; a bad line is an error among the targets, and the rest goes on.
+//! line while its targets are probed; a bad line is an error among the targets, and the rest goes on. Only a NUL byte, which shows
+//! that what comes is no text, ends either.
 
 mod list;
 mod stdin;
@@ -125,6 +126,12 @@ impl Sources {
         let mut from_stdin = false;
         for path in &self.files {
             if path.as_os_str() == "-" {
+                if from_stdin {
+                    problems.push(InputProblem::new(
+                        "-f -",
+                        "given twice, and there is one standard input: leave one of them away",
+                    ));
+                }
                 from_stdin = true;
             } else if read_list(path, &mut problems, &mut add) == Some(0) {
                 problems.push(InputProblem::new(shown(path), "no target in it: write one on each line"));

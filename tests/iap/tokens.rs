@@ -49,7 +49,7 @@ fn without_a_token_nothing_is_sent() {
         assert_eq!((output.status.code(), stderr.lines().count()), (Some(2), 1), "{stderr}");
         assert!(stderr.contains(words), "{words}: {stderr}");
     };
-    refused(through(&url, &path, &["vm1"]), "No such file");
+    refused(through(&url, &path, &["vm1"]), "there is no such file");
     for (text, words) in [("", "no access token"), (&*format!("{TOKEN} {TOKEN}"), "is no access token")] {
         fs::write(&path, text).expect("written");
         refused(through(&url, &path, &["vm1"]), words);

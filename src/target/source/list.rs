@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use crate::sys::unread::unread;
 use crate::target::lines::{LineFault, Lines};
 use crate::target::problem::{ExprError, InputProblem, InputProblems, Quoted};
 
@@ -33,7 +34,7 @@ pub(super) fn read_list(
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) => {
-            problems.push(InputProblem::new(shown(path), format!("cannot be opened: {}", reason(&error))));
+            problems.push(InputProblem::new(shown(path), format!("cannot be opened: {}", unread(&error))));
             return None;
         }
     };
@@ -46,7 +47,7 @@ pub(super) fn read_list(
             Ok(Some(Ok(text))) => (add(text).map_err(|error| error.to_string()), false),
             Ok(Some(Err(fault))) => (Err(fault.to_string()), fault == LineFault::Binary),
             Err(error) => {
-                problems.push(InputProblem::new(shown(path), format!("cannot be read: {}", reason(&error))));
+                problems.push(InputProblem::new(shown(path), format!("cannot be read: {}", unread(&error))));
                 return None;
             }
         };
@@ -58,15 +59,6 @@ pub(super) fn read_list(
         if binary {
             return None;
         }
-    }
-}
-
-pub(super) fn reason(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".into(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".into(),
-        std::io::ErrorKind::IsADirectory => "it is a directory".into(),
-        _ => error.to_string(),
     }
 }
 

@@ -5,11 +5,11 @@ use std::io::{BufReader, Read};
 
 use sshprobe_probes::target::Target;
 
-use super::list::reason;
 use super::too_many;
+use crate::sys::unread::unread;
 use crate::target::address::Families;
 use crate::target::expr::Expression;
-use crate::target::lines::Lines;
+use crate::target::lines::{LineFault, Lines};
 use crate::target::ports::PortSet;
 use crate::target::problem::{InputProblem, Quoted};
 use crate::target::seen::Seen;
@@ -50,6 +50,13 @@ impl Stdin {
             }
             let text = match self.lines.next() {
                 Ok(Some(Ok(text))) => text.to_owned(),
+                // Its other lines are no better, as of a file.
+                Ok(Some(Err(fault @ LineFault::Binary))) => {
+                    self.lines_seen += 1;
+                    let problem = self.problem(format!("{fault}; nothing behind it is read"));
+                    self.close();
+                    return Some(Err(problem));
+                }
                 Ok(Some(Err(fault))) => {
                     self.lines_seen += 1;
                     return Some(Err(self.problem(fault)));
@@ -57,7 +64,7 @@ impl Stdin {
                 Ok(None) => return None,
                 Err(error) => {
                     self.lines_seen += 1;
-                    let problem = self.problem(format!("cannot be read on from here: {}", reason(&error)));
+                    let problem = self.problem(format!("cannot be read on from here: {}", unread(&error)));
                     self.close();
                     return Some(Err(problem));
                 }

@@ -101,6 +101,13 @@ fn nothing_to_do_is_an_error() {
     assert_eq!(refused(excluded), "targets: every one of them is excluded: look at --exclude and --exclude-file");
 }
 
+/// A thing that can be read once is not read twice, and nobody means it to be.
+#[test]
+fn standard_input_is_given_once() {
+    let twice = from_stdin(from_stdin(sources(&["a"])));
+    assert_eq!(refused(twice), "-f -: given twice, and there is one standard input: leave one of them away");
+}
+
 #[test]
 fn bad_files_are_named_with_their_line() {
     let missing = Sources { files: vec!["no/such/list".into()], ..Sources::default() };
@@ -188,17 +195,31 @@ fn too_many_targets_are_refused_with_their_number() {
 #[test]
 fn bad_lines_on_stdin_do_not_stop_the_rest() {
     assert_eq!(
-        run(from_stdin(sources(&[])), b"a\nhost:0\n\0\nb:23\n\xff\na\n10.0.0.254/31 # r\n::1:22\n"),
+        run(from_stdin(sources(&[])), b"a\nhost:0\n\xfe\nb:23\n\xff\na\n10.0.0.254/31 # r\n::1:22\n"),
         [
             "a:22",
             "stdin line 2: `host:0`: port 0 cannot be connected to: write 1 to 65535",
-            "stdin line 3: a NUL byte: this is a binary file and no list of targets",
+            "stdin line 3: the line is not UTF-8: write names in ASCII (punycode)",
             "b:23",
             "stdin line 5: the line is not UTF-8: write names in ASCII (punycode)",
             "10.0.0.254:22",
             "10.0.0.255:22",
             "stdin line 8: `::1:22`: this could be port 22 of ::1 or an address: write [::1]:22 or [::1:22]",
         ]
+    );
+}
+
+/// As of a file, the rest is no better: it would be a line of errors for each of its line ends.
+#[test]
+fn a_nul_on_stdin_ends_it() {
+    let end = "a NUL byte: this is a binary file and no list of targets; nothing behind it is read";
+    assert_eq!(
+        run(from_stdin(sources(&[])), b"a\nhost\0b\nc\n\0\n"),
+        [String::from("a:22"), format!("stdin line 2: {end}")]
+    );
+    assert_eq!(
+        run(from_stdin(sources(&["a"])), b"\x7fELF\0\nb\n"),
+        [String::from("a:22"), format!("stdin line 1: {end}")]
     );
 }
 

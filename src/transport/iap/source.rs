@@ -23,6 +23,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use crate::resolve::Resolver;
 use crate::sys::clock::Clock;
+use crate::sys::unread::unread;
 use crate::transport::iap::exchange::{Exchange, MetadataServer};
 use crate::transport::iap::token::{TOKEN_MAX, Token, TokenError};
 use crate::transport::proxy::Proxy;
@@ -261,7 +262,7 @@ fn of_text(text: &[u8]) -> Result<Token, TokenError> {
 
 /// The beginning of a file or pipe, `most` bytes of it. A pipe is waited for, but not for ever: nobody may be writing into it.
 async fn contents(path: &Path, most: usize, patience: Duration) -> Result<Vec<u8>, TokenError> {
-    let unreadable = |error: io::Error| TokenError::Unreadable(error.to_string());
+    let unreadable = |error: io::Error| TokenError::Unreadable(unread(&error));
     let named = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || {
         // Opening a pipe for reading waits for its writer, unless told not to.
@@ -279,7 +280,7 @@ async fn contents(path: &Path, most: usize, patience: Duration) -> Result<Vec<u8
         Ok((None, text))
     });
     let opened = opened.await.map_err(|_| TokenError::Unreadable(String::from("reading it failed")))?;
-    let (Some(fifo), _) = opened.as_ref().map_err(|error| TokenError::Unreadable(error.to_string()))? else {
+    let (Some(fifo), _) = opened.as_ref().map_err(|error| TokenError::Unreadable(unread(error)))? else {
         return opened.map(|(_, text)| text).map_err(unreadable);
     };
     let fifo = fifo.try_clone().map_err(unreadable)?;
