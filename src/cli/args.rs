@@ -434,7 +434,7 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = values::resolver)]
     pub resolver: Vec<SocketAddr>,
     /// Connect from this address of this machine [default: the system's choice]
-    #[arg(long, value_name = "ADDR", value_parser = values::address)]
+    #[arg(long, value_name = "ADDR", value_parser = values::source)]
     pub source: Option<IpAddr>,
     /// Connect through this interface [default: the system's choice]
     #[arg(long, value_name = "NAME", value_parser = values::interface)]

@@ -175,9 +175,18 @@ pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
     crate::resolve::server(text)
 }
 
-/// An address of this machine.
-pub(super) fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| String::from("is not an address; write one like 192.0.2.7 or 2001:db8::7"))
+/// An address that connections come from. The kernel lets a socket be bound to many more, and then sends from another one, or
+/// sends what nobody can answer. An IPv4 address written as IPv6 is what the kernel takes it for.
+pub(super) fn source(text: &str) -> Result<IpAddr, String> {
+    let addr: IpAddr = text.parse().map_err(|_| "is not an address; write one like 192.0.2.7 or 2001:db8::7")?;
+    let addr = addr.to_canonical();
+    let what = match addr {
+        _ if addr.is_unspecified() => "stands for every address",
+        _ if addr.is_multicast() => "is a multicast address",
+        IpAddr::V4(addr) if addr.is_broadcast() => "is a broadcast address",
+        _ => return Ok(addr),
+    };
+    Err(format!("{what}, and nothing can be sent from there; `ip address` lists the addresses of this machine"))
 }
 
 /// An interface's name: 1 to 15 bytes (IFNAMSIZ), no slash, no space.
@@ -298,5 +307,16 @@ mod tests {
         assert_eq!(user("root"), Ok(String::from("root")));
         assert!(interface("a/b").is_err() && interface("").is_err() && interface("sixteen-bytes-xx").is_err());
         assert_eq!(interface("eth0"), Ok(String::from("eth0")));
+    }
+
+    #[test]
+    fn a_source_is_an_address_that_something_can_be_sent_from() {
+        for text in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1", "::ffff:0.0.0.0", "::ffff:224.0.0.1"] {
+            let line = source(text).expect_err("refused");
+            assert!(line.ends_with("nothing can be sent from there; `ip address` lists the addresses of this machine"));
+        }
+        assert_eq!(source("::ffff:192.0.2.7"), Ok(IpAddr::from([192, 0, 2, 7])), "the kernel takes it for that");
+        assert_eq!(source("2001:db8::7").map(|addr| addr.to_string()).as_deref(), Ok("2001:db8::7"));
+        assert!(source("eth0").expect_err("refused").starts_with("is not an address; write one like"));
     }
 }

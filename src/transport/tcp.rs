@@ -11,6 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
+use sshprobe_probes::netlink::nexthop::Kind;
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::time::Moment;
@@ -20,6 +21,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout_at};
 
 use crate::sys::clock::Clock;
+use crate::sys::own::what_is;
 use crate::sys::{error_queue, syns};
 use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 
@@ -89,7 +91,13 @@ impl Tcp {
                 .map_err(|reason| Unusable::Interface { name: name.to_string(), reason })?;
         }
         if let Some(address) = source {
-            socket.bind(&SocketAddr::new(address, 0).into()).map_err(|reason| Unusable::Source { address, reason })?;
+            let bound = socket.bind(&SocketAddr::new(address, 0).into());
+            // A socket may be bound to the broadcast address of a link, and sends from another one then.
+            let bound = bound.and_then(|()| match what_is(address) {
+                Ok(Kind::Broadcast) => Err(io::ErrorKind::AddrNotAvailable.into()),
+                _ => Ok(()),
+            });
+            bound.map_err(|reason| Unusable::Source { address, reason })?;
         }
         Ok(self)
     }
