@@ -94,6 +94,14 @@ fn bad_targets_and_options_are_refused_before_anything_is_sent() {
         (&["-4", "-6"], &["-4 cannot be used with -6"]),
         (&["-4", "[2001:db8::]/120"], &["[2001:db8::]/120", "is an IPv6 target, but -4 allows only IPv4"]),
         (&["-6", "--source", "::1"], &["127.0.0.1", "is an IPv4 target, but -6 allows only IPv6"]),
+        (
+            &["--source", "::1"],
+            &[
+                "127.0.0.1",
+                "is an IPv4 target, but --source ::1 allows only IPv6: leave the target or --source ::1 away",
+            ],
+        ),
+        (&["--source", "127.0.0.1", "[2001:db8::]/120"], &["[2001:db8::]/120", "--source 127.0.0.1 allows only IPv4"]),
         (&["--resolver", "dns.example"], &["--resolver", "ADDR:PORT"]),
         (&["--source", "here"], &["--source", "192.0.2.7"]),
         (&["--source", "0.0.0.0"], &["--source: `0.0.0.0` stands for every address", "`ip address`"]),

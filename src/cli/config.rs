@@ -214,6 +214,8 @@ impl Config {
                 order,
                 share: targets.shard.unwrap_or_default(),
                 families,
+                // What is behind a way is connected to from elsewhere.
+                source: source.filter(|_| matches!(way, Way::Direct)),
                 spelling: None,
             },
             depth: probe.depth,
@@ -347,12 +349,29 @@ impl Config {
         false
     }
 
-    /// What names are resolved with.
+    /// What the names of targets are resolved with.
     #[must_use]
     pub fn resolver(&self) -> ResolverOptions {
+        ResolverOptions { families: self.families_of_names(), ..self.resolver_here() }
+    }
+
+    /// Which addresses of targets' names are used: from an address of one family nothing is sent to the other.
+    #[must_use]
+    pub fn families_of_names(&self) -> Families {
+        if matches!(self.way, Way::Direct) { self.families_from_here() } else { self.families }
+    }
+
+    /// The same of what is connected to from this machine itself.
+    fn families_from_here(&self) -> Families {
+        self.source.map_or(self.families, Families::of)
+    }
+
+    /// What the names of those are resolved with that are connected to from this machine itself: of proxies, relays, jump hosts.
+    #[must_use]
+    pub fn resolver_here(&self) -> ResolverOptions {
         ResolverOptions {
             servers: self.resolvers.clone(),
-            families: self.families,
+            families: self.families_from_here(),
             sshfp: self.sshfp.clone().unwrap_or_default(),
             ..ResolverOptions::default()
         }

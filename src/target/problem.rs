@@ -165,15 +165,15 @@ pub enum Fault {
     /// `-oProxyCommand=…`: would be an option to whatever gets the name as an argument.
     #[error("a host name does not start with a dash")]
     NameDash,
-    /// An IPv6 target under `-4` or the other way round.
+    /// An IPv6 target under `-4`, or connected to from an IPv4 address, or the other way round.
     #[error("is an {has} target, but {option} allows only {wants}: leave the target or {option} away")]
     Family {
         /// The family of the target.
         has: &'static str,
         /// The family allowed.
         wants: &'static str,
-        /// The option that says so.
-        option: &'static str,
+        /// The option that says so, with its value.
+        option: Box<str>,
     },
 }
 

@@ -9,6 +9,7 @@ mod stdin;
 mod targets;
 
 use std::io::{BufReader, Read};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,6 +50,8 @@ pub struct Sources {
     pub share: Share,
     /// `-4`, `-6`.
     pub families: Families,
+    /// `--source`, where it is the targets that are connected to from there.
+    pub source: Option<IpAddr>,
     /// Who tells names apart that differ in their case only; `None` where they are one.
     pub spelling: Option<Arc<dyn Spelling>>,
 }
@@ -75,6 +78,7 @@ impl Default for Sources {
             order: Order::Random { seed: 0 },
             share: Share::WHOLE,
             families: Families::Any,
+            source: None,
             spelling: None,
         }
     }
@@ -108,7 +112,7 @@ impl Sources {
         let mut add = |text: &str| {
             given = true;
             let expression = Expression::parse(text)?;
-            expression.check_family(text, self.families)?;
+            expression.check_family(text, self.families, self.source)?;
             builder.add(text, expression, &self.ports, &mut seen);
             Ok(())
         };
@@ -149,6 +153,7 @@ impl Sources {
             order: self.order,
             share: self.share,
             families: self.families,
+            source: self.source,
             current: None,
             lines_seen: 0,
         });

@@ -111,15 +111,18 @@ impl Tcp {
             socket.bind_device(Some(interface.as_bytes()))?;
         }
         if let Some(source) = self.source {
-            if source.is_ipv6() != v6 {
-                return Err(io::Error::from_raw_os_error(Errno::EAFNOSUPPORT.0));
-            }
             // Else bind() takes a port that no other destination can use at the same time.
             setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
         let mss = connect.mss.filter(|mss| socket.set_tcp_mss(u32::from(*mss)).is_ok());
         Ok((socket, mss))
+    }
+
+    /// Why nothing that is sent from here gets there, if that follows from what was asked for.
+    fn barred(&self, to: IpAddr) -> Option<LocalTrouble> {
+        let from = self.source.filter(|source| source.is_ipv6() != to.is_ipv6())?;
+        Some(LocalTrouble::OtherFamily { from, to })
     }
 
     pub(super) fn limit(&self, connect: &Connect) -> Duration {
@@ -165,6 +168,10 @@ impl Tcp {
     /// Sends the SYN. Where it is over before anything had to be waited for, that is what it came to.
     fn begin(&self, connect: &Connect) -> Result<Begun, Box<Opening<TcpPath>>> {
         let began = self.clock.now();
+        if let Some(trouble) = self.barred(connect.addr.ip()) {
+            let evidence = Evidence { fault: Some(Fault::Local(trouble)), ..Evidence::new(connect.addr, began) };
+            return Err(Box::new(Opening::Down(evidence)));
+        }
         let (socket, mss) = match self.socket(connect) {
             Ok(made) => made,
             Err(error) => return Err(Box::new(self.failed(Evidence::new(connect.addr, began), &error, None))),

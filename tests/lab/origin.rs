@@ -69,3 +69,25 @@ fn origin_that_is_link_local_needs_its_interface() {
         );
     }
 }
+
+#[test]
+fn origin_of_another_family_is_refused_and_one_that_does_not_lead_there_named() {
+    let Some(_lab) = shared_lab() else { return };
+    let link = Link::new();
+    link.prober.ip("addr add 198.51.100.9/32 dev lo");
+    // Of the name's two addresses the one that can be connected to from there.
+    link.prober.etc("hosts", "192.0.2.2 both\n2001:db8:a::2 both\n");
+    for way in WAYS {
+        let with = |args: &[&'static str]| [way, args].concat();
+        assert_eq!(
+            link.refused(&with(&["--source", "2001:db8:a::1", "192.0.2.2"])),
+            "sshprobe: error: argument 1: `192.0.2.2`: is an IPv4 target, but --source 2001:db8:a::1 allows only IPv6: \
+             leave the target or --source 2001:db8:a::1 away\n"
+        );
+        for (source, wanted) in [("192.0.2.1", "192.0.2.2"), ("2001:db8:a::1", "2001:db8:a::2")] {
+            let run = link.run(&with(&["--source", source, "--all-addresses", "both"]));
+            let found: Vec<_> = run.records.iter().map(|record| (&record["code"], &record["target"]["addr"])).collect();
+            assert_eq!(found, [(&"ok".into(), &wanted.into())], "{}", run.stderr);
+        }
+    }
+}

@@ -52,6 +52,12 @@ pub(super) fn failed(evidence: &Evidence) -> Verdict {
             verdict(Code::AdminProhibited, "a filter on the way prohibits the connection")
         }
         Errno::ENOPROTOOPT => verdict(Code::AdminProhibited, "a filter on the way rejects the protocol"),
+        // Of a socket that was bound to no address the kernel has forgotten where it was to send from.
+        Errno::EINVAL if local_ip(evidence).is_some() => {
+            let from = local_ip(evidence).map(|from| from.to_string()).unwrap_or_default();
+            let sentence = format!("this machine does not send from {from} (--source) to the address");
+            verdict(Code::LocalPolicy, &sentence)
+        }
         Errno::EACCES | Errno::EPERM | Errno::EINVAL => {
             verdict(Code::LocalPolicy, "a route, filter or security module of this machine forbids the connection")
         }
@@ -96,6 +102,11 @@ pub(crate) fn local_verdict(trouble: LocalTrouble, stage: Stage, errno: Option<E
             "this machine had no CPU in time, or was stopped: an answer may have been missed",
         ),
         LocalTrouble::NoRoute => (Code::LocalNoRoute, "this machine has no route to the address"),
+        LocalTrouble::OtherFamily { from, to } => {
+            let sentence =
+                format!("nothing can be sent from {from} (--source) to {to}, an address of the other family");
+            return Verdict::new(Code::LocalNoRoute, stage, sentence);
+        }
         LocalTrouble::Policy => {
             (Code::LocalPolicy, "a route, filter or security module of this machine forbids the connection")
         }

@@ -112,6 +112,20 @@ fn a_link_local_source_brings_its_interface() {
     }
 }
 
+/// From an address of one family nothing is sent to the other; what a proxy connects to is its own matter.
+#[test]
+fn a_source_decides_the_family_of_what_is_connected_to_from_there() {
+    let asked = |args: &[&str]| {
+        let config = config(&[args, &["--source", "::1", "h"]].concat()).expect("valid");
+        (config.resolver().families, config.resolver_here().families, config.sources.source.is_some())
+    };
+    assert_eq!(asked(&[]), (Families::V6Only, Families::V6Only, true));
+    assert_eq!(asked(&["-6"]), (Families::V6Only, Families::V6Only, true));
+    assert_eq!(asked(&["--proxy", "socks5://proxy"]), (Families::Any, Families::V6Only, false));
+    let without = config(&["h"]).expect("valid");
+    assert_eq!((without.resolver().families, without.sources.source), (Families::Any, None));
+}
+
 #[test]
 fn post_quantum_methods_come_first_where_they_are_preferred() {
     let first = |args: &[&str]| {

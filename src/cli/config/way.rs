@@ -148,12 +148,12 @@ impl Config {
             Way::Jump(_) => Road::Tcp(options.tcp().map_err(no_tcp)?),
             Way::Command(command, most) => Road::Command(ProxyCommand::new(options.clock, command, *most)),
             Way::Proxy(url, credentials) => {
-                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver())));
+                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver_here())));
                 Road::Proxy(Box::new(Proxy::new(options.clock, tcp, url.clone(), credentials.clone(), resolver)))
             }
             #[cfg(feature = "iap")]
             Way::Iap(iap) => {
-                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver())));
+                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver_here())));
                 Road::Iap(Box::new(iap.road(options.clock, tcp, resolver)?))
             }
         })

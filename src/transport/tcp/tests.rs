@@ -1,7 +1,7 @@
 //! Dialling over loopback, as an ordinary user.
 
 use std::future::poll_fn;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,7 +210,8 @@ async fn a_source_address_is_used() {
     assert_eq!(evidence.path.local.map(|local| local.ip()), Some(source));
     assert_eq!(listener.accept().await.unwrap().1.ip(), source);
     let other_family = down(tcp.open(&to("[::1]:22".parse().unwrap())).await);
-    assert_eq!(other_family.path.errno, Some(Errno::EAFNOSUPPORT));
+    let trouble = LocalTrouble::OtherFamily { from: source, to: Ipv6Addr::LOCALHOST.into() };
+    assert_eq!(other_family.fault, Some(Fault::Local(trouble)));
 }
 
 #[tokio::test]
