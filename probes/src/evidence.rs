@@ -551,6 +551,9 @@ pub enum LocalTrouble {
         /// The address of the target, or of a proxy before it.
         to: IpAddr,
     },
+    /// Nothing gets to this address, the target's or that of a proxy before it, from where connections are to begin: a loopback
+    /// address or interface.
+    StaysHere(IpAddr),
     /// A route, filter or security module of this machine forbids it.
     Policy,
 }

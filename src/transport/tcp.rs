@@ -21,7 +21,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout_at};
 
 use crate::sys::clock::Clock;
-use crate::sys::own::what_is;
+use crate::sys::own::{Loopback, what_is};
 use crate::sys::{error_queue, syns};
 use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 
@@ -33,6 +33,8 @@ pub struct Tcp {
     timeout: Duration,
     source: Option<IpAddr>,
     interface: Option<Box<str>>,
+    /// Nothing that begins there leaves this machine.
+    loopback: Option<Loopback>,
 }
 
 /// Why connections cannot be made as asked. A program error: known before anything is sent.
@@ -63,7 +65,7 @@ impl Tcp {
     /// Connections over whatever route the kernel chooses, each given `timeout` to come up.
     #[must_use]
     pub const fn new(clock: Clock, timeout: Duration) -> Self {
-        Self { clock, timeout, source: None, interface: None }
+        Self { clock, timeout, source: None, interface: None, loopback: None }
     }
 
     /// The same, each given `timeout` to come up.
@@ -79,6 +81,7 @@ impl Tcp {
     pub fn from(mut self, source: Option<IpAddr>, interface: Option<&str>) -> Result<Self, Unusable> {
         self.source = source;
         self.interface = interface.map(Into::into);
+        self.loopback = Loopback::of(source, interface);
         let v6 = source.is_some_and(|source| source.is_ipv6());
         let socket = match Socket::new(domain(v6), Type::STREAM, Some(Protocol::TCP)) {
             Ok(socket) => socket,
@@ -93,7 +96,7 @@ impl Tcp {
         if let Some(address) = source {
             let bound = socket.bind(&SocketAddr::new(address, 0).into());
             // A socket may be bound to the broadcast address of a link, and sends from another one then.
-            let bound = bound.and_then(|()| match what_is(address) {
+            let bound = bound.and_then(|()| match what_is(address, 0) {
                 Ok(Kind::Broadcast) => Err(io::ErrorKind::AddrNotAvailable.into()),
                 _ => Ok(()),
             });
@@ -120,9 +123,11 @@ impl Tcp {
     }
 
     /// Why nothing that is sent from here gets there, if that follows from what was asked for.
-    fn barred(&self, to: IpAddr) -> Option<LocalTrouble> {
-        let from = self.source.filter(|source| source.is_ipv6() != to.is_ipv6())?;
-        Some(LocalTrouble::OtherFamily { from, to })
+    fn barred(&self, to: SocketAddr) -> Option<LocalTrouble> {
+        if let Some(from) = self.source.filter(|source| source.is_ipv6() != to.is_ipv6()) {
+            return Some(LocalTrouble::OtherFamily { from, to: to.ip() });
+        }
+        self.loopback.filter(|loopback| !loopback.leads_to(to)).map(|_| LocalTrouble::StaysHere(to.ip()))
     }
 
     pub(super) fn limit(&self, connect: &Connect) -> Duration {
@@ -168,7 +173,7 @@ impl Tcp {
     /// Sends the SYN. Where it is over before anything had to be waited for, that is what it came to.
     fn begin(&self, connect: &Connect) -> Result<Begun, Box<Opening<TcpPath>>> {
         let began = self.clock.now();
-        if let Some(trouble) = self.barred(connect.addr.ip()) {
+        if let Some(trouble) = self.barred(connect.addr) {
             let evidence = Evidence { fault: Some(Fault::Local(trouble)), ..Evidence::new(connect.addr, began) };
             return Err(Box::new(Opening::Down(evidence)));
         }

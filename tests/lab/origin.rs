@@ -34,6 +34,13 @@ impl Link {
         run(command)
     }
 
+    /// The code of each record, in the order of the targets.
+    fn codes(&self, args: &[&str]) -> Vec<String> {
+        let mut run = self.run(args);
+        run.records.sort_by_key(|record| record["target"]["index"].as_u64());
+        run.records.iter().map(|record| record["code"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// What a run says that cannot begin.
     fn refused(&self, args: &[&str]) -> String {
         let run = self.run(args);
@@ -74,7 +81,6 @@ fn origin_that_is_link_local_needs_its_interface() {
 fn origin_of_another_family_is_refused_and_one_that_does_not_lead_there_named() {
     let Some(_lab) = shared_lab() else { return };
     let link = Link::new();
-    link.prober.ip("addr add 198.51.100.9/32 dev lo");
     // Of the name's two addresses the one that can be connected to from there.
     link.prober.etc("hosts", "192.0.2.2 both\n2001:db8:a::2 both\n");
     for way in WAYS {
@@ -89,5 +95,41 @@ fn origin_of_another_family_is_refused_and_one_that_does_not_lead_there_named() 
             let found: Vec<_> = run.records.iter().map(|record| (&record["code"], &record["target"]["addr"])).collect();
             assert_eq!(found, [(&"ok".into(), &wanted.into())], "{}", run.stderr);
         }
+    }
+}
+
+/// The kernel takes for others what goes through the loopback, and it vanishes there: nobody else is silent by that.
+#[test]
+fn origin_that_leads_to_this_machine_only_is_our_own_trouble() {
+    let Some(_lab) = shared_lab() else { return };
+    let link = Link::new();
+    let _listener = link.prober.enter(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, 22))).expect("a port");
+    link.prober.ip("route add default via 192.0.2.2");
+    link.prober.ip("-6 route add default via 2001:db8:a::2");
+    let elsewhere = ["192.0.2.2", "203.0.113.9", "2001:db8:a::2", "2001:db8:f::9"];
+    let own = ["127.0.0.1", "127.1.2.3", "::1"];
+    // Of another interface: by the loopback nobody gets to it.
+    let other = ["192.0.2.1"];
+    for way in WAYS {
+        let lo = link.run(&[way, &["--interface", "lo"][..], &elsewhere, &own, &other].concat());
+        for record in &lo.records {
+            let host = record["target"]["host"].as_str().unwrap_or_default();
+            let wanted = if own.contains(&host) { "ok" } else { "local-no-route" };
+            assert_eq!(record["code"], wanted, "{way:?} {record}");
+        }
+        assert_eq!(lo.records.len(), elsewhere.len() + own.len() + other.len(), "{}", lo.stderr);
+        for (source, targets, wanted) in [
+            ("127.0.0.1", &elsewhere[..2], "local-no-route"),
+            ("127.0.0.1", &own[..2], "ok"),
+            ("127.0.0.1", &other, "ok"),
+            ("::1", &elsewhere[2..], "local-no-route"),
+            ("::1", &own[2..], "ok"),
+            ("::1", &["2001:db8:a::1"], "ok"),
+        ] {
+            let codes = link.codes(&[way, &["--source", source][..], targets].concat());
+            assert_eq!(codes, vec![wanted; targets.len()], "{way:?} {source} {targets:?}");
+        }
+        // Another interface than that of the route is as good as any.
+        assert_eq!(link.codes(&[way, &["--interface", "out0"][..], &elsewhere[..1]].concat()), ["ok"]);
     }
 }

@@ -107,6 +107,12 @@ pub(crate) fn local_verdict(trouble: LocalTrouble, stage: Stage, errno: Option<E
                 format!("nothing can be sent from {from} (--source) to {to}, an address of the other family");
             return Verdict::new(Code::LocalNoRoute, stage, sentence);
         }
+        LocalTrouble::StaysHere(to) => {
+            let sentence = format!(
+                "nothing gets to {to} from a loopback address (--source) or through a loopback interface (--interface)"
+            );
+            return Verdict::new(Code::LocalNoRoute, stage, sentence);
+        }
         LocalTrouble::Policy => {
             (Code::LocalPolicy, "a route, filter or security module of this machine forbids the connection")
         }

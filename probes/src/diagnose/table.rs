@@ -282,6 +282,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "the host is off or the address unused",
             "the last router cannot resolve it on its link",
             "a firewall that rejects with host-unreachable",
+            "--interface names one without a route there: the kernel then looks for the address on its link",
         ],
         &[
             "reported after about 3 s by a neighbour: nobody has the address; after one round trip: a router or a firewall decided",
@@ -289,6 +290,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         ],
         &[
             "ip neigh show ADDRESS; ping ADDRESS",
+            "with --interface NAME: ip route get ADDRESS oif NAME",
             "see who sent the ICMP in the record: the host itself, a router, or this machine",
         ],
     ),
@@ -1209,13 +1211,15 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "no default route",
             "no IPv6 here",
             "an interface or VPN that is down",
-            "--source is an address of the other family",
+            "--source is an address of the other family, or a loopback one",
+            "--interface names a loopback interface, which leads to this machine only, or one without a route there",
         ],
         &[
             "`ip route get` fails: routes; it names an interface that is down: the interface; only IPv6 fails: there is none here",
         ],
         &[
             "ip route get ADDRESS; ip -6 route; ip link",
+            "with --interface NAME: ip route get ADDRESS oif NAME",
             "of a name, -4 or -6 asks for addresses of the other family; --source has to be of the same one",
         ],
     ),

@@ -214,6 +214,7 @@ fn rows() -> Vec<Row> {
             C::LocalNoRoute,
             Connect,
         ),
+        row(local(LocalTrouble::StaysHere([192, 0, 2, 7].into())), C::LocalNoRoute, Connect),
         row(local(LocalTrouble::Policy), C::LocalPolicy, Connect),
         row(local(LocalTrouble::ResourceLimit), C::LocalResourceLimit, Connect),
         row(local(LocalTrouble::Untracked), C::LocalResourceLimit, Connect),

@@ -222,6 +222,9 @@ async fn an_interface_is_used() {
     let socket = tcp.socket(&connect).unwrap().0;
     assert_eq!(socket.device().unwrap().as_deref(), Some(b"lo".as_slice()));
     up(tcp.open(&connect).await);
+    // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it, and the loopback leads to this one only.
+    let elsewhere = down(tcp.open(&to("192.0.2.1:22".parse().unwrap())).await);
+    assert_eq!(elsewhere.fault, Some(Fault::Local(LocalTrouble::StaysHere([192, 0, 2, 1].into()))));
 }
 
 #[test]
