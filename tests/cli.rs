@@ -102,6 +102,8 @@ fn bad_targets_and_options_are_refused_before_anything_is_sent() {
             ],
         ),
         (&["--source", "127.0.0.1", "[2001:db8::]/120"], &["[2001:db8::]/120", "--source 127.0.0.1 allows only IPv4"]),
+        (&["fe80::1"], &["`fe80::1`: a link-local address needs its interface", "fe80::1%eth0", "--interface NAME"]),
+        (&["[fe80::]/120"], &["`[fe80::]/120`: a link-local address needs its interface"]),
         (&["--resolver", "dns.example"], &["--resolver", "ADDR:PORT"]),
         (&["--source", "here"], &["--source", "192.0.2.7"]),
         (&["--source", "0.0.0.0"], &["--source: `0.0.0.0` stands for every address", "`ip address`"]),

@@ -216,6 +216,7 @@ impl Config {
                 families,
                 // What is behind a way is connected to from elsewhere.
                 source: source.filter(|_| matches!(way, Way::Direct)),
+                unscoped: interface.is_some() || !matches!(way, Way::Direct),
                 spelling: None,
             },
             depth: probe.depth,

@@ -15,7 +15,7 @@
 //! the error shows both ways to write it. `::1`, `2001:db8::10`, `fe80::1%eth0` and `2001:db8::1:22/120` cannot be
 //! misread and need no brackets.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use sshprobe_probes::iap::IapTarget;
 use sshprobe_probes::ssh_config::behind_scheme;
@@ -102,6 +102,23 @@ impl Expression {
         };
         let option = source.map_or_else(|| option.into(), |source| format!("--source {source}").into());
         Err(ExprError { text: text.into(), fault: Fault::Family { has, wants, option } })
+    }
+
+    /// Refuses link-local addresses that no interface was given for: to the kernel they are nowhere.
+    ///
+    /// # Errors
+    ///
+    /// There is nothing else among the addresses.
+    pub fn check_scope(&self, text: &str) -> Result<(), ExprError> {
+        let link_local = |number| Ipv6Addr::from_bits(number).is_unicast_link_local();
+        match &self.hosts {
+            Hosts::Addresses(AddrRange { space: Space::V6(0), first, last })
+                if link_local(*first) && link_local(*last) =>
+            {
+                Err(ExprError { text: text.into(), fault: Fault::ScopeNeeded })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -581,6 +598,20 @@ mod tests {
         }
         let name = Expression::parse("web1").unwrap();
         assert_eq!(name.check_family("web1", Families::V6Only, "2001:db8::7".parse().ok()), Ok(()));
+    }
+
+    #[test]
+    fn link_local_addresses_need_an_interface() {
+        let check = |text: &str| Expression::parse(text).unwrap().check_scope(text).map_err(|error| error.to_string());
+        for text in ["fe80::1", "[fe80::1]:22", "[fe80::]/120", "[fe80::1-fe80::9]"] {
+            let told = format!(
+                "`{text}`: a link-local address needs its interface: write it like fe80::1%eth0, or give --interface NAME"
+            );
+            assert_eq!(check(text), Err(told));
+        }
+        for text in ["fe80::1%lo", "[fe80::%lo]/120", "2001:db8::1", "[fe00::]/8", "10.0.0.1", "web1"] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
     }
 
     /// Strings made of what expressions are made of come deeper into the parser than arbitrary ones.

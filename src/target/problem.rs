@@ -141,6 +141,9 @@ pub enum Fault {
     /// A scope on what needs none.
     #[error("%{0} belongs to link-local IPv6 addresses (fe80::/10) only: leave it away")]
     ScopeMisplaced(Box<str>),
+    /// A link-local address that says nothing of its interface.
+    #[error("a link-local address needs its interface: write it like fe80::1%eth0, or give --interface NAME")]
+    ScopeNeeded,
     /// No such interface.
     #[error("there is no interface {} here: `ip link` lists them", Quoted(.0))]
     ScopeUnknown(Box<str>),

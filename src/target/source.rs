@@ -52,6 +52,9 @@ pub struct Sources {
     pub families: Families,
     /// `--source`, where it is the targets that are connected to from there.
     pub source: Option<IpAddr>,
+    /// Link-local addresses may come without their interface: connections are made through one that was given for all, or by
+    /// somebody else.
+    pub unscoped: bool,
     /// Who tells names apart that differ in their case only; `None` where they are one.
     pub spelling: Option<Arc<dyn Spelling>>,
 }
@@ -79,6 +82,7 @@ impl Default for Sources {
             share: Share::WHOLE,
             families: Families::Any,
             source: None,
+            unscoped: false,
             spelling: None,
         }
     }
@@ -113,6 +117,9 @@ impl Sources {
             given = true;
             let expression = Expression::parse(text)?;
             expression.check_family(text, self.families, self.source)?;
+            if !self.unscoped {
+                expression.check_scope(text)?;
+            }
             builder.add(text, expression, &self.ports, &mut seen);
             Ok(())
         };
@@ -154,6 +161,7 @@ impl Sources {
             share: self.share,
             families: self.families,
             source: self.source,
+            unscoped: self.unscoped,
             current: None,
             lines_seen: 0,
         });

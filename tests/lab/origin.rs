@@ -133,3 +133,17 @@ fn origin_that_leads_to_this_machine_only_is_our_own_trouble() {
         assert_eq!(link.codes(&[way, &["--interface", "out0"][..], &elsewhere[..1]].concat()), ["ok"]);
     }
 }
+
+#[test]
+fn origin_by_an_interface_finds_link_local_targets() {
+    let Some(_lab) = shared_lab() else { return };
+    let link = Link::new();
+    for way in WAYS {
+        let with = |args: &[&'static str]| [way, args].concat();
+        assert_eq!(link.codes(&with(&["--interface", "out0", "fe80::2"])), ["ok"], "{way:?}");
+        assert_eq!(
+            link.refused(&with(&["fe80::2"])),
+            "sshprobe: error: argument 1: `fe80::2`: a link-local address needs its interface: write it like fe80::1%eth0, or give --interface NAME\n"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! What connect() and ICMP said: Linux folds several ICMP errors into one errno, so the ICMP message counts first.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::classify::seconds;
@@ -52,6 +52,9 @@ pub(super) fn failed(evidence: &Evidence) -> Verdict {
             verdict(Code::AdminProhibited, "a filter on the way prohibits the connection")
         }
         Errno::ENOPROTOOPT => verdict(Code::AdminProhibited, "a filter on the way rejects the protocol"),
+        Errno::EINVAL if lacks_interface(evidence) => {
+            verdict(Code::LocalPolicy, "a link-local address needs its interface: fe80::1%eth0, or --interface NAME")
+        }
         // Of a socket that was bound to no address the kernel has forgotten where it was to send from.
         Errno::EINVAL if local_ip(evidence).is_some() => {
             let from = local_ip(evidence).map(|from| from.to_string()).unwrap_or_default();
@@ -140,6 +143,11 @@ fn exhausted(errno: Errno) -> bool {
             | Errno::ENOBUFS
             | Errno::ENOMEM
     )
+}
+
+/// Whether the address is link-local, and its interface is not known.
+fn lacks_interface(evidence: &Evidence) -> bool {
+    matches!(evidence.addr, SocketAddr::V6(addr) if addr.ip().is_unicast_link_local() && addr.scope_id() == 0)
 }
 
 fn took(evidence: &Evidence) -> Duration {

@@ -481,6 +481,10 @@ fn an_origin_that_does_not_lead_there_is_named() {
         "{}",
         told(&bound)
     );
+    let nowhere = errno("[fe80::1]:22", Errno::EINVAL, 300);
+    assert!(told(&nowhere).starts_with("a link-local address needs its interface"), "{}", told(&nowhere));
+    let somewhere = errno("[fe80::1%2]:22", Errno::EINVAL, 300);
+    assert!(told(&somewhere).starts_with("a route, filter or security module"), "{}", told(&somewhere));
     let trouble = LocalTrouble::OtherFamily { from: [127, 0, 0, 1].into(), to: std::net::Ipv6Addr::LOCALHOST.into() };
     assert_eq!(
         told(&local(trouble)),

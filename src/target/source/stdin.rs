@@ -27,6 +27,7 @@ pub(super) struct Stdin {
     pub(super) share: Share,
     pub(super) families: Families,
     pub(super) source: Option<IpAddr>,
+    pub(super) unscoped: bool,
     /// The targets of the line read last.
     pub(super) current: Option<Walk>,
     pub(super) lines_seen: u64,
@@ -83,6 +84,9 @@ impl Stdin {
     fn line(&mut self, text: &str, total: u64) -> Result<Walk, InputProblem> {
         let checked = Expression::parse(text).and_then(|expression| {
             expression.check_family(text, self.families, self.source)?;
+            if !self.unscoped {
+                expression.check_scope(text)?;
+            }
             Ok(expression)
         });
         let expression = checked.map_err(|error| self.problem(error))?;
