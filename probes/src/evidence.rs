@@ -544,6 +544,16 @@ pub enum LocalTrouble {
     Dropped(SocketAddr),
     /// This machine has no route to the address.
     NoRoute,
+    /// Connections are to begin at an address of one family, and what was to be connected to is of the other.
+    OtherFamily {
+        /// Where they begin.
+        from: IpAddr,
+        /// The address of the target, or of a proxy before it.
+        to: IpAddr,
+    },
+    /// Nothing gets to this address, the target's or that of a proxy before it, from where connections are to begin: a loopback
+    /// address or interface.
+    StaysHere(IpAddr),
     /// A route, filter or security module of this machine forbids it.
     Policy,
 }

@@ -1,7 +1,7 @@
 //! The raw command line. Only options that work in this build are here; their texts are the help.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -439,9 +439,9 @@ pub struct NetworkArgs {
     /// Ask this name server instead of the system's; may be repeated [default: the system's]
     #[arg(long, value_name = "ADDR[:PORT]", value_parser = values::resolver)]
     pub resolver: Vec<SocketAddr>,
-    /// Connect from this address of this machine [default: the system's choice]
-    #[arg(long, value_name = "ADDR", value_parser = values::address)]
-    pub source: Option<IpAddr>,
+    /// Connect from this address of this machine, a link-local one with its interface (fe80::7%eth0) [default: the system's choice]
+    #[arg(long, value_name = "ADDR", value_parser = values::source)]
+    pub source: Option<values::Source>,
     /// Connect through this interface [default: the system's choice]
     #[arg(long, value_name = "NAME", value_parser = values::interface)]
     pub interface: Option<String>,

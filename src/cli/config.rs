@@ -9,18 +9,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::net::if_::if_nametoindex;
+use nix::net::if_::{if_indextoname, if_nametoindex};
 use sshprobe_probes::case::Settings;
 use sshprobe_probes::hostkey::FingerprintHash;
 use sshprobe_probes::negotiate::Offer;
 use sshprobe_probes::plan::{Depth, Plan};
 use sshprobe_probes::trust::Policy;
 
-use crate::cli::args::{HashArg, HostArgs, Order as OrderArg, SweepArgs};
+use crate::cli::args::{HashArg, HostArgs, NetworkArgs, Order as OrderArg, SweepArgs};
 use crate::cli::exit::FailOn;
 use crate::cli::hosts::{AsTold, NamedHosts};
 use crate::cli::output::{self, Output};
 use crate::cli::routes::Said;
+use crate::cli::values::{Source, is_link_local};
 use crate::engine::Options;
 use crate::error::Error;
 use crate::report::span::show;
@@ -149,15 +150,13 @@ impl Config {
             None => user::name(user::local().as_ref())
                 .ok_or_else(|| Error::usage("--user: this machine has no name for the local user; give one"))?,
         };
-        if let Some(name) = network.interface.as_deref().filter(|name| if_nametoindex(*name).is_err()) {
-            return Err(Error::usage(format!("--interface: there is no interface `{name}`; `ip link` lists them")));
-        }
+        let (source, interface) = begun_at(&network)?;
         let families = match (network.ipv4, network.ipv6) {
             (true, _) => Families::V4Only,
             (_, true) => Families::V6Only,
             _ => Families::Any,
         };
-        if let Some(source) = network.source.filter(|source| !families.allow(*source)) {
+        if let Some(source) = source.filter(|source| !families.allow(*source)) {
             let option = if network.ipv4 { "-4" } else { "-6" };
             return Err(Error::usage(format!(
                 "--source: {source} is not of the family that {option} allows; leave one of them away"
@@ -214,6 +213,9 @@ impl Config {
                 order,
                 share: targets.shard.unwrap_or_default(),
                 families,
+                // What is behind a way is connected to from elsewhere.
+                source: source.filter(|_| matches!(way, Way::Direct)),
+                unscoped: interface.is_some() || !matches!(way, Way::Direct),
                 spelling: None,
             },
             depth: probe.depth,
@@ -253,8 +255,8 @@ impl Config {
             #[cfg(feature = "login")]
             credentials: Arc::default(),
             resolvers: network.resolver,
-            source: network.source,
-            interface: network.interface,
+            source,
+            interface,
             families,
             all_addresses: network.all_addresses,
             output,
@@ -347,16 +349,61 @@ impl Config {
         false
     }
 
-    /// What names are resolved with.
+    /// What the names of targets are resolved with.
     #[must_use]
     pub fn resolver(&self) -> ResolverOptions {
+        ResolverOptions { families: self.families_of_names(), ..self.resolver_here() }
+    }
+
+    /// Which addresses of targets' names are used: from an address of one family nothing is sent to the other.
+    #[must_use]
+    pub fn families_of_names(&self) -> Families {
+        if matches!(self.way, Way::Direct) { self.families_from_here() } else { self.families }
+    }
+
+    /// The same of what is connected to from this machine itself.
+    fn families_from_here(&self) -> Families {
+        self.source.map_or(self.families, Families::of)
+    }
+
+    /// What the names of those are resolved with that are connected to from this machine itself: of proxies, relays, jump hosts.
+    #[must_use]
+    pub fn resolver_here(&self) -> ResolverOptions {
         ResolverOptions {
             servers: self.resolvers.clone(),
-            families: self.families,
+            families: self.families_from_here(),
             sshfp: self.sshfp.clone().unwrap_or_default(),
             ..ResolverOptions::default()
         }
     }
+}
+
+/// From which address and through which interface connections are made.
+fn begun_at(network: &NetworkArgs) -> Result<(Option<IpAddr>, Option<String>), Error> {
+    let known = |option: &str, name: &str| match if_nametoindex(name) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::usage(format!("{option}: there is no interface `{name}`; `ip link` lists them"))),
+    };
+    let interface = network.interface.as_deref();
+    interface.map_or(Ok(()), |name| known("--interface", name))?;
+    let Some(Source { addr, scope }) = &network.source else { return Ok((None, interface.map(str::to_owned))) };
+    // As getaddrinfo(3) takes it, an interface may be named by its index.
+    let scope = scope.as_deref().map(|scope| by_index(scope).unwrap_or_else(|| scope.to_owned()));
+    scope.as_deref().map_or(Ok(()), |name| known("--source", name))?;
+    match (scope, interface) {
+        (Some(scope), Some(interface)) if scope != interface => Err(Error::usage(format!(
+            "--source: {addr}%{scope} is an address of another interface than --interface {interface}; leave one of them away"
+        ))),
+        (None, None) if is_link_local(*addr) => Err(Error::usage(format!(
+            "--source: {addr} is link-local, and leads nowhere without its interface; add --interface NAME, or write {addr}%NAME"
+        ))),
+        (scope, interface) => Ok((Some(*addr), scope.or_else(|| interface.map(str::to_owned)))),
+    }
+}
+
+/// The name of the interface with this index, where it is one.
+fn by_index(text: &str) -> Option<String> {
+    if_indextoname(text.parse().ok()?).ok()?.into_string().ok()
 }
 
 /// The connect timeout that goes with the whole connection's. One that was given is obeyed or refused, the default yields.

@@ -71,7 +71,7 @@ impl Jumps {
         Self {
             own_trust: config.hop_files.clone(),
             local_user: config.user.clone(),
-            resolver: config.resolver(),
+            resolver: config.resolver_here(),
             credentials: Arc::new(config.credentials.keys_only()),
             agent: config.login.given.agent,
             missing: HashSet::new(),

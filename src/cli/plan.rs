@@ -154,7 +154,7 @@ fn names(config: &Config) -> String {
         [] => String::from("the system's name servers"),
         servers => servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
-    let families = match config.families {
+    let families = match config.families_of_names() {
         Families::Any => "A and AAAA",
         Families::V4Only => "A",
         Families::V6Only => "AAAA",

@@ -64,7 +64,7 @@ impl SynSweep {
                 Error::usage(format!("--syn: {why}; without --syn all is probed by connections, which need no right"))
             }
             // Whoever leads the SYNs elsewhere by it is told what is told without them.
-            Unopened::NotOurs(source) => not_ours(source),
+            Unopened::NotOurs(source) => not_ours(source, config.interface.as_deref()),
             Unopened::System(_) => Error::usage(format!("--syn: {why}")),
         })?;
         self.sockets = Some(Arc::new(sockets));

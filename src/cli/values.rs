@@ -175,9 +175,45 @@ pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
     crate::resolve::server(text)
 }
 
-/// An address of this machine.
-pub(super) fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| String::from("is not an address; write one like 192.0.2.7 or 2001:db8::7"))
+/// Where connections come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// An address of this machine's.
+    pub addr: IpAddr,
+    /// What stands behind a % of it: the interface that a link-local one is an address of.
+    pub scope: Option<String>,
+}
+
+/// An address that connections come from. The kernel lets a socket be bound to many more, and then sends from another one, or
+/// sends what nobody can answer. An IPv4 address written as IPv6 is what the kernel takes it for.
+pub(super) fn source(text: &str) -> Result<Source, String> {
+    let (addr, scope) = text.split_once('%').map_or((text, None), |(addr, scope)| (addr, Some(scope)));
+    let addr: IpAddr = addr.parse().map_err(|_| "is not an address; write one like 192.0.2.7 or 2001:db8::7")?;
+    let addr = addr.to_canonical();
+    let what = match addr {
+        _ if addr.is_unspecified() => "stands for every address",
+        _ if addr.is_multicast() => "is a multicast address",
+        IpAddr::V4(addr) if addr.is_broadcast() => "is a broadcast address",
+        _ => {
+            let scope = match scope {
+                Some(_) if !is_link_local(addr) => {
+                    return Err(String::from(
+                        "has a %, which belongs to link-local addresses (fe80::/10) only; leave it away",
+                    ));
+                }
+                Some("") => return Err(String::from("names no interface behind the %; write one like fe80::7%eth0")),
+                Some(scope) => Some(interface(scope).map_err(|why| format!("has behind the % what {why}"))?),
+                None => None,
+            };
+            return Ok(Source { addr, scope });
+        }
+    };
+    Err(format!("{what}, and nothing can be sent from there; `ip address` lists the addresses of this machine"))
+}
+
+/// Whether an address says nothing without an interface.
+pub(super) fn is_link_local(addr: IpAddr) -> bool {
+    matches!(addr, IpAddr::V6(addr) if addr.is_unicast_link_local())
 }
 
 /// An interface's name: 1 to 15 bytes (IFNAMSIZ), no slash, no space.
@@ -346,5 +382,26 @@ mod tests {
         assert_eq!(user("root"), Ok(String::from("root")));
         assert!(interface("a/b").is_err() && interface("").is_err() && interface("sixteen-bytes-xx").is_err());
         assert_eq!(interface("eth0"), Ok(String::from("eth0")));
+    }
+
+    #[test]
+    fn a_source_is_an_address_that_something_can_be_sent_from() {
+        for text in ["0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "ff02::1", "::ffff:0.0.0.0", "::ffff:224.0.0.1"] {
+            let line = source(text).expect_err("refused");
+            assert!(line.ends_with("nothing can be sent from there; `ip address` lists the addresses of this machine"));
+        }
+        let addr = |text| source(text).map(|source| source.addr.to_string());
+        assert_eq!(addr("::ffff:192.0.2.7").as_deref(), Ok("192.0.2.7"), "the kernel takes it for that");
+        assert_eq!(addr("2001:db8::7").as_deref(), Ok("2001:db8::7"));
+        assert!(source("eth0").expect_err("refused").starts_with("is not an address; write one like"));
+        let scoped = source("fe80::7%eth0").expect("an address and its interface");
+        assert_eq!((scoped.addr.to_string().as_str(), scoped.scope.as_deref()), ("fe80::7", Some("eth0")));
+        for (text, line) in [
+            ("2001:db8::7%eth0", "has a %, which belongs to link-local addresses (fe80::/10) only; leave it away"),
+            ("fe80::7%", "names no interface behind the %; write one like fe80::7%eth0"),
+            ("fe80::7%a/b", "has behind the % what cannot be the name of an interface; `ip link` lists them"),
+        ] {
+            assert_eq!(source(text).err().as_deref(), Some(line));
+        }
     }
 }

@@ -7,6 +7,7 @@ use sshprobe_probes::sweep::cookie::{Cookies, SourcePorts};
 
 use super::ports::Reserved;
 use crate::sys::entropy;
+use crate::sys::own::Loopback;
 use crate::sys::raw::RawSockets;
 
 /// The raw sockets of both families, the source ports kept for them, and the key of the cookies.
@@ -15,6 +16,8 @@ pub struct Sockets {
     pub(super) v4: Option<RawSockets>,
     pub(super) v6: Option<RawSockets>,
     pub(super) cookies: Cookies,
+    /// Nothing that is sent by them leaves this machine.
+    loopback: Option<Loopback>,
     _reserved: Reserved,
 }
 
@@ -53,7 +56,8 @@ impl Sockets {
             }
             opened => opened?,
         };
-        Ok(Self { v4, v6, cookies: Cookies::new(seed()?, ports), _reserved: reserved })
+        let (cookies, loopback) = (Cookies::new(seed()?, ports), Loopback::of(source, interface));
+        Ok(Self { v4, v6, cookies, loopback, _reserved: reserved })
     }
 
     /// Those that lead to an address.
@@ -66,7 +70,12 @@ impl Sockets {
 
     /// Where SYNs to there come from; `None` if there is no way, or none that may be used.
     pub(super) fn source_towards(&self, to: SocketAddr) -> Option<IpAddr> {
-        self.towards(to.ip())?.source_towards(to).ok()
+        let sockets = self.towards(to.ip())?;
+        // connect() finds the same, and words it.
+        if self.loopback.is_some_and(|loopback| !loopback.leads_to(to)) {
+            return None;
+        }
+        sockets.source_towards(to).ok()
     }
 
     /// Packets lost by all of them so far.

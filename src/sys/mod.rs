@@ -17,6 +17,7 @@ pub mod neighbours;
 mod netlink;
 #[cfg(target_os = "linux")]
 pub mod orphan;
+pub mod own;
 #[cfg(feature = "syn")]
 pub mod raw;
 #[cfg(feature = "syn")]

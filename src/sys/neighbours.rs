@@ -46,15 +46,16 @@ impl Neighbours {
     }
 }
 
-/// Whether what was sent to an address may wait for a next hop that cannot be asked for.
+/// Whether what was sent to an address may wait for a next hop that has not been found yet.
 ///
 /// Over IPv6 the question takes a place in the table too, that of the multicast address it goes to; while it waits for one, packets
-/// wait behind it and count as sent. Over IPv4 who has a place is asked for, and who has none is not sent to. Makes two questions
-/// to the kernel: to be asked where a table was full.
+/// wait behind it and count as sent. Over IPv4 who has a place is asked for; but who got one only with a SYN that was sent again is
+/// still asked for when the connect is over, and the kernel has not said yet that nobody is there. Makes two questions to the
+/// kernel: to be asked where a table was full.
 pub fn waits_for_next_hop(to: SocketAddr) -> bool {
-    let SocketAddr::V6(to) = to else { return false };
+    let scope = if let SocketAddr::V6(to) = to { to.scope_id() } else { 0 };
     let asked = || -> Result<bool, Unclear> {
-        let hop = next_hop((*to.ip()).into(), &ask(&route_to((*to.ip()).into(), to.scope_id()))?)?;
+        let hop = next_hop(to.ip(), &ask(&route_to(to.ip(), scope))?)?;
         hop.map_or(Ok(false), |hop| Ok(is_looked_for(&ask(&neighbour(hop))?)))
     };
     // Where the kernel does not tell, nothing speaks for it.

@@ -17,6 +17,12 @@ pub enum Families {
 }
 
 impl Families {
+    /// That of an address.
+    #[must_use]
+    pub const fn of(addr: IpAddr) -> Self {
+        if addr.is_ipv4() { Families::V4Only } else { Families::V6Only }
+    }
+
     /// Whether `addr` may be connected to.
     #[must_use]
     pub const fn allow(self, addr: IpAddr) -> bool {

@@ -15,6 +15,8 @@
 //! the error shows both ways to write it. `::1`, `2001:db8::10`, `fe80::1%eth0` and `2001:db8::1:22/120` cannot be
 //! misread and need no brackets.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use sshprobe_probes::iap::IapTarget;
 use sshprobe_probes::ssh_config::behind_scheme;
 
@@ -82,18 +84,41 @@ impl Expression {
         parse(text).map_err(|fault| ExprError { text: shown(&fault).into(), fault })
     }
 
-    /// Refuses what `-4` or `-6` leaves nothing of.
+    /// Refuses what `-4` or `-6` leaves nothing of, and what cannot be connected to from the address of `--source`.
     ///
     /// # Errors
     ///
     /// An address of the other family.
-    pub fn check_family(&self, text: &str, families: Families) -> Result<(), ExprError> {
+    pub fn check_family(&self, text: &str, families: Families, source: Option<IpAddr>) -> Result<(), ExprError> {
+        // The option that was given for it is the one to name.
+        let (families, source) = match families {
+            Families::Any => (source.map_or(families, Families::of), source),
+            _ => (families, None),
+        };
         let (has, wants, option) = match (&self.hosts, families) {
             (Hosts::Addresses(AddrRange { space: Space::V6(_), .. }), Families::V4Only) => ("IPv6", "IPv4", "-4"),
             (Hosts::Addresses(AddrRange { space: Space::V4, .. }), Families::V6Only) => ("IPv4", "IPv6", "-6"),
             _ => return Ok(()),
         };
+        let option = source.map_or_else(|| option.into(), |source| format!("--source {source}").into());
         Err(ExprError { text: text.into(), fault: Fault::Family { has, wants, option } })
+    }
+
+    /// Refuses link-local addresses that no interface was given for: to the kernel they are nowhere.
+    ///
+    /// # Errors
+    ///
+    /// There is nothing else among the addresses.
+    pub fn check_scope(&self, text: &str) -> Result<(), ExprError> {
+        let link_local = |number| Ipv6Addr::from_bits(number).is_unicast_link_local();
+        match &self.hosts {
+            Hosts::Addresses(AddrRange { space: Space::V6(0), first, last })
+                if link_local(*first) && link_local(*last) =>
+            {
+                Err(ExprError { text: text.into(), fault: Fault::ScopeNeeded })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -561,10 +586,32 @@ mod tests {
             ),
         ] {
             let expression = Expression::parse(text).unwrap();
-            assert_eq!(expression.check_family(text, families).unwrap_err().to_string(), message);
-            assert_eq!(expression.check_family(text, Families::Any), Ok(()));
+            // Whatever else says so.
+            let other = if families == Families::V4Only { "192.0.2.7" } else { "2001:db8::7" }.parse().ok();
+            for source in [None, other] {
+                assert_eq!(expression.check_family(text, families, source).unwrap_err().to_string(), message);
+            }
+            assert_eq!(expression.check_family(text, Families::Any, None), Ok(()));
+            let told = expression.check_family(text, Families::Any, other).unwrap_err().to_string();
+            let option = if families == Families::V4Only { "-4" } else { "-6" };
+            assert_eq!(told, message.replace(option, &format!("--source {}", other.unwrap())));
         }
-        assert_eq!(Expression::parse("web1").unwrap().check_family("web1", Families::V6Only), Ok(()));
+        let name = Expression::parse("web1").unwrap();
+        assert_eq!(name.check_family("web1", Families::V6Only, "2001:db8::7".parse().ok()), Ok(()));
+    }
+
+    #[test]
+    fn link_local_addresses_need_an_interface() {
+        let check = |text: &str| Expression::parse(text).unwrap().check_scope(text).map_err(|error| error.to_string());
+        for text in ["fe80::1", "[fe80::1]:22", "[fe80::]/120", "[fe80::1-fe80::9]"] {
+            let told = format!(
+                "`{text}`: a link-local address needs its interface: write it like fe80::1%eth0, or give --interface NAME"
+            );
+            assert_eq!(check(text), Err(told));
+        }
+        for text in ["fe80::1%lo", "[fe80::%lo]/120", "2001:db8::1", "[fe00::]/8", "10.0.0.1", "web1"] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
     }
 
     /// Strings made of what expressions are made of come deeper into the parser than arbitrary ones.

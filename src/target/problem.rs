@@ -141,6 +141,9 @@ pub enum Fault {
     /// A scope on what needs none.
     #[error("%{0} belongs to link-local IPv6 addresses (fe80::/10) only: leave it away")]
     ScopeMisplaced(Box<str>),
+    /// A link-local address that says nothing of its interface.
+    #[error("a link-local address needs its interface: write it like fe80::1%eth0, or give --interface NAME")]
+    ScopeNeeded,
     /// No such interface.
     #[error("there is no interface {} here: `ip link` lists them", Quoted(.0))]
     ScopeUnknown(Box<str>),
@@ -165,15 +168,15 @@ pub enum Fault {
     /// `-oProxyCommand=…`: would be an option to whatever gets the name as an argument.
     #[error("a host name does not start with a dash")]
     NameDash,
-    /// An IPv6 target under `-4` or the other way round.
+    /// An IPv6 target under `-4`, or connected to from an IPv4 address, or the other way round.
     #[error("is an {has} target, but {option} allows only {wants}: leave the target or {option} away")]
     Family {
         /// The family of the target.
         has: &'static str,
         /// The family allowed.
         wants: &'static str,
-        /// The option that says so.
-        option: &'static str,
+        /// The option that says so, with its value.
+        option: Box<str>,
     },
 }
 

@@ -10,6 +10,7 @@ mod stdin;
 mod targets;
 
 use std::io::{BufReader, Read};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,6 +51,11 @@ pub struct Sources {
     pub share: Share,
     /// `-4`, `-6`.
     pub families: Families,
+    /// `--source`, where it is the targets that are connected to from there.
+    pub source: Option<IpAddr>,
+    /// Link-local addresses may come without their interface: connections are made through one that was given for all, or by
+    /// somebody else.
+    pub unscoped: bool,
     /// Who tells names apart that differ in their case only; `None` where they are one.
     pub spelling: Option<Arc<dyn Spelling>>,
 }
@@ -76,6 +82,8 @@ impl Default for Sources {
             order: Order::Random { seed: 0 },
             share: Share::WHOLE,
             families: Families::Any,
+            source: None,
+            unscoped: false,
             spelling: None,
         }
     }
@@ -109,7 +117,10 @@ impl Sources {
         let mut add = |text: &str| {
             given = true;
             let expression = Expression::parse(text)?;
-            expression.check_family(text, self.families)?;
+            expression.check_family(text, self.families, self.source)?;
+            if !self.unscoped {
+                expression.check_scope(text)?;
+            }
             builder.add(text, expression, &self.ports, &mut seen);
             Ok(())
         };
@@ -156,6 +167,8 @@ impl Sources {
             order: self.order,
             share: self.share,
             families: self.families,
+            source: self.source,
+            unscoped: self.unscoped,
             current: None,
             lines_seen: 0,
         });

@@ -11,6 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use sshprobe_probes::case::Connect;
 use sshprobe_probes::evidence::{Errno, Evidence, Fault, LocalTrouble};
+use sshprobe_probes::netlink::nexthop::Kind;
 use sshprobe_probes::plan::Depth;
 use sshprobe_probes::probe::Leave;
 use sshprobe_probes::time::Moment;
@@ -20,6 +21,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout_at};
 
 use crate::sys::clock::Clock;
+use crate::sys::own::{Loopback, what_is};
 use crate::sys::{error_queue, syns};
 use crate::transport::seam::{Opening, PathEnd, SoftError, Stream, Transport};
 
@@ -31,6 +33,8 @@ pub struct Tcp {
     timeout: Duration,
     source: Option<IpAddr>,
     interface: Option<Box<str>>,
+    /// Nothing that begins there leaves this machine.
+    loopback: Option<Loopback>,
 }
 
 /// Why connections cannot be made as asked. A program error: known before anything is sent.
@@ -61,7 +65,7 @@ impl Tcp {
     /// Connections over whatever route the kernel chooses, each given `timeout` to come up.
     #[must_use]
     pub const fn new(clock: Clock, timeout: Duration) -> Self {
-        Self { clock, timeout, source: None, interface: None }
+        Self { clock, timeout, source: None, interface: None, loopback: None }
     }
 
     /// The same, each given `timeout` to come up.
@@ -77,6 +81,7 @@ impl Tcp {
     pub fn from(mut self, source: Option<IpAddr>, interface: Option<&str>) -> Result<Self, Unusable> {
         self.source = source;
         self.interface = interface.map(Into::into);
+        self.loopback = Loopback::of(source, interface);
         let v6 = source.is_some_and(|source| source.is_ipv6());
         let socket = match Socket::new(domain(v6), Type::STREAM, Some(Protocol::TCP)) {
             Ok(socket) => socket,
@@ -89,7 +94,13 @@ impl Tcp {
                 .map_err(|reason| Unusable::Interface { name: name.to_string(), reason })?;
         }
         if let Some(address) = source {
-            socket.bind(&SocketAddr::new(address, 0).into()).map_err(|reason| Unusable::Source { address, reason })?;
+            let bound = socket.bind(&SocketAddr::new(address, 0).into());
+            // A socket may be bound to the broadcast address of a link, and sends from another one then.
+            let bound = bound.and_then(|()| match what_is(address, 0) {
+                Ok(Kind::Broadcast) => Err(io::ErrorKind::AddrNotAvailable.into()),
+                _ => Ok(()),
+            });
+            bound.map_err(|reason| Unusable::Source { address, reason })?;
         }
         Ok(self)
     }
@@ -103,15 +114,20 @@ impl Tcp {
             socket.bind_device(Some(interface.as_bytes()))?;
         }
         if let Some(source) = self.source {
-            if source.is_ipv6() != v6 {
-                return Err(io::Error::from_raw_os_error(Errno::EAFNOSUPPORT.0));
-            }
             // Else bind() takes a port that no other destination can use at the same time.
             setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
             socket.bind(&SocketAddr::new(source, 0).into())?;
         }
         let mss = connect.mss.filter(|mss| socket.set_tcp_mss(u32::from(*mss)).is_ok());
         Ok((socket, mss))
+    }
+
+    /// Why nothing that is sent from here gets there, if that follows from what was asked for.
+    fn barred(&self, to: SocketAddr) -> Option<LocalTrouble> {
+        if let Some(from) = self.source.filter(|source| source.is_ipv6() != to.is_ipv6()) {
+            return Some(LocalTrouble::OtherFamily { from, to: to.ip() });
+        }
+        self.loopback.filter(|loopback| !loopback.leads_to(to)).map(|_| LocalTrouble::StaysHere(to.ip()))
     }
 
     pub(super) fn limit(&self, connect: &Connect) -> Duration {
@@ -157,6 +173,10 @@ impl Tcp {
     /// Sends the SYN. Where it is over before anything had to be waited for, that is what it came to.
     fn begin(&self, connect: &Connect) -> Result<Begun, Box<Opening<TcpPath>>> {
         let began = self.clock.now();
+        if let Some(trouble) = self.barred(connect.addr) {
+            let evidence = Evidence { fault: Some(Fault::Local(trouble)), ..Evidence::new(connect.addr, began) };
+            return Err(Box::new(Opening::Down(evidence)));
+        }
         let (socket, mss) = match self.socket(connect) {
             Ok(made) => made,
             Err(error) => return Err(Box::new(self.failed(Evidence::new(connect.addr, began), &error, None))),

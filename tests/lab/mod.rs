@@ -15,6 +15,7 @@ mod login;
 mod matrix;
 mod names;
 mod neighbours;
+mod origin;
 mod path;
 mod sshfp;
 mod sweep;

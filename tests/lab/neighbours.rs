@@ -80,3 +80,27 @@ fn neighbours_there_is_no_room_for_are_not_called_silent() {
         }
     });
 }
+
+/// Who gets a place in the table only with a SYN that is sent again is still looked for when the wait is over: that is no silence.
+#[test]
+fn neighbours_that_are_looked_for_late_are_not_called_silent() {
+    let Some(_lab) = lab() else { return };
+    if limit("ipv4").is_none_or(|limit| limit >= ADDRESSES) {
+        return skip("the table of neighbours holds more than this test has");
+    }
+    let (prober, link) = (Netns::new("prober"), Netns::new("link"));
+    prober.link("link0", &["192.0.2.1/24"], &link, "prober0", &["192.0.2.2/24"]);
+    prober.ip("route add 10.1.0.0/21 dev link0");
+    let ways: &[&[&str]] = if cfg!(feature = "syn") { &[&["--syn"], &[]] } else { &[&[]] };
+    for way in ways {
+        let mut command = privileged(&prober);
+        command.args(RANGES[0]).args(*way).args(["-c", "2000", "--per-subnet", "2000", "--depth", "connect"]);
+        command.args(["--rate", "0", "--format", "jsonl"]);
+        let run = run(command);
+        let (found, short) = (codes(&run.records), "local-resource-limit");
+        let told = format!("{way:?} {found:?}");
+        assert_eq!(run.records.len(), ADDRESSES, "{told}");
+        assert!(found.keys().all(|code| ["unreachable-host", short].contains(code)), "{told}");
+        assert!(found["unreachable-host"] > ADDRESSES * 7 / 8, "{told}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What connect() and ICMP said: Linux folds several ICMP errors into one errno, so the ICMP message counts first.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::classify::seconds;
@@ -52,6 +52,15 @@ pub(super) fn failed(evidence: &Evidence) -> Verdict {
             verdict(Code::AdminProhibited, "a filter on the way prohibits the connection")
         }
         Errno::ENOPROTOOPT => verdict(Code::AdminProhibited, "a filter on the way rejects the protocol"),
+        Errno::EINVAL if lacks_interface(evidence) => {
+            verdict(Code::LocalPolicy, "a link-local address needs its interface: fe80::1%eth0, or --interface NAME")
+        }
+        // Of a socket that was bound to no address the kernel has forgotten where it was to send from.
+        Errno::EINVAL if local_ip(evidence).is_some() => {
+            let from = local_ip(evidence).map(|from| from.to_string()).unwrap_or_default();
+            let sentence = format!("this machine does not send from {from} (--source) to the address");
+            verdict(Code::LocalPolicy, &sentence)
+        }
         Errno::EACCES | Errno::EPERM | Errno::EINVAL => {
             verdict(Code::LocalPolicy, "a route, filter or security module of this machine forbids the connection")
         }
@@ -96,6 +105,17 @@ pub(crate) fn local_verdict(trouble: LocalTrouble, stage: Stage, errno: Option<E
             "this machine had no CPU in time, or was stopped: an answer may have been missed",
         ),
         LocalTrouble::NoRoute => (Code::LocalNoRoute, "this machine has no route to the address"),
+        LocalTrouble::OtherFamily { from, to } => {
+            let sentence =
+                format!("nothing can be sent from {from} (--source) to {to}, an address of the other family");
+            return Verdict::new(Code::LocalNoRoute, stage, sentence);
+        }
+        LocalTrouble::StaysHere(to) => {
+            let sentence = format!(
+                "nothing gets to {to} from a loopback address (--source) or through a loopback interface (--interface)"
+            );
+            return Verdict::new(Code::LocalNoRoute, stage, sentence);
+        }
         LocalTrouble::Policy => {
             (Code::LocalPolicy, "a route, filter or security module of this machine forbids the connection")
         }
@@ -123,6 +143,11 @@ fn exhausted(errno: Errno) -> bool {
             | Errno::ENOBUFS
             | Errno::ENOMEM
     )
+}
+
+/// Whether the address is link-local, and its interface is not known.
+fn lacks_interface(evidence: &Evidence) -> bool {
+    matches!(evidence.addr, SocketAddr::V6(addr) if addr.ip().is_unicast_link_local() && addr.scope_id() == 0)
 }
 
 fn took(evidence: &Evidence) -> Duration {

@@ -282,6 +282,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "the host is off or the address unused",
             "the last router cannot resolve it on its link",
             "a firewall that rejects with host-unreachable",
+            "--interface names one without a route there: the kernel then looks for the address on its link",
         ],
         &[
             "reported after about 3 s by a neighbour: nobody has the address; after one round trip: a router or a firewall decided",
@@ -289,6 +290,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         ],
         &[
             "ip neigh show ADDRESS; ping ADDRESS",
+            "with --interface NAME: ip route get ADDRESS oif NAME",
             "see who sent the ICMP in the record: the host itself, a router, or this machine",
         ],
     ),
@@ -1182,9 +1184,12 @@ pub static DIAGNOSES: &[Diagnosis] = &[
         Code::DnsNoAddress,
         "The name exists but has no address",
         "The answer holds no A or AAAA record of the family asked for.",
-        &["the name has addresses of the other family only", "it is a name for mail or for other names only"],
-        &["dig shows the other family: leave -4 or -6 away; neither: the name is for something else"],
-        &["dig HOST A; dig HOST AAAA", "leave -4 or -6 away"],
+        &[
+            "the name has addresses of another family only than -4, -6 or --source allows",
+            "it is a name for mail or for other names only",
+        ],
+        &["dig shows the other family: leave -4, -6 or --source away; neither: the name is for something else"],
+        &["dig HOST A; dig HOST AAAA", "leave -4, -6 or --source away"],
     ),
     row(
         Code::DnsTimeout,
@@ -1200,13 +1205,23 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::LocalNoRoute,
         "This machine has no route to the address",
-        "The kernel refused at once (ENETUNREACH, an unreachable route, an interface that is down); nothing was sent, the \
-         target had no part in it.",
-        &["no default route", "no IPv6 here", "an interface or VPN that is down"],
+        "The kernel refused at once (ENETUNREACH, an unreachable route, an interface that is down), or nothing gets there from where \
+         --source or --interface have connections begin; nothing was sent, the target had no part in it.",
+        &[
+            "no default route",
+            "no IPv6 here",
+            "an interface or VPN that is down",
+            "--source is an address of the other family, or a loopback one",
+            "--interface names a loopback interface, which leads to this machine only, or one without a route there",
+        ],
         &[
             "`ip route get` fails: routes; it names an interface that is down: the interface; only IPv6 fails: there is none here",
         ],
-        &["ip route get ADDRESS; ip -6 route; ip link", "-4 or -6 asks for the other family"],
+        &[
+            "ip route get ADDRESS; ip -6 route; ip link",
+            "with --interface NAME: ip route get ADDRESS oif NAME",
+            "of a name, -4 or -6 asks for addresses of the other family; --source has to be of the same one",
+        ],
     ),
     row(
         Code::LocalPolicy,
@@ -1218,6 +1233,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "an OUTPUT rule that rejects, or drops",
             "SELinux, AppArmor or seccomp",
             "a link-local address without its interface",
+            "an address given to --source that does not lead there (EINVAL)",
             "a line of ssh_config that the sentence names: then nothing was sent",
             "the name leads to what --exclude covers (`excluded`): nothing was sent, and the run does not fail by it",
         ],

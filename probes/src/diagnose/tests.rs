@@ -209,6 +209,12 @@ fn rows() -> Vec<Row> {
         row(icmp(V4, Errno::ECONNREFUSED, 3, 4, "192.0.2.9"), C::Refused, Connect),
         // local
         row(local(LocalTrouble::NoRoute), C::LocalNoRoute, Connect),
+        row(
+            local(LocalTrouble::OtherFamily { from: [192, 0, 2, 7].into(), to: [0; 16].into() }),
+            C::LocalNoRoute,
+            Connect,
+        ),
+        row(local(LocalTrouble::StaysHere([192, 0, 2, 7].into())), C::LocalNoRoute, Connect),
         row(local(LocalTrouble::Policy), C::LocalPolicy, Connect),
         row(local(LocalTrouble::ResourceLimit), C::LocalResourceLimit, Connect),
         row(local(LocalTrouble::Untracked), C::LocalResourceLimit, Connect),
@@ -459,6 +465,31 @@ fn our_own_firewall_is_not_the_targets_fault() {
     let mut here = icmp("127.0.0.1:22", Errno::ECONNREFUSED, 3, 3, "127.0.0.1");
     here.path.local = Some("127.0.0.1:40000".parse().unwrap());
     assert_eq!(classify(&here, Depth::Auth).code, Code::RefusedByFilter);
+}
+
+/// What was asked for on the command line is named as what may be the matter.
+#[test]
+fn an_origin_that_does_not_lead_there_is_named() {
+    let refused = errno(V4, Errno::EINVAL, 300);
+    let told = |evidence: &Evidence| classify(evidence, Depth::Auth).detail;
+    assert!(!told(&refused).contains("--source"), "none was given");
+    let mut bound = refused;
+    bound.path.local = Some("127.0.0.1:0".parse().unwrap());
+    assert_eq!(classify(&bound, Depth::Auth).code, Code::LocalPolicy);
+    assert!(
+        told(&bound).starts_with("this machine does not send from 127.0.0.1 (--source) to the address"),
+        "{}",
+        told(&bound)
+    );
+    let nowhere = errno("[fe80::1]:22", Errno::EINVAL, 300);
+    assert!(told(&nowhere).starts_with("a link-local address needs its interface"), "{}", told(&nowhere));
+    let somewhere = errno("[fe80::1%2]:22", Errno::EINVAL, 300);
+    assert!(told(&somewhere).starts_with("a route, filter or security module"), "{}", told(&somewhere));
+    let trouble = LocalTrouble::OtherFamily { from: [127, 0, 0, 1].into(), to: std::net::Ipv6Addr::LOCALHOST.into() };
+    assert_eq!(
+        told(&local(trouble)),
+        "nothing can be sent from 127.0.0.1 (--source) to ::1, an address of the other family"
+    );
 }
 
 #[test]

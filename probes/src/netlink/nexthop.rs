@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Attributes, HEADER, Unclear, half, word};
+use super::{Attributes, ERROR, HEADER, Unclear, half, word};
+use crate::evidence::Errno;
 
 // linux/netlink.h, linux/rtnetlink.h, linux/neighbour.h.
 const REQUEST: u16 = 1;
@@ -55,6 +56,40 @@ pub fn next_hop(addr: IpAddr, answer: &[u8]) -> Result<Option<NextHop>, Unclear>
         }
     }
     Ok((body.get(7) != Some(&LOCAL)).then_some(hop))
+}
+
+/// What an address is to this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One of its own.
+    Own,
+    /// That of everybody on a link.
+    Broadcast,
+    /// That of a group.
+    Multicast,
+    /// Another host's, or nobody's.
+    Elsewhere,
+}
+
+/// Reads from the answer to [`route_to`] what an address is. One without a route is no address of this machine's.
+///
+/// # Errors
+/// It does not say.
+pub fn kind(answer: &[u8]) -> Result<Kind, Unclear> {
+    const NO_ROUTE: [Errno; 4] = [Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EACCES, Errno::EINVAL];
+    const BROADCAST: u8 = 3;
+    const ANYCAST: u8 = 4;
+    const MULTICAST: u8 = 5;
+    if let Ok(body) = body(answer, ERROR) {
+        let errno = word(body, 0).map(|errno| Errno(errno.cast_signed().wrapping_neg())).ok_or(Unclear)?;
+        return if NO_ROUTE.contains(&errno) { Ok(Kind::Elsewhere) } else { Err(Unclear) };
+    }
+    Ok(match *body(answer, NEW_ROUTE)?.get(7).ok_or(Unclear)? {
+        LOCAL | ANYCAST => Kind::Own,
+        BROADCAST => Kind::Broadcast,
+        MULTICAST => Kind::Multicast,
+        _ => Kind::Elsewhere,
+    })
 }
 
 /// Asks what is known of a next hop.
@@ -143,6 +178,22 @@ mod tests {
     }
 
     #[test]
+    fn a_route_says_whose_an_address_is() {
+        for (route_type, wanted) in
+            [(1, Kind::Elsewhere), (2, Kind::Own), (3, Kind::Broadcast), (4, Kind::Own), (5, Kind::Multicast)]
+        {
+            assert_eq!(kind(&route(route_type, &[])), Ok(wanted), "{route_type}");
+        }
+        let error = |errno: i32| kind(&written::message(ERROR, 0, &[&errno.to_ne_bytes()[..], &[0; 16]].concat()));
+        assert_eq!(
+            (error(-101), error(-13)),
+            (Ok(Kind::Elsewhere), Ok(Kind::Elsewhere)),
+            "no route, and a forbidden one"
+        );
+        assert_eq!((error(-12), error(0), kind(&[1, 2, 3])), (Err(Unclear), Err(Unclear), Err(Unclear)));
+    }
+
+    #[test]
     fn a_neighbour_is_looked_for_until_it_has_answered() {
         let entry = |state: u16| {
             let fixed = [&[2, 0, 0, 0, 3, 0, 0, 0][..], &state.to_ne_bytes(), &[0, 1]].concat();
@@ -172,6 +223,7 @@ mod tests {
             for answer in [&bytes, &written::message(NEW_ROUTE, 0, &bytes), &written::message(NEW_NEIGHBOUR, 0, &bytes)] {
                 let _ = next_hop(FAR, answer);
                 let _ = is_looked_for(answer);
+                let _ = kind(answer);
             }
         }
     }

@@ -7,6 +7,7 @@ use sshprobe_probes::ssh_config::Jump;
 use sshprobe_probes::trust::KeyTypes;
 
 use super::{Config, Way};
+use crate::cli::values::is_link_local;
 use crate::report::next::quote;
 use crate::target::Families;
 use crate::trust::KnownHostsFiles;
@@ -27,7 +28,10 @@ impl Config {
             #[cfg(feature = "iap")]
             Way::Iap(_) => return None,
         }
-        self.source.iter().for_each(|addr| out += &format!("-b {addr} "));
+        // ssh asks for the address of -b beside the interface of -B, not together with it.
+        let scope = self.interface.as_deref().filter(|_| self.source.is_some_and(is_link_local));
+        let scope = scope.map(|name| format!("%{name}")).unwrap_or_default();
+        self.source.iter().for_each(|addr| out += &format!("-b {} ", quote(&format!("{addr}{scope}"))));
         self.interface.iter().for_each(|name| out += &format!("-B {} ", quote(name)));
         #[cfg(feature = "login")]
         for (option, paths) in

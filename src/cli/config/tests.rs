@@ -40,6 +40,11 @@ fn options_at_odds_are_refused() {
         ),
         (&["--port", "22,0", "h"], "--port: port 0 cannot be connected to: write 1 to 65535"),
         (&["--interface", "nosuchif0", "h"], "--interface: there is no interface `nosuchif0`; `ip link` lists them"),
+        (
+            &["--source", "fe80::7", "h"],
+            "--source: fe80::7 is link-local, and leads nowhere without its interface; add --interface NAME, or write fe80::7%NAME",
+        ),
+        (&["--source", "fe80::7%nosuchif0", "h"], "--source: there is no interface `nosuchif0`; `ip link` lists them"),
         (&["-4", "--source", "::1", "h"], "--source: ::1 is not of the family that -4 allows; leave one of them away"),
         (
             &["--order", "given", "--seed", "1", "h"],
@@ -86,6 +91,39 @@ fn the_engine_is_told_what_was_asked_for_and_its_own_defaults_are_ours() {
     assert_eq!((told.connect_timeout, told.concurrency, told.rate, told.per_subnet), (Duration::from_secs(4), 7, 0, 5));
     assert_eq!(told.source.map(|addr| addr.to_string()).as_deref(), Some("127.0.0.1"));
     assert_eq!((told.interface.as_deref(), told.all_addresses), (Some("lo"), true));
+}
+
+/// However it is named: connections leave through the interface, and ssh is told of it as it takes it.
+#[test]
+fn a_link_local_source_brings_its_interface() {
+    for args in [
+        &["--source", "fe80::7%lo", "h"][..],
+        &["--source", "fe80::7", "--interface", "lo", "h"],
+        &["--source", "fe80::7%lo", "--interface", "lo", "h"],
+        // The loopback is the first interface of every network namespace.
+        &["--source", "fe80::7%1", "h"],
+    ] {
+        let config = config(args).expect("valid");
+        let told = config.engine();
+        assert_eq!(told.source.map(|addr| addr.to_string()).as_deref(), Some("fe80::7"), "{args:?}");
+        assert_eq!(told.interface.as_deref(), Some("lo"), "{args:?}");
+        assert_eq!(config.reach_options(), "--source fe80::7 --interface lo ", "{args:?}");
+        assert!(config.ssh_options().expect("a way of ssh's").contains("-b fe80::7%lo -B lo "), "{args:?}");
+    }
+}
+
+/// From an address of one family nothing is sent to the other; what a proxy connects to is its own matter.
+#[test]
+fn a_source_decides_the_family_of_what_is_connected_to_from_there() {
+    let asked = |args: &[&str]| {
+        let config = config(&[args, &["--source", "::1", "h"]].concat()).expect("valid");
+        (config.resolver().families, config.resolver_here().families, config.sources.source.is_some())
+    };
+    assert_eq!(asked(&[]), (Families::V6Only, Families::V6Only, true));
+    assert_eq!(asked(&["-6"]), (Families::V6Only, Families::V6Only, true));
+    assert_eq!(asked(&["--proxy", "socks5://proxy"]), (Families::Any, Families::V6Only, false));
+    let without = config(&["h"]).expect("valid");
+    assert_eq!((without.resolver().families, without.sources.source), (Families::Any, None));
 }
 
 #[test]

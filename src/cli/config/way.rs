@@ -16,6 +16,7 @@ use super::Config;
 use crate::cli::args::{NetworkArgs, PathArgs};
 #[cfg(feature = "iap")]
 use crate::cli::iap::IapWay;
+use crate::cli::values::is_link_local;
 use crate::engine::{Options, Unfit};
 use crate::error::Error;
 use crate::resolve::Resolver;
@@ -43,16 +44,22 @@ pub enum Way {
 }
 
 /// Why connections cannot begin where they were asked to.
-fn no_tcp(why: Unusable) -> Error {
+fn no_tcp(why: Unusable, interface: Option<&str>) -> Error {
     match why {
-        Unusable::Source { address, reason } if reason.kind() == io::ErrorKind::AddrNotAvailable => not_ours(address),
+        Unusable::Source { address, reason } if reason.kind() == io::ErrorKind::AddrNotAvailable => {
+            not_ours(address, interface)
+        }
         other => Unfit::from(other).into(),
     }
 }
 
-/// `--source` names an address of somebody else's.
-pub(in crate::cli) fn not_ours(source: IpAddr) -> Error {
-    Error::usage(format!("--source: {source} is not an address of this machine; `ip address` lists them"))
+/// `--source` names an address of somebody else's; a link-local one is an address of one interface only.
+pub(in crate::cli) fn not_ours(source: IpAddr, interface: Option<&str>) -> Error {
+    let whose = match interface.filter(|_| is_link_local(source)) {
+        Some(interface) => format!("the interface {interface}"),
+        None => String::from("this machine"),
+    };
+    Error::usage(format!("--source: {source} is not an address of {whose}; `ip address` lists them"))
 }
 
 /// The environment variables with the credentials for `--proxy`.
@@ -133,6 +140,7 @@ impl Config {
     /// # Errors
     /// The address or interface to begin at is not this machine's.
     pub fn road(&self, options: &Options) -> Result<Road, Error> {
+        let no_tcp = |why| no_tcp(why, self.interface.as_deref());
         Ok(match &self.way {
             Way::Direct => Road::Tcp(options.tcp().map_err(no_tcp)?),
             // What they begin with; the routes make the rest of it.
@@ -140,12 +148,12 @@ impl Config {
             Way::Jump(_) => Road::Tcp(options.tcp().map_err(no_tcp)?),
             Way::Command(command, most) => Road::Command(ProxyCommand::new(options.clock, command, *most)),
             Way::Proxy(url, credentials) => {
-                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver())));
+                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver_here())));
                 Road::Proxy(Box::new(Proxy::new(options.clock, tcp, url.clone(), credentials.clone(), resolver)))
             }
             #[cfg(feature = "iap")]
             Way::Iap(iap) => {
-                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver())));
+                let (tcp, resolver) = (options.tcp().map_err(no_tcp)?, Arc::new(Resolver::new(self.resolver_here())));
                 Road::Iap(Box::new(iap.road(options.clock, tcp, resolver)?))
             }
         })

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufReader, Read};
+use std::net::IpAddr;
 
 use sshprobe_probes::target::Target;
 
@@ -25,6 +26,8 @@ pub(super) struct Stdin {
     pub(super) order: Order,
     pub(super) share: Share,
     pub(super) families: Families,
+    pub(super) source: Option<IpAddr>,
+    pub(super) unscoped: bool,
     /// The targets of the line read last.
     pub(super) current: Option<Walk>,
     pub(super) lines_seen: u64,
@@ -87,7 +90,10 @@ impl Stdin {
     /// The targets of a line that nobody had before.
     fn line(&mut self, text: &str, total: u64) -> Result<Walk, InputProblem> {
         let checked = Expression::parse(text).and_then(|expression| {
-            expression.check_family(text, self.families)?;
+            expression.check_family(text, self.families, self.source)?;
+            if !self.unscoped {
+                expression.check_scope(text)?;
+            }
             Ok(expression)
         });
         let expression = checked.map_err(|error| self.problem(error))?;

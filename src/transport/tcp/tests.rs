@@ -1,7 +1,7 @@
 //! Dialling over loopback, as an ordinary user.
 
 use std::future::poll_fn;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,7 +210,8 @@ async fn a_source_address_is_used() {
     assert_eq!(evidence.path.local.map(|local| local.ip()), Some(source));
     assert_eq!(listener.accept().await.unwrap().1.ip(), source);
     let other_family = down(tcp.open(&to("[::1]:22".parse().unwrap())).await);
-    assert_eq!(other_family.path.errno, Some(Errno::EAFNOSUPPORT));
+    let trouble = LocalTrouble::OtherFamily { from: source, to: Ipv6Addr::LOCALHOST.into() };
+    assert_eq!(other_family.fault, Some(Fault::Local(trouble)));
 }
 
 #[tokio::test]
@@ -221,6 +222,9 @@ async fn an_interface_is_used() {
     let socket = tcp.socket(&connect).unwrap().0;
     assert_eq!(socket.device().unwrap().as_deref(), Some(b"lo".as_slice()));
     up(tcp.open(&connect).await);
+    // 192.0.2.0/24 is for documentation (RFC 5737): no machine has it, and the loopback leads to this one only.
+    let elsewhere = down(tcp.open(&to("192.0.2.1:22".parse().unwrap())).await);
+    assert_eq!(elsewhere.fault, Some(Fault::Local(LocalTrouble::StaysHere([192, 0, 2, 1].into()))));
 }
 
 #[test]
