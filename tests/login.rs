@@ -485,6 +485,49 @@ fn login_by_an_encrypted_key_that_the_agent_has_asks_for_no_passphrase_as_ssh_do
 }
 
 #[test]
+fn login_shows_a_certificate_once_that_lies_beside_the_key_and_is_the_agents_too() {
+    if !have(&["ssh-keygen", "ssh-agent", "ssh-add"]) {
+        return;
+    }
+    let agent = Agent::new();
+    let folder = agent.home.path();
+    let runtime = Runtime::new().expect("a runtime");
+    let serving = || vec![holding(&folder.join("host"))];
+    keygen(folder, &["-q", "-t", "ed25519", "-N", "", "-f", "ca"]);
+    keygen(folder, &["-q", "-t", "ed25519", "-N", "", "-C", "a comment", "-f", "key"]);
+    keygen(folder, &["-q", "-s", "ca", "-I", "x", "-n", "alice", "key.pub"]);
+    let add = |options: &[&str]| {
+        let mut add = Command::new("ssh-add");
+        add.arg("-q").args(options).arg("key").env("SSH_AUTH_SOCK", agent.path("agent")).current_dir(folder);
+        assert!(add.status().expect("ssh-add").success());
+    };
+    add(&[]);
+    keygen(folder, &["-q", "-p", "-P", "", "-N", "secret-phrase", "-f", "key"]);
+    let refusing = server(&runtime, serving()).to_string();
+    for given in [&["-i", "key"][..], &["-i", "key.pub"], &["-i", "key", "--certificate", "key-cert.pub"]] {
+        let (output, asked) = agent.run("agent", &[given, &[&refusing]].concat());
+        let ours = record(&output);
+        assert_eq!(
+            (tried(&ours).len(), tried(&ours)[0], asked),
+            (2, "key-cert.pub", false),
+            "{ours} {}",
+            stderr(&output)
+        );
+    }
+    // An agent that was given the certificate alone signs by nothing else.
+    add(&["-k", "-d"]);
+    let welcoming = serve(&runtime, serving(), || Welcome).to_string();
+    let (output, asked) = agent.run("agent", &["-i", "key", &welcoming]);
+    let ours = record(&output);
+    assert_eq!(
+        (&ours["code"], tried(&ours), asked),
+        (&"ok".into(), vec!["key-cert.pub"], false),
+        "{ours} {}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn login_finds_a_key_that_was_named_in_whichever_agent_is_the_hosts() {
     if !have(&["ssh-keygen", "ssh-agent", "ssh-add"]) {
         return;

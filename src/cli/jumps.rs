@@ -190,6 +190,13 @@ impl Routes {
     /// What of it can be used. As ssh does, what cannot is told and passed over: a host is probed all the same.
     fn usable(&mut self, named: &Named) -> Credentials {
         let mut all = Credentials::default();
+        // Where certificates are named all of it is read at once, and a public half that no agent has would keep the others out.
+        let usable = |path: &&PathBuf| {
+            let alone =
+                Given { identities: vec![PathBuf::clone(path)], holders: named.holders.clone(), ..Given::default() };
+            path.extension().is_none_or(|suffix| suffix != "pub") || alone.load(&mut Vec::new()).is_ok()
+        };
+        let identities: Vec<_> = named.identities.iter().filter(usable).cloned().collect();
         let mut add = |given: Given| {
             let mut told = Vec::new();
             match given.load(&mut told) {
@@ -206,7 +213,7 @@ impl Routes {
                 add(Given { identities: vec![path.clone()], holders: named.holders.clone(), ..Given::default() });
             }
         } else {
-            let (identities, certificates) = (named.identities.clone(), named.certificates.clone());
+            let (identities, certificates) = (identities.clone(), named.certificates.clone());
             add(Given { identities, certificates, holders: named.holders.clone(), ..Given::default() });
         }
         if let Some(socket) = named.agent.as_ref().filter(|_| !named.only_named) {

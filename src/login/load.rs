@@ -89,12 +89,19 @@ impl Given {
         // As ssh has it: first those that an agent has.
         found.sort_by_key(|(_, read)| matches!(read, Read::Private(_)));
         for (path, read) in found {
-            let beside = PathBuf::from(format!("{}-cert.pub", path.display()));
-            if beside.exists() {
+            // Of a public half, that beside the key itself as well.
+            let file = path.display().to_string();
+            let names = [Some(file.as_str()), file.strip_suffix(".pub")].into_iter().flatten();
+            let mut beside = names.map(|name| PathBuf::from(format!("{name}-cert.pub")));
+            if let Some(beside) = beside.find(|beside| beside.exists()) {
                 let shown = shown(&beside);
                 match certificate(&beside).map(|certificate| (read.signs_for(&certificate), certificate)) {
                     Ok((Some(holder), certificate)) => {
-                        keys.push(certified(beside.display().to_string(), certificate, holder));
+                        let identity = certified(beside.display().to_string(), certificate, holder);
+                        // It may have been named, too.
+                        if !keys.iter().any(|other| other.is_the_key_of(&identity)) {
+                            keys.push(identity);
+                        }
                     }
                     Ok((None, _)) => warnings.push(format!("{shown}: not used, as it is for another key")),
                     Err(why) => warnings.push(format!("{shown}: not used: {why}")),
@@ -263,12 +270,18 @@ impl Read {
             Read::Private(own) => {
                 (own.public_key().key_data() == key.key_data()).then(|| Holder::Here(Arc::clone(own)))
             }
-            Read::Lent(lent) => match &lent.iter().find(|identity| identity.is_of(&key))?.holder {
-                Holder::Agent { socket, .. } => {
-                    Some(Holder::Agent { socket: Arc::clone(socket), signs_by: Some(Arc::new(key)) })
+            Read::Lent(lent) => {
+                // An agent signs by what it lists: by the key, or by the certificate alone where it was given no more.
+                let plain = lent
+                    .iter()
+                    .find(|identity| matches!(&identity.public, Public::Key(own) if own.key_data() == key.key_data()));
+                match (plain, lent.iter().find(|identity| identity.is_of(&key))) {
+                    (Some(Identity { holder: Holder::Agent { socket, .. }, .. }), _) => {
+                        Some(Holder::Agent { socket: Arc::clone(socket), signs_by: Some(Arc::new(key)) })
+                    }
+                    (_, of_it) => of_it.map(|identity| identity.holder.clone()),
                 }
-                here @ Holder::Here(_) => Some(here.clone()),
-            },
+            }
         }
     }
 }

@@ -58,7 +58,9 @@ pub(super) fn failed(evidence: &Evidence) -> Verdict {
         // Of a socket that was bound to no address the kernel has forgotten where it was to send from.
         Errno::EINVAL if local_ip(evidence).is_some() => {
             let from = local_ip(evidence).map(|from| from.to_string()).unwrap_or_default();
-            let sentence = format!("this machine does not send from {from} (--source) to the address");
+            let sentence = format!(
+                "this machine does not send from {from} (--source) to the address, or a route of its own forbids it"
+            );
             verdict(Code::LocalPolicy, &sentence)
         }
         Errno::EACCES | Errno::EPERM | Errno::EINVAL => {

@@ -43,6 +43,8 @@ pub(super) fn answered(login: &Login) -> Verdict {
         Answer::RefusedAtQuery => verdict(Code::AuthKeyRefused, tried).medium(),
         Answer::RefusedAfterKey => verdict(Code::AuthRefusedAfterKey, tried).medium(),
         Answer::NoSignatureAlgorithm => verdict(Code::AuthSigAlg, tried),
+        // The server would have taken it: what is missing is ours.
+        Answer::NotSigned(_) => verdict(Code::LocalPolicy, tried),
         _ => verdict(Code::AuthFailed, tried).with_arg(method).medium(),
     }
 }
@@ -268,13 +270,16 @@ mod tests {
 
     #[test]
     fn what_came_furthest_decides_and_a_later_factor_over_an_earlier_one() {
-        use Answer::{NoAnswer, NoSignatureAlgorithm, Partial, Refused, RefusedAfterKey, RefusedAtQuery};
+        use Answer::{NoAnswer, NoSignatureAlgorithm, NotSigned, Partial, Refused, RefusedAfterKey, RefusedAtQuery};
         let key = |answer| attempt(Method::PublicKey, answer);
         let password = |answer| attempt(Method::Password, answer);
         let cases = [
             (vec![key(NoSignatureAlgorithm)], Code::AuthSigAlg, None),
             (vec![key(NoSignatureAlgorithm), key(RefusedAtQuery)], Code::AuthKeyRefused, None),
             (vec![key(RefusedAfterKey), key(RefusedAtQuery)], Code::AuthRefusedAfterKey, None),
+            // The server took it: that it was not signed is none of its doing.
+            (vec![key(RefusedAtQuery), key(NotSigned(String::from("refused")))], Code::LocalPolicy, None),
+            (vec![key(NotSigned(String::from("refused"))), password(Refused)], Code::AuthFailed, Some("password")),
             (vec![key(RefusedAtQuery), password(Refused)], Code::AuthFailed, Some("password")),
             (vec![key(Partial(vec![String::from("password")]))], Code::AuthPartial, Some("password")),
             (vec![key(Partial(Vec::new())), password(Refused)], Code::AuthFailed, Some("password")),

@@ -1226,7 +1226,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
     row(
         Code::LocalPolicy,
         "This machine forbids the connection",
-        "The kernel refused at once (EACCES, EPERM, EINVAL), or its own packet filter rejected or dropped what was sent, or ssh_config has no way to the host that could be taken; the target had no part in it.",
+        "The kernel refused at once (EACCES, EPERM, EINVAL), or its own packet filter rejected or dropped what was sent, or ssh_config has no way to the host that could be taken, or an agent would not sign with a key that the server takes; the target had no part in it.",
         &[
             "a prohibit or blackhole route",
             "systemd's IPAddressDeny, a cgroup or eBPF hook",
@@ -1235,6 +1235,7 @@ pub static DIAGNOSES: &[Diagnosis] = &[
             "a link-local address without its interface",
             "an address given to --source that does not lead there (EINVAL)",
             "a line of ssh_config that the sentence names: then nothing was sent",
+            "the agent has the key for other hosts only (ssh-add -h), for no longer (-t), or was told no (-c)",
             "the name leads to what --exclude covers (`excluded`): nothing was sent, and the run does not fail by it",
         ],
         &[
