@@ -190,7 +190,8 @@ fn syn_sweep_sends_again_what_was_lost() {
     };
     let once = sweep("0");
     let (ok, lost) = (codes(&once.records)["ok"], codes(&once.records)["timeout-connect"]);
-    assert!(ok + lost == 256 && (40..110).contains(&lost), "{lost} of 256");
+    // A fifth of them, give or take 6: an answer that is lost is sent again by the far end's kernel.
+    assert!(ok + lost == 256 && (20..90).contains(&lost), "{lost} of 256");
     // Of 256 addresses the chance is one in 6,000 that one of them loses eleven times in a row.
     assert_eq!(codes(&sweep("10").records), BTreeMap::from([("ok", 256)]));
 }

@@ -90,7 +90,7 @@ fn trust_files_of_ssh_itself_are_read_and_one_that_cannot_be_is_told() {
     assert_eq!(of(&run, "10.0.0.100")["host_keys"][0]["trust"], "match", "{}", run.stderr);
     assert_eq!(of(&run, "10.0.0.102")["host_keys"][0]["trust"], "unknown", "{}", run.stderr);
     let warnings: Vec<&str> = run.stderr.lines().filter(|line| line.contains("warning")).collect();
-    let told = "sshprobe: warning: /etc/ssh/ssh_known_hosts2 cannot be read (Permission denied): the keys in it count as unknown; \
+    let told = "sshprobe: warning: /etc/ssh/ssh_known_hosts2 cannot be read (permission denied): the keys in it count as unknown; \
                 name other files with --known-hosts";
     assert_eq!((warnings.as_slice(), run.status.code()), (&[told][..], Some(0)));
 }
