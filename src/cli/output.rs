@@ -10,7 +10,7 @@ use sshprobe_probes::escape::escape;
 use crate::cli::args::{Records, Show, ViewArgs, When};
 use crate::cli::resume;
 use crate::error::{Error, said};
-use crate::journal::{Frames, State};
+use crate::journal::{Frames, State, folder_of};
 use crate::report::{Columns, Format, Look, Place, Progress, Selection, View, is_packed, packed_otherwise};
 
 /// How results are shown, checked as far as it can be without creating anything.
@@ -246,10 +246,6 @@ fn is_same_place(one: &Path, other: &Path) -> bool {
     let place = |path: &Path| Some((fs::canonicalize(folder_of(path)).ok()?, path.file_name()?.to_owned()));
     let same_file = file(one).is_some_and(|one| Some(one) == file(other));
     one == other || same_file || place(one).is_some_and(|one| Some(one) == place(other))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 pub(super) fn check(path: &Path, inputs: &[&Path]) -> Result<(), Error> {

@@ -9,6 +9,7 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::cli::output::create;
 use crate::error::{Error, said};
+use crate::journal::folder_of;
 
 /// A file under way. Dropped before its time it leaves nothing behind.
 pub(super) struct Replacement {
@@ -30,10 +31,10 @@ impl Replacement {
         let failed = |error: io::Error| Error::Create { path: path.to_owned(), reason: said(&error) };
         // What a link leads to is replaced, not the link.
         let real = if old.is_some() { fs::canonicalize(path).map_err(failed)? } else { path.to_owned() };
-        let folder = real.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut builder = Builder::new();
         // A new file is as open as the umask lets it be.
-        let temporary = builder.prefix(".sshprobe-").permissions(PermissionsExt::from_mode(0o666)).tempfile_in(folder);
+        let temporary =
+            builder.prefix(".sshprobe-").permissions(PermissionsExt::from_mode(0o666)).tempfile_in(folder_of(&real));
         let temporary = temporary.map_err(failed)?;
         if let Some(old) = old {
             // Only root can give a file away; everybody else's has the same owner as long as the folder is their own.

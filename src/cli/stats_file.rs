@@ -13,6 +13,7 @@ use tempfile::Builder;
 
 use crate::engine::{Clock, Empty, Stats};
 use crate::error::{Error, said};
+use crate::journal::folder_of;
 use crate::report::Progress;
 use crate::report::exposition::{Figures, SynFigures, render};
 use crate::sys::memory;
@@ -105,11 +106,10 @@ impl StatsFile {
             codes,
             memory: memory::resident(),
         });
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // node_exporter reads every file that ends in .prom: this one must not. It runs as another user.
         let mut new = Builder::new();
         let new = new.prefix(".sshprobe-stats-").permissions(PermissionsExt::from_mode(0o644));
-        let mut new = new.tempfile_in(folder)?;
+        let mut new = new.tempfile_in(folder_of(&self.path))?;
         new.write_all(text.as_bytes())?;
         new.persist(&self.path).map(drop).map_err(|error| error.error)
     }

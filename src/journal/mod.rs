@@ -19,3 +19,10 @@ pub use frames::Frames;
 pub use log::Log;
 pub use reread::{Content, Unreadable, reread};
 pub use state::{Shape, State, Unwritten};
+
+use std::path::Path;
+
+/// The folder that a file is in, or would be made in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

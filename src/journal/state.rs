@@ -13,6 +13,7 @@ use sshprobe_probes::diagnose::Code;
 use sshprobe_probes::escape;
 
 use super::bits::Bits;
+use super::folder_of;
 
 /// The layout of the file. Another program version reads it if it knows the number.
 const LAYOUT: u32 = 1;
@@ -159,8 +160,7 @@ impl State {
                 which: STANDARD.encode(unwritten.which.to_bytes()),
             },
         };
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut new = tempfile::Builder::new().prefix(".sshprobe-state-").tempfile_in(folder)?;
+        let mut new = tempfile::Builder::new().prefix(".sshprobe-state-").tempfile_in(folder_of(path))?;
         serde_json::to_writer(io::BufWriter::new(new.as_file_mut()), &written)?;
         new.as_file_mut().write_all(b"\n")?;
         new.as_file().sync_data()?;
