@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::error::said;
+
 /// What the system said of a file that is to be read, for the rest of a line that names it.
 #[must_use]
 pub fn unread(error: &io::Error) -> String {
@@ -9,8 +11,7 @@ pub fn unread(error: &io::Error) -> String {
         io::ErrorKind::NotFound => String::from("there is no such file"),
         io::ErrorKind::PermissionDenied => String::from("permission denied"),
         io::ErrorKind::IsADirectory => String::from("it is a directory"),
-        // Without the number that Rust appends.
-        _ => error.to_string().split(" (os error").next().unwrap_or_default().to_owned(),
+        _ => said(error),
     }
 }
 
