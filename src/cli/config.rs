@@ -27,7 +27,7 @@ use crate::error::Error;
 use crate::report::span::show;
 use crate::resolve::{Anchors, ResolverOptions, SshfpOptions};
 use crate::sys::user;
-use crate::target::{Families, Order, PortSet, Sources, Spelling};
+use crate::target::{Allowed, Families, Order, PortSet, Sources, Spelling};
 #[cfg(feature = "login")]
 use crate::trust::KnownHostsFiles;
 use crate::trust::TrustFiles;
@@ -212,10 +212,12 @@ impl Config {
                 max_targets: targets.max_targets,
                 order,
                 share: targets.shard.unwrap_or_default(),
-                families,
-                // What is behind a way is connected to from elsewhere.
-                source: source.filter(|_| matches!(way, Way::Direct)),
-                unscoped: interface.is_some() || !matches!(way, Way::Direct),
+                allowed: Allowed {
+                    families,
+                    // What is behind a way is connected to from elsewhere.
+                    source: source.filter(|_| matches!(way, Way::Direct)),
+                    unscoped: interface.is_some() || !matches!(way, Way::Direct),
+                },
                 spelling: None,
             },
             depth: probe.depth,

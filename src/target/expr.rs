@@ -47,6 +47,18 @@ pub enum Hosts {
     Iap(Box<IapTarget>),
 }
 
+/// What can be connected to as it is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowed {
+    /// `-4`, `-6`.
+    pub families: Families,
+    /// `--source`, where it is the targets that are connected to from there.
+    pub source: Option<IpAddr>,
+    /// Link-local addresses may come without their interface: connections are made through one that was given for all, or by
+    /// somebody else.
+    pub unscoped: bool,
+}
+
 impl Expression {
     /// Whether it names more than one address: silence of one of them is then no fault.
     #[must_use]
@@ -82,6 +94,20 @@ impl Expression {
         // A password is in no error, not even where it should not stand.
         let shown = |fault: &Fault| if *fault == Fault::Password { "" } else { text };
         parse(text).map_err(|fault| ExprError { text: shown(&fault).into(), fault })
+    }
+
+    /// Parses what is to be connected to from here.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong, or that it cannot be connected to as it stands.
+    pub fn of_target(text: &str, allowed: Allowed) -> Result<Self, ExprError> {
+        let expression = Self::parse(text)?;
+        expression.check_family(text, allowed.families, allowed.source)?;
+        if !allowed.unscoped {
+            expression.check_scope(text)?;
+        }
+        Ok(expression)
     }
 
     /// Refuses what `-4` or `-6` leaves nothing of, and what cannot be connected to from the address of `--source`.

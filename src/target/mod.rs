@@ -13,7 +13,7 @@ pub mod share;
 pub mod source;
 
 pub use address::Families;
-pub use expr::{Expression, Hosts};
+pub use expr::{Allowed, Expression, Hosts};
 pub use ports::PortSet;
 pub use problem::{ExprError, InputProblem, InputProblems};
 pub use seen::{Exclusions, Spelling};

@@ -10,12 +10,10 @@ mod stdin;
 mod targets;
 
 use std::io::{BufReader, Read};
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::address::Families;
-use super::expr::Expression;
+use super::expr::{Allowed, Expression};
 use super::lines::Lines;
 use super::ports::PortSet;
 use super::problem::{InputProblem, InputProblems};
@@ -49,13 +47,8 @@ pub struct Sources {
     /// `--shard`: which of the targets are given. [`Sources::max_targets`] bounds all shares together, so that every machine takes
     /// the same lines of stdin.
     pub share: Share,
-    /// `-4`, `-6`.
-    pub families: Families,
-    /// `--source`, where it is the targets that are connected to from there.
-    pub source: Option<IpAddr>,
-    /// Link-local addresses may come without their interface: connections are made through one that was given for all, or by
-    /// somebody else.
-    pub unscoped: bool,
+    /// `-4`, `-6`, `--source`, `--interface`: other targets are refused.
+    pub allowed: Allowed,
     /// Who tells names apart that differ in their case only; `None` where they are one.
     pub spelling: Option<Arc<dyn Spelling>>,
 }
@@ -81,9 +74,7 @@ impl Default for Sources {
             max_targets: Self::MAX_TARGETS,
             order: Order::Random { seed: 0 },
             share: Share::WHOLE,
-            families: Families::Any,
-            source: None,
-            unscoped: false,
+            allowed: Allowed::default(),
             spelling: None,
         }
     }
@@ -116,11 +107,7 @@ impl Sources {
         let mut given = false;
         let mut add = |text: &str| {
             given = true;
-            let expression = Expression::parse(text)?;
-            expression.check_family(text, self.families, self.source)?;
-            if !self.unscoped {
-                expression.check_scope(text)?;
-            }
+            let expression = Expression::of_target(text, self.allowed)?;
             builder.add(text, expression, &self.ports, &mut seen);
             Ok(())
         };
@@ -166,9 +153,7 @@ impl Sources {
             limit: self.max_targets,
             order: self.order,
             share: self.share,
-            families: self.families,
-            source: self.source,
-            unscoped: self.unscoped,
+            allowed: self.allowed,
             current: None,
             lines_seen: 0,
         });

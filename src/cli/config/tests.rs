@@ -117,13 +117,13 @@ fn a_link_local_source_brings_its_interface() {
 fn a_source_decides_the_family_of_what_is_connected_to_from_there() {
     let asked = |args: &[&str]| {
         let config = config(&[args, &["--source", "::1", "h"]].concat()).expect("valid");
-        (config.resolver().families, config.resolver_here().families, config.sources.source.is_some())
+        (config.resolver().families, config.resolver_here().families, config.sources.allowed.source.is_some())
     };
     assert_eq!(asked(&[]), (Families::V6Only, Families::V6Only, true));
     assert_eq!(asked(&["-6"]), (Families::V6Only, Families::V6Only, true));
     assert_eq!(asked(&["--proxy", "socks5://proxy"]), (Families::Any, Families::V6Only, false));
     let without = config(&["h"]).expect("valid");
-    assert_eq!((without.resolver().families, without.sources.source), (Families::Any, None));
+    assert_eq!((without.resolver().families, without.sources.allowed.source), (Families::Any, None));
 }
 
 #[test]

@@ -2,14 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io::{BufReader, Read};
-use std::net::IpAddr;
 
 use sshprobe_probes::target::Target;
 
 use super::too_many;
 use crate::sys::unread::unread;
-use crate::target::address::Families;
-use crate::target::expr::Expression;
+use crate::target::expr::{Allowed, Expression};
 use crate::target::lines::{LineFault, Lines};
 use crate::target::ports::PortSet;
 use crate::target::problem::{InputProblem, Quoted};
@@ -25,9 +23,7 @@ pub(super) struct Stdin {
     pub(super) limit: u64,
     pub(super) order: Order,
     pub(super) share: Share,
-    pub(super) families: Families,
-    pub(super) source: Option<IpAddr>,
-    pub(super) unscoped: bool,
+    pub(super) allowed: Allowed,
     /// The targets of the line read last.
     pub(super) current: Option<Walk>,
     pub(super) lines_seen: u64,
@@ -89,14 +85,7 @@ impl Stdin {
 
     /// The targets of a line that nobody had before.
     fn line(&mut self, text: &str, total: u64) -> Result<Walk, InputProblem> {
-        let checked = Expression::parse(text).and_then(|expression| {
-            expression.check_family(text, self.families, self.source)?;
-            if !self.unscoped {
-                expression.check_scope(text)?;
-            }
-            Ok(expression)
-        });
-        let expression = checked.map_err(|error| self.problem(error))?;
+        let expression = Expression::of_target(text, self.allowed).map_err(|error| self.problem(error))?;
         // Refused before anything of it is marked as seen: a smaller line may name the same addresses again. What of
         // the line has come before is not subtracted, so that a line's size alone decides.
         let left = self.limit.saturating_sub(total);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::target::Families;
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,7 +80,7 @@ fn bad_arguments_are_numbered() {
          argument 4: the target is empty: write a host, an address or a range, such as 10.0.0.0/24:22"
     );
     let mut only_v4 = sources(&["::1"]);
-    only_v4.families = Families::V4Only;
+    only_v4.allowed.families = Families::V4Only;
     assert_eq!(
         refused(only_v4),
         "argument 1: `::1`: is an IPv6 target, but -4 allows only IPv4: leave the target or -4 away"
