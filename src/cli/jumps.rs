@@ -190,13 +190,6 @@ impl Routes {
     /// What of it can be used. As ssh does, what cannot is told and passed over: a host is probed all the same.
     fn usable(&mut self, named: &Named) -> Credentials {
         let mut all = Credentials::default();
-        // Where certificates are named all of it is read at once, and a public half that no agent has would keep the others out.
-        let usable = |path: &&PathBuf| {
-            let alone =
-                Given { identities: vec![PathBuf::clone(path)], holders: named.holders.clone(), ..Given::default() };
-            path.extension().is_none_or(|suffix| suffix != "pub") || alone.load(&mut Vec::new()).is_ok()
-        };
-        let identities: Vec<_> = named.identities.iter().filter(usable).cloned().collect();
         let mut add = |given: Given| {
             let mut told = Vec::new();
             match given.load(&mut told) {
@@ -208,13 +201,17 @@ impl Routes {
                 self.warnings.extend(self.once.tell(format!("named by ssh_config: {line}")));
             }
         };
+        let given = |identities| Given { identities, holders: named.holders.clone(), ..Given::default() };
         if named.certificates.is_empty() {
-            for path in &named.identities {
-                add(Given { identities: vec![path.clone()], holders: named.holders.clone(), ..Given::default() });
-            }
+            named.identities.iter().for_each(|path| add(given(vec![path.clone()])));
         } else {
-            let (identities, certificates) = (identities.clone(), named.certificates.clone());
-            add(Given { identities, certificates, holders: named.holders.clone(), ..Given::default() });
+            // All of it is read at once, and a public half that no agent has would keep the others out.
+            let usable = |path: &&PathBuf| {
+                let public = path.extension().is_some_and(|suffix| suffix == "pub");
+                !public || given(vec![PathBuf::clone(path)]).load(&mut Vec::new()).is_ok()
+            };
+            let identities = named.identities.iter().filter(usable).cloned().collect();
+            add(Given { certificates: named.certificates.clone(), ..given(identities) });
         }
         if let Some(socket) = named.agent.as_ref().filter(|_| !named.only_named) {
             add(Given { agent_socket: Some(socket.clone()), ..Given::default() });
@@ -271,7 +268,7 @@ impl Routes {
         let before = before.map(|road| connect.map_or(road.clone(), |connect| road.within(connect)));
         let transport = match before.or(own) {
             Some(road) => road,
-            None => self.options.tcp().map(Road::Tcp).map_err(|why| why.to_string())?,
+            None => Road::Tcp(self.plain_tcp()?),
         };
         let connect_timeout = connect.unwrap_or(self.options.connect_timeout);
         let hosts = transport.jump_hosts() + 1;
@@ -302,11 +299,15 @@ mod tests {
         }
     }
 
+    fn ssh_config(lines: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), lines).unwrap();
+        file
+    }
+
     #[test]
     fn hosts_on_the_way_are_counted_those_on_the_way_to_them_among_them() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let lines = "Host far\n  ProxyJump gate\nHost gate\n  ProxyJump outer,middle\n";
-        std::fs::write(file.path(), lines).unwrap();
+        let file = ssh_config("Host far\n  ProxyJump gate\nHost gate\n  ProxyJump outer,middle\n");
         let file = file.path().to_str().unwrap();
         assert_eq!(way(&["-F", file, "far"]).transport.jump_hosts(), 3);
         assert_eq!(way(&["-F", file, "gate"]).transport.jump_hosts(), 2);
@@ -314,9 +315,7 @@ mod tests {
 
     #[test]
     fn a_channel_is_waited_for_as_long_as_the_targets_own_connect_timeout_says() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let lines = "Host far\n  ProxyJump gate\nHost far near\n  ConnectTimeout 4\n";
-        std::fs::write(file.path(), lines).unwrap();
+        let file = ssh_config("Host far\n  ProxyJump gate\nHost far near\n  ConnectTimeout 4\n");
         let file = file.path().to_str().unwrap();
         for args in [&["-F", file, "far"][..], &["-F", file, "-J", "gate", "near"]] {
             let route = way(args);

@@ -1,5 +1,6 @@
 //! Which way each target goes, by what ssh_config and inventories say of it.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -27,7 +28,7 @@ use crate::report::span::show;
 use crate::target::{Expression, Families, Hosts};
 #[cfg(feature = "login")]
 use crate::transport::jump::Farewells;
-use crate::transport::{ProxyCommand, Road};
+use crate::transport::{ProxyCommand, Road, Tcp};
 use crate::trust::{KnownHostsFiles, TrustFiles};
 
 /// Gives each target its way. Blocks on files, and on the commands of `Match exec` where they are allowed.
@@ -37,6 +38,7 @@ pub(super) struct Routes {
     pub(super) options: Options,
     /// The way of all targets without one of their own.
     usual: Road,
+    tcp: OnceCell<Result<Tcp, String>>,
     programs: ProxyCommand,
     #[cfg(feature = "login")]
     pub(super) jumps: Jumps,
@@ -113,6 +115,7 @@ impl Routes {
             options: options.clone(),
             programs: ProxyCommand::new(options.clock, "", config.given.programs),
             usual: config.road(options)?,
+            tcp: OnceCell::new(),
             #[cfg(feature = "login")]
             jumps: Jumps::new(config),
             families: config.families,
@@ -274,10 +277,12 @@ impl Routes {
 
     /// The network alone, for a host with a ConnectTimeout of its own.
     pub(super) fn tcp(&self, connect: Option<Duration>) -> Result<Option<Road>, String> {
-        let Some(connect) = connect else { return Ok(None) };
-        let mut options = self.options.clone();
-        options.connect_timeout = connect;
-        options.tcp().map(|tcp| Some(Road::Tcp(tcp))).map_err(|why| why.to_string())
+        connect.map(|connect| Ok(Road::Tcp(self.plain_tcp()?.within(connect)))).transpose()
+    }
+
+    /// The network alone. Where connections begin is looked at once.
+    pub(super) fn plain_tcp(&self) -> Result<Tcp, String> {
+        self.tcp.get_or_init(|| self.options.tcp().map_err(|why| why.to_string())).clone()
     }
 
     /// ConnectTimeout, where it is another than the run's.

@@ -57,11 +57,7 @@ impl Credentials {
     #[must_use]
     pub fn behind(&self, first: Self) -> Self {
         let mut keys = first.keys;
-        for key in &self.keys {
-            if !keys.iter().any(|other| other.is_the_key_of(key)) {
-                keys.push(key.clone());
-            }
-        }
+        self.keys.iter().for_each(|key| add(&mut keys, key.clone()));
         Self { keys, ..self.clone() }
     }
 
@@ -93,7 +89,7 @@ impl Identity {
     }
 
     /// Whether a server is shown the same, whoever has the private half. Certificates for one key differ.
-    pub(super) fn is_the_key_of(&self, other: &Self) -> bool {
+    fn is_the_key_of(&self, other: &Self) -> bool {
         match (&self.public, &other.public) {
             (Public::Key(one), Public::Key(other)) => one.key_data() == other.key_data(),
             // As it is sent: a file has a comment that an agent does not hand on.
@@ -102,6 +98,13 @@ impl Identity {
             }
             _ => false,
         }
+    }
+}
+
+/// Adds an identity unless a server is shown the same already.
+pub(super) fn add(keys: &mut Vec<Identity>, identity: Identity) {
+    if !keys.iter().any(|other| other.is_the_key_of(&identity)) {
+        keys.push(identity);
     }
 }
 

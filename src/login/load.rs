@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::answers::Answers;
 use super::ask;
-use super::credentials::{Credentials, Holder, Identity, Public, Secret};
+use super::credentials::{Credentials, Holder, Identity, Public, Secret, add};
 use super::file::{open, text};
 use crate::sys::unread::unread;
 
@@ -96,12 +96,9 @@ impl Given {
             if let Some(beside) = beside.find(|beside| beside.exists()) {
                 let shown = shown(&beside);
                 match certificate(&beside).map(|certificate| (read.signs_for(&certificate), certificate)) {
+                    // It may have been named, too.
                     Ok((Some(holder), certificate)) => {
-                        let identity = certified(beside.display().to_string(), certificate, holder);
-                        // It may have been named, too.
-                        if !keys.iter().any(|other| other.is_the_key_of(&identity)) {
-                            keys.push(identity);
-                        }
+                        add(&mut keys, certified(beside.display().to_string(), certificate, holder));
                     }
                     Ok((None, _)) => warnings.push(format!("{shown}: not used, as it is for another key")),
                     Err(why) => warnings.push(format!("{shown}: not used: {why}")),
@@ -112,12 +109,8 @@ impl Given {
                     let public = key.public_key().clone();
                     keys.push(plain(path.display().to_string(), public, Holder::Here(key)));
                 }
-                Read::Lent(lent) => {
-                    // A certificate may lie beside the key and be the agent's too.
-                    let new = |identity: &Identity| !keys.iter().any(|other| other.is_the_key_of(identity));
-                    let lent: Vec<_> = lent.into_iter().filter(new).collect();
-                    keys.extend(lent);
-                }
+                // A certificate may lie beside the key and be the agent's too.
+                Read::Lent(lent) => lent.into_iter().for_each(|identity| add(&mut keys, identity)),
             }
         }
         // What was named comes before what an agent happens to have: only so many are tried.
@@ -258,7 +251,7 @@ const PUBLIC: &str = "it is a public key; the private one is needed, or an agent
 /// What comes of a file of -i.
 enum Read {
     Private(Arc<PrivateKey>),
-    /// What an agent has of the key: itself, and certificates for it. Never empty.
+    /// What one agent has of the key: itself, and certificates for it. Never empty.
     Lent(Vec<Identity>),
 }
 
@@ -271,16 +264,15 @@ impl Read {
                 (own.public_key().key_data() == key.key_data()).then(|| Holder::Here(Arc::clone(own)))
             }
             Read::Lent(lent) => {
-                // An agent signs by what it lists: by the key, or by the certificate alone where it was given no more.
-                let plain = lent
-                    .iter()
-                    .find(|identity| matches!(&identity.public, Public::Key(own) if own.key_data() == key.key_data()));
-                match (plain, lent.iter().find(|identity| identity.is_of(&key))) {
-                    (Some(Identity { holder: Holder::Agent { socket, .. }, .. }), _) => {
-                        Some(Holder::Agent { socket: Arc::clone(socket), signs_by: Some(Arc::new(key)) })
+                let first = lent.first().filter(|identity| identity.is_of(&key))?;
+                let plain = lent.iter().any(|identity| matches!(identity.public, Public::Key(_)));
+                Some(match &first.holder {
+                    // It signs by what it lists: by the key, or by the certificate alone where it was given no more.
+                    Holder::Agent { socket, .. } if plain => {
+                        Holder::Agent { socket: Arc::clone(socket), signs_by: Some(Arc::new(key)) }
                     }
-                    (_, of_it) => of_it.map(|identity| identity.holder.clone()),
-                }
+                    holder => holder.clone(),
+                })
             }
         }
     }
