@@ -34,9 +34,10 @@ const IN_FLIGHT: usize = 128;
 /// Probes of one round of the comparison with the floor, a /22, and rounds of it, whose median counts. Short ones, each between two
 /// measurements of the floor: a shared machine changes its pace within seconds.
 const ROUND: u32 = 1024;
+const ROUNDS: usize = 31;
+
 /// Calls of a measurement of the floor. The responder's queue has room for the connections of all processors, as it may not run meanwhile.
 const CALLS: u32 = 256;
-const ROUNDS: usize = 31;
 
 /// Rounds of what is compared with itself.
 const FILES: usize = 5;
@@ -176,6 +177,39 @@ fn micros(span: Duration) -> f64 {
     span.as_secs_f64() * 1e6
 }
 
+/// What the rounds of one runtime came to: microseconds, but for ratios and probes a second.
+#[derive(Default)]
+struct Figures {
+    costs: Vec<f64>,
+    ratios: Vec<f64>,
+    rates: Vec<f64>,
+    floors: Vec<f64>,
+    parts: [Vec<f64>; 3],
+}
+
+impl Figures {
+    fn add(&mut self, cost: &Cost, [before, after]: [&Floor; 2]) {
+        let (each, floor) = (micros(cost.cpu) / f64::from(ROUND), micros(before.sum() + after.sum()) / 2.0);
+        self.costs.push(each);
+        self.ratios.push(each / floor);
+        self.rates.push(f64::from(ROUND) / cost.wall.as_secs_f64());
+        self.floors.push(floor);
+        for (part, span) in self.parts.iter_mut().zip([after.tcp, after.x25519, after.ed25519]) {
+            part.push(micros(span));
+        }
+    }
+
+    fn print(self, name: &str) {
+        let [tcp, x25519, ed25519] = self.parts.map(median);
+        let [cost, ratio, rate, floor] = [self.costs, self.ratios, self.rates, self.floors].map(median);
+        println!("{name:<14} probe   {cost:7.1} us CPU, {ratio:.2} times the floor, {rate:.0} probes/s");
+        println!(
+            "{:<14} floor   {floor:7.1} us  (connect+close {tcp:.1}, X25519 {x25519:.1}, Ed25519 {ed25519:.1})",
+            ""
+        );
+    }
+}
+
 /// Has this thread, what it starts, and the responder run on these processors alone.
 fn pin(responder: &Responder, processors: &[usize]) {
     let mut set = CpuSet::new();
@@ -200,46 +234,25 @@ pub(crate) fn bench() {
     // Caches want to be warm.
     sweep(&single, (PROBES, responder.healthy), Plan::default(), IN_FLIGHT, None);
 
-    let [mut floors, mut ratios, mut costs, mut rates] = [(); 4].map(|()| [(); 2].map(|()| Vec::new()));
-    let mut parts = [(); 2].map(|()| [(); 3].map(|()| Vec::new()));
+    // One thread has one processor with the responder, and so works as undisturbed as its floor: two processors may be one core. On
+    // all of them the floor is that of all of them at work.
+    let mut runtimes = [
+        ("one thread", &single, &processors[..1], Figures::default()),
+        ("all cores", &multi, &processors[..], Figures::default()),
+    ];
     let addr = ([127, 0, 0, 1], responder.healthy).into();
     for _ in 0..ROUNDS {
-        for (which, runtime) in [&single, &multi].into_iter().enumerate() {
-            // One thread has one processor with the responder, and so works as undisturbed as its floor: two processors may be
-            // one core. On all of them the floor is that of all of them at work.
-            let threads = if which == 0 { 1 } else { processors.len() };
-            pin(&responder, processors.get(..threads).expect("one at least"));
-            let before = Floor::measure(addr, CALLS, threads);
+        for (_, runtime, processors, figures) in &mut runtimes {
+            pin(&responder, processors);
+            let floor = || Floor::measure(addr, CALLS, processors.len());
+            let before = floor();
             let cost = sweep(runtime, (ROUND, responder.healthy), Plan::default(), IN_FLIGHT, None);
             assert_eq!(cost.ok, ROUND, "every probe is complete");
-            let after = Floor::measure(addr, CALLS, threads);
-            let floor = micros(before.sum() + after.sum()) / 2.0;
-            floors[which].push(floor);
-            for (part, span) in parts[which].iter_mut().zip([after.tcp, after.x25519, after.ed25519]) {
-                part.push(micros(span));
-            }
-            let each = micros(cost.cpu) / f64::from(ROUND);
-            costs[which].push(each);
-            ratios[which].push(each / floor);
-            rates[which].push(f64::from(ROUND) / cost.wall.as_secs_f64());
+            figures.add(&cost, [&before, &floor()]);
         }
     }
     println!("median of {ROUNDS} rounds, {ROUND} complete probes each, {IN_FLIGHT} in flight, one process each side");
-    let figures = costs.into_iter().zip(ratios).zip(rates).zip(floors).zip(parts);
-    for (name, ((((costs, ratios), rates), floors), parts)) in ["one thread", "all cores"].into_iter().zip(figures) {
-        let [tcp, x25519, ed25519] = parts.map(median);
-        println!(
-            "{name:<14} probe   {:7.1} us CPU, {:.2} times the floor, {:.0} probes/s",
-            median(costs),
-            median(ratios),
-            median(rates)
-        );
-        println!(
-            "{:<14} floor   {:7.1} us  (connect+close {tcp:.1}, X25519 {x25519:.1}, Ed25519 {ed25519:.1})",
-            "",
-            median(floors)
-        );
-    }
+    runtimes.into_iter().for_each(|(name, .., figures)| figures.print(name));
 
     trust(&single, &responder);
 
